@@ -1,0 +1,10 @@
+/** The kernel written in Java: tasks, memory, files and system calls over an exchangeable platform. */
+module redoubt.sentry {
+  requires transitive redoubt.abi;
+  requires transitive redoubt.host;
+  requires redoubt.p9;
+  requires static org.jspecify;
+  requires static com.google.errorprone.annotations;
+
+  exports redoubt.sentry.platform;
+}

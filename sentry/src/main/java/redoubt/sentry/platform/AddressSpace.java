@@ -1,0 +1,51 @@
+package redoubt.sentry.platform;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One guest address space: page tables and guest threads lent by the host. Guest memory is not
+ * visible to the sentry; it is changed by {@link #apply} and read and written by copies.
+ *
+ * <p>All methods may be called from any thread. Calls of {@code apply} on one address space are
+ * serialised by the implementation; the caller ({@code MemoryManager}) holds its own mapping lock.
+ */
+public interface AddressSpace {
+  /**
+   * Carries out the operations of {@code batch} in order and waits until they are done.
+   *
+   * @return 0, or the negative errno of the first operation that failed; later ones were not tried
+   */
+  long apply(MapBatch batch);
+
+  /**
+   * Copies this address space as fork(2) does: private memory copy-on-write, shared memory shared.
+   * The copy has no threads.
+   *
+   * @throws PlatformException if the host has no process or memory for it
+   */
+  AddressSpace fork();
+
+  /**
+   * Adds a guest thread, not yet running; all its registers are zero.
+   *
+   * @throws PlatformException if the host has no thread for it
+   */
+  GuestContext newContext();
+
+  /**
+   * Copies from this address space by a thread that has a guest's rights, for callers that are not
+   * one of its own tasks (ptrace, /proc/PID/mem).
+   *
+   * @return bytes copied, short at the first byte that cannot be read
+   */
+  long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length);
+
+  /** As {@link #copyIn}, the other way. */
+  long copyOut(long uaddr, MemorySegment src, long srcOffset, long length);
+
+  /** {@return whether the host process is gone}, killed by the host or by itself */
+  boolean isDead();
+
+  /** Ends the address space and all its threads. Idempotent; no other call may follow. */
+  void release();
+}

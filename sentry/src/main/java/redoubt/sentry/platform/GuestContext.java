@@ -1,0 +1,160 @@
+package redoubt.sentry.platform;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One guest thread as the platform sees it: its machine state, and the way into its memory while it
+ * is stopped. Owned by the task's Java thread; only {@link #interrupt} may be called by others.
+ *
+ * <p>Between two calls of {@link #run} the guest thread stands still and serves copies. Registers are
+ * read once from shared memory when an event arrives; {@link #reg} gives those copies.
+ */
+public interface GuestContext {
+  // Events of run().
+
+  /** The guest made a system call: number in {@code reg(RAX)}, arguments in RDI, RSI, RDX, R10, R8, R9. */
+  int SYSCALL = 1;
+
+  /** A synchronous exception: {@link #faultSignal}, {@link #faultCode}, {@link #faultAddress}. */
+  int FAULT = 2;
+
+  /** {@link #interrupt} stopped the guest, or the host did for a reason of its own. */
+  int INTERRUPTED = 3;
+
+  /** The thread or its address space is gone; no other call may follow but {@link #release}. */
+  int DEAD = 4;
+
+  // Registers, in the order of struct user_regs_struct without orig_rax.
+  int R15 = 0;
+  int R14 = 1;
+  int R13 = 2;
+  int R12 = 3;
+  int RBP = 4;
+  int RBX = 5;
+  int R11 = 6;
+  int R10 = 7;
+  int R9 = 8;
+  int R8 = 9;
+  int RAX = 10;
+  int RCX = 11;
+  int RDX = 12;
+  int RSI = 13;
+  int RDI = 14;
+  int RIP = 15;
+  int RFLAGS = 16;
+  int RSP = 17;
+  int FS_BASE = 18;
+  int GS_BASE = 19;
+  int REGS = 20;
+
+  /** Upper bound of a saved FP state in bytes (XSAVE format with software-reserved words). */
+  int FP_LIMIT = 8192;
+
+  /** Largest single copy request in bytes; larger copies go in rounds. */
+  int BUFFER_BYTES = 64 * 1024;
+
+  /**
+   * Lets the guest run until its next event and waits for it. Queued copies ({@link #queueCopyOut})
+   * are carried out first, by the guest thread; when one of them faults, the guest does not run and the
+   * event is {@link #SYSCALL_COPY_FAULT}.
+   *
+   * @return the event
+   */
+  int run();
+
+  /** A copy queued for the end of the last call could not be written; the guest did not resume. */
+  int SYSCALL_COPY_FAULT = 5;
+
+  /** {@return register {@code index}} as it was at the last event, or as set since */
+  long reg(int index);
+
+  /** Sets a register for the next {@link #run}. Segment selectors and unsafe flags cannot be set. */
+  void setReg(int index, long value);
+
+  /** {@return the signal number of the last FAULT} */
+  int faultSignal();
+
+  /** {@return si_code of the last FAULT} */
+  int faultCode();
+
+  /** {@return the faulting address (si_addr) of the last FAULT} */
+  long faultAddress();
+
+  /** {@return the page-fault error code (bit 0 present, 1 write, 2 user, 4 instruction)}, 0 if other */
+  int faultErrorCode();
+
+  /** {@return the trap number (uc_mcontext trapno) of the last FAULT} */
+  int faultTrap();
+
+  /**
+   * Copies guest memory to {@code dst} now. Bytes that marshalling already brought along cost no round
+   * trip.
+   *
+   * @return bytes copied; less than {@code length} when the guest's memory faulted
+   */
+  long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length);
+
+  /** Copies to guest memory now, in one or more round trips. Returns bytes copied, short on a fault. */
+  long copyOut(long uaddr, MemorySegment src, long srcOffset, long length);
+
+  /**
+   * Copies a NUL-terminated string.
+   *
+   * @param limit most bytes to copy, NUL included
+   * @return the length without the NUL; {@code limit} when no NUL was found in {@code limit} bytes;
+   *     -EFAULT
+   */
+  long copyInString(long uaddr, MemorySegment dst, long dstOffset, long limit);
+
+  /**
+   * Copies to guest memory when the guest next resumes: no round trip of its own. The bytes are taken
+   * now.
+   *
+   * @return false if the queue is full; use {@link #copyOut} then
+   */
+  boolean queueCopyOut(long uaddr, MemorySegment src, long srcOffset, long length);
+
+  /** Forgets copies queued since the last run. */
+  void clearQueuedCopies();
+
+  /**
+   * {@return {@link #BUFFER_BYTES} of memory shared with the guest thread} for bulk data on its way in or
+   * out: host I/O may use it directly. Hostile: data only, never parsed in place. Its content is lost
+   * with the next copy call.
+   */
+  MemorySegment window();
+
+  /** Brings guest bytes into {@link #window} at offset 0. Returns bytes copied, short on a fault. */
+  long fillWindow(long uaddr, long length);
+
+  /** Sends {@code length} bytes of the window to guest memory now. Returns bytes copied. */
+  long drainWindow(long uaddr, long length);
+
+  /**
+   * As {@link #drainWindow}, but when the guest next resumes. At most one a run; the window may not be
+   * touched afterwards.
+   */
+  void queueDrainWindow(long uaddr, long length);
+
+  /**
+   * Atomically replaces a 32-bit word of guest memory if it is {@code expected}.
+   *
+   * @return the old value as an unsigned int, or -EFAULT
+   */
+  long compareAndSwapInt(long uaddr, int expected, int value);
+
+  /** Copies the FP/vector state (XSAVE format as in a signal frame) into {@code dst}; returns its bytes. */
+  int saveFpState(MemorySegment dst, long dstOffset);
+
+  /** Replaces the FP/vector state at the next {@link #run}; {@code length} 0 resets it to initial. */
+  void loadFpState(MemorySegment src, long srcOffset, int length);
+
+  /** Makes {@link #run} return {@link #INTERRUPTED} soon, if the guest is or starts running. Any thread. */
+  void interrupt();
+
+  /** {@return the host CPU time of the guest thread in ns}, or -1 if unknown. Any thread. */
+  long cpuTimeNs();
+
+  /** Ends the guest thread. Idempotent. */
+  void release();
+}
