@@ -1,0 +1,130 @@
+package redoubt.abi;
+
+/** IPv4: protocol numbers and options of SOL_IP. */
+public final class Ip {
+  public static final int IPPROTO_IP = 0;
+  public static final int IPPROTO_ICMP = 1;
+  public static final int IPPROTO_IGMP = 2;
+  public static final int IPPROTO_IPIP = 4;
+  public static final int IPPROTO_TCP = 6;
+  public static final int IPPROTO_EGP = 8;
+  public static final int IPPROTO_PUP = 12;
+  public static final int IPPROTO_UDP = 17;
+  public static final int IPPROTO_IDP = 22;
+  public static final int IPPROTO_DCCP = 33;
+  public static final int IPPROTO_IPV6 = 41;
+  public static final int IPPROTO_RSVP = 46;
+  public static final int IPPROTO_GRE = 47;
+  public static final int IPPROTO_ESP = 50;
+  public static final int IPPROTO_AH = 51;
+  public static final int IPPROTO_MTP = 92;
+  public static final int IPPROTO_BEETPH = 94;
+  public static final int IPPROTO_ENCAP = 98;
+  public static final int IPPROTO_PIM = 103;
+  public static final int IPPROTO_COMP = 108;
+  public static final int IPPROTO_SCTP = 132;
+  public static final int IPPROTO_UDPLITE = 136;
+  public static final int IPPROTO_MPLS = 137;
+  public static final int IPPROTO_ETHERNET = 143;
+  public static final int IPPROTO_RAW = 255;
+  public static final int IPPROTO_MPTCP = 262;
+
+  // Options.
+  public static final int IP_PMTUDISC_DONT = 0;
+  public static final int IP_DEFAULT_MULTICAST_LOOP = 1;
+  public static final int IP_DEFAULT_MULTICAST_TTL = 1;
+  public static final int IP_PMTUDISC_WANT = 1;
+  public static final int IP_TOS = 1;
+  public static final int IP_PMTUDISC_DO = 2;
+  public static final int IP_TTL = 2;
+  public static final int IP_HDRINCL = 3;
+  public static final int IP_PMTUDISC_PROBE = 3;
+  public static final int IP_OPTIONS = 4;
+  public static final int IP_PMTUDISC_INTERFACE = 4;
+  public static final int IP_PMTUDISC_OMIT = 5;
+  public static final int IP_ROUTER_ALERT = 5;
+  public static final int IP_RECVOPTS = 6;
+  public static final int IP_RECVRETOPTS = 7;
+  public static final int IP_RETOPTS = 7;
+  public static final int IP_PKTINFO = 8;
+  public static final int IP_PKTOPTIONS = 9;
+  public static final int IP_MTU_DISCOVER = 10;
+  public static final int IP_RECVERR = 11;
+  public static final int IP_RECVTTL = 12;
+  public static final int IP_RECVTOS = 13;
+  public static final int IP_MTU = 14;
+  public static final int IP_FREEBIND = 15;
+  public static final int IP_IPSEC_POLICY = 16;
+  public static final int IP_XFRM_POLICY = 17;
+  public static final int IP_PASSSEC = 18;
+  public static final int IP_TRANSPARENT = 19;
+  public static final int IP_ORIGDSTADDR = 20;
+  public static final int IP_RECVORIGDSTADDR = 20;
+  public static final int IP_MINTTL = 21;
+  public static final int IP_NODEFRAG = 22;
+  public static final int IP_CHECKSUM = 23;
+  public static final int IP_BIND_ADDRESS_NO_PORT = 24;
+  public static final int IP_RECVFRAGSIZE = 25;
+  public static final int IP_RECVERR_RFC4884 = 26;
+  public static final int IP_MULTICAST_IF = 32;
+  public static final int IP_MULTICAST_TTL = 33;
+  public static final int IP_MULTICAST_LOOP = 34;
+  public static final int IP_ADD_MEMBERSHIP = 35;
+  public static final int IP_DROP_MEMBERSHIP = 36;
+  public static final int IP_UNBLOCK_SOURCE = 37;
+  public static final int IP_BLOCK_SOURCE = 38;
+  public static final int IP_ADD_SOURCE_MEMBERSHIP = 39;
+  public static final int IP_DROP_SOURCE_MEMBERSHIP = 40;
+  public static final int IP_MSFILTER = 41;
+  public static final int IP_MULTICAST_ALL = 49;
+  public static final int IP_UNICAST_IF = 50;
+  public static final int IP_LOCAL_PORT_RANGE = 51;
+  public static final int IP_PROTOCOL = 52;
+  public static final int MCAST_EXCLUDE = 0;
+  public static final int MCAST_INCLUDE = 1;
+  public static final int MCAST_JOIN_GROUP = 42;
+  public static final int MCAST_BLOCK_SOURCE = 43;
+  public static final int MCAST_UNBLOCK_SOURCE = 44;
+  public static final int MCAST_LEAVE_GROUP = 45;
+  public static final int MCAST_JOIN_SOURCE_GROUP = 46;
+  public static final int MCAST_LEAVE_SOURCE_GROUP = 47;
+  public static final int MCAST_MSFILTER = 48;
+
+  // Addresses, host order.
+  public static final int INADDR_ANY = 0;
+  public static final int INADDR_BROADCAST = 0xffffffff;
+  public static final int INADDR_NONE = 0xffffffff;
+  public static final int INADDR_LOOPBACK = 0x7f000001;
+  public static final int IP_MREQ_IMR_MULTIADDR = 0;
+  public static final int IP_MREQ_IMR_INTERFACE = 4;
+  public static final int SIZEOF_IP_MREQ = 8;
+  public static final int IP_MREQN_IMR_MULTIADDR = 0;
+  public static final int IP_MREQN_IMR_ADDRESS = 4;
+  public static final int IP_MREQN_IMR_IFINDEX = 8;
+  public static final int SIZEOF_IP_MREQN = 12;
+  public static final int IN_PKTINFO_IPI_IFINDEX = 0;
+  public static final int IN_PKTINFO_IPI_SPEC_DST = 4;
+  public static final int IN_PKTINFO_IPI_ADDR = 8;
+  public static final int SIZEOF_IN_PKTINFO = 12;
+  public static final int IPTOS_TOS_MASK = 0x1e;
+  public static final int IPTOS_LOWDELAY = 0x10;
+  public static final int IPTOS_THROUGHPUT = 8;
+  public static final int IPTOS_RELIABILITY = 4;
+  public static final int IPTOS_MINCOST = 2;
+
+  // IP_RECVERR.
+  public static final int SOCK_EXTENDED_ERR_EE_ERRNO = 0;
+  public static final int SOCK_EXTENDED_ERR_EE_ORIGIN = 4;
+  public static final int SOCK_EXTENDED_ERR_EE_TYPE = 5;
+  public static final int SOCK_EXTENDED_ERR_EE_CODE = 6;
+  public static final int SOCK_EXTENDED_ERR_EE_PAD = 7;
+  public static final int SOCK_EXTENDED_ERR_EE_INFO = 8;
+  public static final int SOCK_EXTENDED_ERR_EE_DATA = 12;
+  public static final int SIZEOF_SOCK_EXTENDED_ERR = 16;
+  public static final int SO_EE_ORIGIN_NONE = 0;
+  public static final int SO_EE_ORIGIN_LOCAL = 1;
+  public static final int SO_EE_ORIGIN_ICMP = 2;
+  public static final int SO_EE_ORIGIN_ICMP6 = 3;
+
+  private Ip() {}
+}

@@ -1,0 +1,131 @@
+package redoubt.abi;
+
+/** System V IPC and POSIX message queues. */
+public final class Ipc {
+  public static final int IPC_CREAT = 01000;
+  public static final int IPC_EXCL = 02000;
+  public static final int IPC_NOWAIT = 04000;
+  public static final int IPC_PRIVATE = 0;
+  public static final int IPC_RMID = 0;
+  public static final int IPC_SET = 1;
+  public static final int IPC_STAT = 2;
+  public static final int IPC_INFO = 3;
+  public static final int IPC_64 = 0x100;
+  public static final int IPC64_PERM_KEY = 0;
+  public static final int IPC64_PERM_UID = 4;
+  public static final int IPC64_PERM_GID = 8;
+  public static final int IPC64_PERM_CUID = 12;
+  public static final int IPC64_PERM_CGID = 16;
+  public static final int IPC64_PERM_MODE = 20;
+  public static final int IPC64_PERM_SEQ = 24;
+  public static final int SIZEOF_IPC64_PERM = 48;
+
+  // Semaphores.
+  public static final int SEM_UNDO = 4096;
+  public static final int GETPID = 11;
+  public static final int GETVAL = 12;
+  public static final int GETALL = 13;
+  public static final int GETNCNT = 14;
+  public static final int GETZCNT = 15;
+  public static final int SETVAL = 16;
+  public static final int SETALL = 17;
+  public static final int SEM_STAT = 18;
+  public static final int SEM_INFO = 19;
+  public static final int SEM_STAT_ANY = 20;
+  public static final int SEMMNI = 32000;
+  public static final int SEMMSL = 32000;
+  public static final int SEMMNS = 1024000000;
+  public static final int SEMOPM = 500;
+  public static final int SEMVMX = 32767;
+  public static final int SEMAEM = 32767;
+  public static final int SEMBUF_SEM_NUM = 0;
+  public static final int SEMBUF_SEM_OP = 2;
+  public static final int SEMBUF_SEM_FLG = 4;
+  public static final int SIZEOF_SEMBUF = 6;
+  public static final int SEMID64_DS_SEM_PERM = 0;
+  public static final int SEMID64_DS_SEM_OTIME = 48;
+  public static final int SEMID64_DS_SEM_CTIME = 64;
+  public static final int SEMID64_DS_SEM_NSEMS = 80;
+  public static final int SIZEOF_SEMID64_DS = 104;
+  public static final int SEMINFO_SEMMAP = 0;
+  public static final int SEMINFO_SEMMNI = 4;
+  public static final int SEMINFO_SEMMNS = 8;
+  public static final int SEMINFO_SEMMNU = 12;
+  public static final int SEMINFO_SEMMSL = 16;
+  public static final int SEMINFO_SEMOPM = 20;
+  public static final int SEMINFO_SEMUME = 24;
+  public static final int SEMINFO_SEMUSZ = 28;
+  public static final int SEMINFO_SEMVMX = 32;
+  public static final int SEMINFO_SEMAEM = 36;
+  public static final int SIZEOF_SEMINFO = 40;
+
+  // Shared memory.
+  public static final int SHM_R = 0400;
+  public static final int SHM_W = 0200;
+  public static final int SHM_HUGETLB = 04000;
+  public static final int SHM_NORESERVE = 010000;
+  public static final int SHM_RDONLY = 010000;
+  public static final int SHM_RND = 020000;
+  public static final int SHM_REMAP = 040000;
+  public static final int SHM_EXEC = 0100000;
+  public static final int SHM_DEST = 01000;
+  public static final int SHM_LOCKED = 02000;
+  public static final int SHM_LOCK = 11;
+  public static final int SHM_UNLOCK = 12;
+  public static final int SHM_STAT = 13;
+  public static final int SHM_INFO = 14;
+  public static final int SHM_STAT_ANY = 15;
+  public static final int SHMMNI = 4096;
+  public static final int SHMMIN = 1;
+  public static final int SHMID64_DS_SHM_PERM = 0;
+  public static final int SHMID64_DS_SHM_SEGSZ = 48;
+  public static final int SHMID64_DS_SHM_ATIME = 56;
+  public static final int SHMID64_DS_SHM_DTIME = 64;
+  public static final int SHMID64_DS_SHM_CTIME = 72;
+  public static final int SHMID64_DS_SHM_CPID = 80;
+  public static final int SHMID64_DS_SHM_LPID = 84;
+  public static final int SHMID64_DS_SHM_NATTCH = 88;
+  public static final int SIZEOF_SHMID64_DS = 112;
+  public static final int SHMINFO64_SHMMAX = 0;
+  public static final int SHMINFO64_SHMMIN = 8;
+  public static final int SHMINFO64_SHMMNI = 16;
+  public static final int SHMINFO64_SHMSEG = 24;
+  public static final int SHMINFO64_SHMALL = 32;
+  public static final int SIZEOF_SHMINFO64 = 72;
+  public static final int SHM_INFO_USED_IDS = 0;
+  public static final int SHM_INFO_SHM_TOT = 8;
+  public static final int SHM_INFO_SHM_RSS = 16;
+  public static final int SHM_INFO_SHM_SWP = 24;
+  public static final int SHM_INFO_SWAP_ATTEMPTS = 32;
+  public static final int SHM_INFO_SWAP_SUCCESSES = 40;
+  public static final int SIZEOF_SHM_INFO = 48;
+
+  // Messages.
+  public static final int MSG_NOERROR = 010000;
+  public static final int MSG_EXCEPT = 020000;
+  public static final int MSG_COPY = 040000;
+  public static final int MSG_STAT = 11;
+  public static final int MSG_INFO = 12;
+  public static final int MSG_STAT_ANY = 13;
+  public static final int MSGMNI = 32000;
+  public static final int MSGMAX = 8192;
+  public static final int MSGMNB = 16384;
+  public static final int MSQID64_DS_MSG_PERM = 0;
+  public static final int MSQID64_DS_MSG_STIME = 48;
+  public static final int MSQID64_DS_MSG_RTIME = 56;
+  public static final int MSQID64_DS_MSG_CTIME = 64;
+  public static final int MSQID64_DS_MSG_CBYTES = 72;
+  public static final int MSQID64_DS_MSG_QNUM = 80;
+  public static final int MSQID64_DS_MSG_QBYTES = 88;
+  public static final int MSQID64_DS_MSG_LSPID = 96;
+  public static final int MSQID64_DS_MSG_LRPID = 100;
+  public static final int SIZEOF_MSQID64_DS = 120;
+  public static final int MQ_ATTR_MQ_FLAGS = 0;
+  public static final int MQ_ATTR_MQ_MAXMSG = 8;
+  public static final int MQ_ATTR_MQ_MSGSIZE = 16;
+  public static final int MQ_ATTR_MQ_CURMSGS = 24;
+  public static final int SIZEOF_MQ_ATTR = 64;
+  public static final int MQ_PRIO_MAX = 32768;
+
+  private Ipc() {}
+}
