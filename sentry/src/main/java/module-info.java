@@ -6,5 +6,6 @@ module redoubt.sentry {
   requires static org.jspecify;
   requires static com.google.errorprone.annotations;
 
+  exports redoubt.sentry.control;
   exports redoubt.sentry.platform;
 }

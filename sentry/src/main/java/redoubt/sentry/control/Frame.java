@@ -1,0 +1,104 @@
+package redoubt.sentry.control;
+
+/**
+ * A control message: a header of 16 bytes, then the payload.
+ *
+ * <pre>
+ *   0        4        6        8        12       16
+ *   | u32    | u16    | u16    | u32    | u32    |
+ *   | length | type   | fds    | tag    | magic  | payload of length bytes
+ * </pre>
+ *
+ * All little-endian. {@code fds} is the count of descriptors that came with the header's first byte.
+ * Every request has one answer with the same {@code tag}: OK or ERROR. Answers may come in any order.
+ */
+public final class Frame {
+  public static final int HEADER_BYTES = 16;
+  public static final int MAGIC = 0x31444252; // "RBD1"
+
+  /** Most bytes of a payload. */
+  public static final int PAYLOAD_LIMIT = 8 << 20;
+
+  /** Most descriptors of a frame: the kernel's SCM_MAX_FD. */
+  public static final int FDS_LIMIT = 253;
+
+  // Requests. In parentheses: payload -> payload of the answer; see SandboxOperations for meanings.
+
+  /** (1 SandboxConfig, fds of the first container -> nothing). Once, first, on the owner connection. */
+  public static final int BOOT = 1;
+
+  /** (1 ContainerConfig, fds -> nothing). */
+  public static final int CREATE = 2;
+
+  /** (1 container id -> nothing). */
+  public static final int START = 3;
+
+  /** (1 container id, 2 ProcessConfig, 3 kill when this connection ends, fds -> 1 pid). */
+  public static final int EXEC = 4;
+
+  /** (1 container id, 2 pid: 0 the first process, -1 all, 3 signal -> nothing). */
+  public static final int SIGNAL = 5;
+
+  /** (1 container id, 2 pid: 0 the first process -> 1 exit code: status or 128+signal). Deferred. */
+  public static final int WAIT = 6;
+
+  /** (1 container id -> repeated 1 ProcessInfo). */
+  public static final int PS = 7;
+
+  /** (1 container id -> nothing). */
+  public static final int PAUSE = 8;
+
+  /** (1 container id -> nothing). */
+  public static final int RESUME = 9;
+
+  /** (1 container id, 2 pid: 0 the first process, 3 rows, 4 columns -> nothing). */
+  public static final int RESIZE = 10;
+
+  /** (1 container id -> 1 SandboxStats). */
+  public static final int STATS = 11;
+
+  /** (nothing -> 1 text): Java and guest stacks. */
+  public static final int STACKS = 12;
+
+  /** (nothing -> nothing): the sentry ends after the answer. */
+  public static final int DESTROY = 13;
+
+  /** (1 container id -> 1 state name, 2 pid). */
+  public static final int STATE = 14;
+
+  /** (nothing -> nothing): from now on the sandbox outlives its owner connection. */
+  public static final int DETACH = 15;
+
+  // Answers.
+  public static final int OK = 0x100;
+
+  /** (1 errno, 2 message). */
+  public static final int ERROR = 0x101;
+
+  private final int type;
+  private final int tag;
+  private final byte[] payload;
+
+  public Frame(int type, int tag, byte[] payload) {
+    this.type = type;
+    this.tag = tag;
+    this.payload = payload;
+  }
+
+  public int type() {
+    return type;
+  }
+
+  public int tag() {
+    return tag;
+  }
+
+  public byte[] payload() {
+    return payload;
+  }
+
+  /** {@return a reader over the payload} */
+  public WireReader reader() {
+    return new WireReader(payload);
+  }
+}

@@ -1,0 +1,74 @@
+package redoubt.sentry.control;
+
+import java.util.List;
+import redoubt.host.Fd;
+
+/**
+ * What the kernel does for {@link ControlServer}. Calls come from the server's threads, several at once.
+ * A refusal is a {@link ControlException}, whose message is shown to the user. Descriptors handed over
+ * belong to the callee, also when it throws.
+ */
+public interface SandboxOperations {
+  /** Told once how a process ended. */
+  @FunctionalInterface
+  interface ExitListener {
+    /**
+     * @param exitCode the status, or 128 + the signal's number
+     */
+    void exited(int exitCode);
+  }
+
+  /**
+   * Builds the kernel and the first container, loads its program, and confines this process: when it
+   * returns, all that is left is to run guest code. Called once, before all others.
+   */
+  void boot(SandboxConfig config, List<Fd> fds);
+
+  /** Adds a container to a running sandbox. */
+  void create(ContainerConfig config, List<Fd> fds);
+
+  /** Lets the first process of a created container run. */
+  void start(String containerId);
+
+  /** Starts one more process in a container; returns its pid in the container's pid namespace. */
+  int exec(String containerId, ProcessConfig process, List<Fd> fds);
+
+  /**
+   * Sends a signal.
+   *
+   * @param pid in the container's pid namespace; 0 for the first process, -1 for every process
+   */
+  void signal(String containerId, int pid, int signal);
+
+  /**
+   * Calls {@code listener} once when the process has ended, at once if it has already. The listener does
+   * not block.
+   *
+   * @param pid 0 for the first process, else the result of {@link #exec}
+   */
+  void onExit(String containerId, int pid, ExitListener listener);
+
+  List<ProcessInfo> ps(String containerId);
+
+  /** Stops all guest threads of the container. */
+  void pause(String containerId);
+
+  void resume(String containerId);
+
+  /** Sets the window size of a process's terminal. */
+  void resize(String containerId, int pid, int rows, int columns);
+
+  SandboxStats stats(String containerId);
+
+  /** {@return {@code created}, {@code running}, {@code paused} or {@code stopped}} */
+  String state(String containerId);
+
+  /** {@return the stacks of the sentry's threads with what each guest task is doing, as text} */
+  String stacks();
+
+  /**
+   * Ends the sandbox: kills every guest process; the sentry then exits with the first container's exit
+   * code (137 if it was killed by this).
+   */
+  void destroy();
+}
