@@ -67,14 +67,51 @@ public final class Caps {
 
   private Caps() {}
 
-  /** Lower-case names by number, as {@code /proc} and the OCI specification (upper-case) use them. */
+  /**
+   * Lower-case names by number, as {@code /proc} and the OCI specification (upper-case) use them.
+   */
   private static final String[] NAMES = {
-    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
-    "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
-    "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct",
-    "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod",
-    "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
-    "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore",
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
   };
 
   /** Every capability as a bit set. */
@@ -85,7 +122,10 @@ public final class Caps {
     return "CAP_" + NAMES[number].toUpperCase(java.util.Locale.ROOT);
   }
 
-  /** {@return the number of a capability by name, with or without "CAP_", in any case; -1 if unknown} */
+  /**
+   * {@return the number of a capability by name, with or without "CAP_", in any case; -1 if
+   * unknown}
+   */
   public static int byName(String name) {
     String n = name.toLowerCase(java.util.Locale.ROOT);
     if (n.startsWith("cap_")) {

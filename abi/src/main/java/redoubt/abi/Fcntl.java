@@ -1,6 +1,9 @@
 package redoubt.abi;
 
-/** Files as open(2), fcntl(2), lseek(2), fallocate(2), rename(2), splice(2) and their kin name them: {@code linux/fcntl.h}, {@code linux/openat2.h}, {@code linux/fs.h}. */
+/**
+ * Files as open(2), fcntl(2), lseek(2), fallocate(2), rename(2), splice(2) and their kin name them:
+ * {@code linux/fcntl.h}, {@code linux/openat2.h}, {@code linux/fs.h}.
+ */
 public final class Fcntl {
   // open(2) flags. O_LARGEFILE is the kernel's value: glibc on x86-64 defines 0.
   public static final int O_RDONLY = 0;

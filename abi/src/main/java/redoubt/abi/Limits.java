@@ -19,7 +19,8 @@ public final class Limits {
   public static final int UIO_FASTIOV = 8;
   public static final int UIO_MAXIOV = 1024;
 
-  // linux/binfmts.h and linux/fs.h as the kernel has them; the exported header asks for a page size.
+  // linux/binfmts.h and linux/fs.h as the kernel has them; the exported header asks for a page
+  // size.
   public static final int MAX_ARG_STRLEN = 131072;
   public static final int MAX_ARG_STRINGS = 0x7fffffff;
   public static final int MAX_RW_COUNT = 0x7ffff000;

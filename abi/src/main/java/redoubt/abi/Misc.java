@@ -1,6 +1,9 @@
 package redoubt.abi;
 
-/** Small families: getrandom(2), syslog(2), reboot(2), landlock(7), userfaultfd(2), fanotify(7), keyctl(2), aio, io_uring. */
+/**
+ * Small families: getrandom(2), syslog(2), reboot(2), landlock(7), userfaultfd(2), fanotify(7),
+ * keyctl(2), aio, io_uring.
+ */
 public final class Misc {
   public static final int GRND_NONBLOCK = 1;
   public static final int GRND_RANDOM = 2;

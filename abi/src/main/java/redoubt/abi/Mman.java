@@ -1,6 +1,9 @@
 package redoubt.abi;
 
-/** Memory mappings: mmap(2), mremap(2), madvise(2), msync(2), mlock(2), memfd_create(2), pkeys and NUMA policy. */
+/**
+ * Memory mappings: mmap(2), mremap(2), madvise(2), msync(2), mlock(2), memfd_create(2), pkeys and
+ * NUMA policy.
+ */
 public final class Mman {
   // Protection.
   public static final int PROT_NONE = 0;

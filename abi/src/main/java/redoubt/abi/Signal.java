@@ -1,6 +1,9 @@
 package redoubt.abi;
 
-/** Signals of x86-64: numbers, codes, sigaction(2), sigaltstack(2), and the frame that a handler finds on its stack. */
+/**
+ * Signals of x86-64: numbers, codes, sigaction(2), sigaltstack(2), and the frame that a handler
+ * finds on its stack.
+ */
 public final class Signal {
   // Numbers.
   public static final int SIGHUP = 1;
@@ -228,7 +231,8 @@ public final class Signal {
   public static final int SIGCONTEXT_FPSTATE = 184;
   public static final int SIZEOF_SIGCONTEXT = 256;
 
-  // The FP state of a frame: 512 bytes of FXSAVE with _fpx_sw_bytes at their end, the XSAVE header, the extended area, FP_XSTATE_MAGIC2.
+  // The FP state of a frame: 512 bytes of FXSAVE with _fpx_sw_bytes at their end, the XSAVE header,
+  // the extended area, FP_XSTATE_MAGIC2.
   public static final int FP_XSTATE_MAGIC1 = 0x46505853;
   public static final int FP_XSTATE_MAGIC2 = 0x46505845;
   public static final int FP_XSTATE_MAGIC2_SIZE = 4;
@@ -257,7 +261,8 @@ public final class Signal {
   public static final int XSTATE_HEADER_XFEATURES = 0;
   public static final int SIZEOF_XSTATE_HEADER = 64;
 
-  // The frame itself (struct rt_sigframe of arch/x86/kernel): return address, ucontext, siginfo; 128 bytes of red zone stay free below the old stack pointer.
+  // The frame itself (struct rt_sigframe of arch/x86/kernel): return address, ucontext, siginfo;
+  // 128 bytes of red zone stay free below the old stack pointer.
   public static final int RT_SIGFRAME_PRETCODE = 0;
   public static final int RT_SIGFRAME_UC = 8;
   public static final int RT_SIGFRAME_INFO = 312;

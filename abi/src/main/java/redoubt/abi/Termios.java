@@ -1,6 +1,8 @@
 package redoubt.abi;
 
-/** Terminals: struct termios of the kernel, its flags and control characters, and the tty ioctls. */
+/**
+ * Terminals: struct termios of the kernel, its flags and control characters, and the tty ioctls.
+ */
 public final class Termios {
   // struct termios as TCGETS gives it (19 control characters, no speeds), and termios2.
   public static final int TERMIOS_C_IFLAG = 0;

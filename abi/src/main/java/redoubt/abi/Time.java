@@ -1,6 +1,9 @@
 package redoubt.abi;
 
-/** Clocks, timers and the structs of time: {@code linux/time.h}, {@code linux/timerfd.h}, {@code linux/timex.h}. */
+/**
+ * Clocks, timers and the structs of time: {@code linux/time.h}, {@code linux/timerfd.h}, {@code
+ * linux/timex.h}.
+ */
 public final class Time {
   // Clocks.
   public static final int CLOCK_REALTIME = 0;

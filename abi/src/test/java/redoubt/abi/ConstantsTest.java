@@ -140,13 +140,12 @@ class ConstantsTest {
     c.append(unit.headers());
     c.append("extern int printf(const char *, ...);\nint main(void) {\n");
     unit.expressions()
-        .forEach(
-            (name, expression) ->
-                c.append("printf(\"")
-                    .append(name)
-                    .append(" %lld\\n\", (long long)(")
-                    .append(expression)
-                    .append("));\n"));
+        .forEach((name, expression) ->
+            c.append("printf(\"")
+                .append(name)
+                .append(" %lld\\n\", (long long)(")
+                .append(expression)
+                .append("));\n"));
     c.append("return 0;\n}\n");
     Path source = Path.of(exe + ".c");
     Files.writeString(source, c);
