@@ -5,4 +5,5 @@ module redoubt.p9 {
   requires static org.jspecify;
   requires static com.google.errorprone.annotations;
 
+  exports redoubt.p9;
 }

@@ -21,6 +21,9 @@ public final class Memory {
   private static final long PROT_READ = 1;
   private static final long PROT_WRITE = 2;
   private static final long MAP_SHARED = 1;
+  private static final long MAP_PRIVATE = 2;
+  private static final long MAP_ANONYMOUS = 0x20;
+  private static final long MAP_NORESERVE = 0x4000;
 
   private Memory() {}
 
@@ -40,7 +43,29 @@ public final class Memory {
     return MemorySegment.ofAddress(address).reinterpret(length);
   }
 
-  /** Unmaps a segment that {@link #mapShared} returned. No access may follow. */
+  /**
+   * Maps {@code length} bytes of zeroed memory of this process; pages that are never touched cost
+   * nothing, which {@link #allocateGlobal} cannot promise.
+   *
+   * @throws HostException if the host refuses
+   */
+  public static MemorySegment mapAnonymous(long length) {
+    long address =
+        HostException.check(
+            "mmap " + length + " bytes of memory",
+            RawSyscall.syscall(
+                Nr.MMAP,
+                0,
+                length,
+                PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1,
+                0));
+    // SAFETY: the kernel just mapped exactly this range for us; it stays until unmap.
+    return MemorySegment.ofAddress(address).reinterpret(length);
+  }
+
+  /** Unmaps a segment that {@link #mapShared} or {@link #mapAnonymous} returned. No access may follow. */
   public static void unmap(MemorySegment segment) {
     RawSyscall.syscall(Nr.MUNMAP, segment.address(), segment.byteSize());
   }
