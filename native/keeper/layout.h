@@ -1,0 +1,160 @@
+// Addresses and shared structures of keeper, stubs and sentry. The Java side is
+// redoubt.sentry.platform.systrap.Layout; the test LayoutTest compares the two.
+//
+// Everything at or above REGION belongs to the stub; guests map below it.
+#pragma once
+
+#define REGION 0x7fff00000000
+#define REQUEST_VA 0x7fff00010000 // the map thread's requests: mapped read-only, written by the sentry
+#define REPLY_VA 0x7fff00011000   // its reply: guests can write it, so it is never trusted
+#define CONTEXT_VA 0x7fff10000000 // contexts, CONTEXT_STRIDE apart
+#define TEXT_VA 0x7fff80000000    // this binary
+
+// Descriptor numbers in the one table that keeper and stubs share.
+#define FD_CONTROL 1000  // memory file of request and reply pages
+#define FD_CONTEXTS 1001 // memory file of contexts
+#define FD_ACK 1002      // where map threads acknowledge
+#define FD_SENTRY 1003   // the keeper's socket
+#define FD_SIGNAL 1004
+#define FD_FREE 1008     // imported files are numbered from here
+
+// A context: one guest thread's slot in the contexts file.
+//
+//   0x00000  struct control (one page)
+//   0x02000  alternate signal stack, up to 0x10000
+//   0x10000  window, 64 KiB
+//   0x20000  synchronous copies, 32 KiB
+//   0x28000  copies queued for the next resume, 32 KiB
+//   0x30000  prefetched arguments, 32 KiB
+#define CONTEXT_STRIDE 0x40000
+#define CONTEXT_BYTES 0x38000
+#define CONTEXT_STACK 0x2000
+#define CONTEXT_STACK_END 0x10000
+#define CONTEXT_WINDOW 0x10000
+#define CONTEXT_COPY 0x20000
+#define CONTEXT_QUEUE 0x28000
+#define CONTEXT_PREFETCH 0x30000
+
+// The turn word: whose move it is. The waiting side ORs SLEEPING in before it sleeps on the word.
+#define TURN_GONE 0  // the kernel wrote it (CLONE_CHILD_CLEARTID): the thread has exited
+#define TURN_SENTRY 1
+#define TURN_STUB 2
+#define TURN_DEAD 3  // the sentry wrote it: the process is dead
+#define TURN_MASK 0xff
+#define SLEEPING 0x100
+
+// Events, as in GuestContext.
+#define EVENT_SYSCALL 1
+#define EVENT_FAULT 2
+#define EVENT_INTERRUPTED 3
+#define EVENT_COPY_FAULT 5
+#define EVENT_DONE 6 // a command other than RUN has been carried out
+
+// Commands of the sentry.
+#define CMD_RUN 1
+#define CMD_COPY_IN 2  // guest arg0, offset arg1 in the context, length arg2; result: bytes copied
+#define CMD_COPY_OUT 3
+#define CMD_STRING 4 // as COPY_IN up to a NUL; result: bytes with the NUL, ~bytes when a fault came first
+#define CMD_CAS 5    // guest arg0, expected arg1, value arg2; result: old, or -14
+#define CMD_EXIT 6
+#define CMD_FLUSH 7 // the queued copies of RUN, without running
+
+#define QUEUE_LIMIT 64
+
+#ifndef __ASSEMBLER__
+#pragma GCC visibility push(hidden)
+typedef unsigned int u32;
+typedef unsigned long u64;
+typedef long s64;
+
+struct queued {
+  u64 guest;
+  u32 offset;
+  u32 length;
+};
+
+struct control {
+  // 0x000, both write it
+  u32 turn;
+  char pad0[60];
+  // 0x040, the stub writes
+  u32 event;
+  u32 fault_signal;
+  u32 fault_code;
+  u32 fault_error;
+  u32 fault_trap;
+  u32 tid; // by the kernel (CLONE_PARENT_SETTID)
+  u64 fault_address;
+  u64 result;
+  u32 fp_offset; // of the FP state in the context, 0: none
+  u32 pad1;
+  char pad2[16];
+  // 0x080, the sentry writes
+  u32 command;
+  u32 interrupt; // an interrupt is wanted
+  u64 arg0;
+  u64 arg1;
+  u64 arg2;
+  u32 queued_count;
+  u32 spin;      // how often to look at the turn word before sleeping
+  char pad3[24];
+  // 0x0c0, both write it, by turns
+  u64 regs[20];
+  char pad4[32];
+  // 0x180, the sentry writes
+  struct queued queue[QUEUE_LIMIT];
+};
+
+struct request {
+  u32 sequence; // the map thread starts when it changes
+  u32 count;
+  u32 sentry_sleeping;
+  u32 spin;
+  char ack[16]; // bytes that a map thread writes to FD_ACK
+  char pad[32];
+  struct op {
+    u64 nr;
+    u64 arg[6];
+    u64 kind;
+  } ops[63];
+};
+
+struct reply {
+  u32 done;     // the sequence that was carried out
+  u32 sleeping; // the map thread sleeps on request.sequence
+  u32 index;    // operations done without error
+  u32 pad;
+  s64 result;   // of the last operation
+};
+
+_Static_assert(sizeof(struct control) <= 4096, "control is one page");
+_Static_assert(sizeof(struct request) == 4096, "request is one page");
+#endif
+
+// Kinds of operation.
+#define KIND_GUEST 0  // its ranges must lie below REGION
+#define KIND_STUB 1   // may touch the stub's region
+#define KIND_THREAD 2 // clone: the child is a guest thread
+#define KIND_FORK 3   // clone: the child is a stub, whose request page is at file offset arg[2]
+#define KIND_EXPECT 4 // the process ends if the result is not arg[5]
+
+// Messages between sentry and keeper.
+#define MSG_INIT 1     // + 3 fds: control, contexts, acknowledgements
+#define MSG_SPAWN 2    // id, a = offset of the request page
+#define MSG_IMPORT 3   // id, + 1 fd
+#define MSG_CLOSE 4    // a = fd
+#define MSG_KILL 5     // a = pid
+#define MSG_READY 1    // a = vDSO address, b = bytes of FP state, c = first instruction of guest threads
+#define MSG_SPAWNED 2  // id, a = pid or -errno
+#define MSG_IMPORTED 3 // id, a = fd or -errno
+#define MSG_DEATH 5    // a = pid, b = wait status
+
+#ifndef __ASSEMBLER__
+struct message {
+  u32 type;
+  u32 id;
+  s64 a;
+  s64 b;
+  s64 c;
+};
+#endif

@@ -1,0 +1,251 @@
+// The signal handler of guest threads: saves the machine state in the context, hands the event to
+// the sentry and serves its commands until it says run.
+//
+// Everything here runs with a guest's rights in a guest's address space: nothing that it does or
+// writes is trusted by the sentry. Only general registers are touched (-mgeneral-regs-only), so
+// that the FP state is only ever in the signal frame.
+#include "layout.h"
+
+#define STUB __attribute__((section(".stub.text")))
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGBUS 7
+#define SIGFPE 8
+#define SIGUSR1 10
+#define SIGSEGV 11
+#define SIGSYS 31
+#define AUDIT_ARCH_X86_64 0xc000003e
+
+struct siginfo {
+  int signo;
+  int error;
+  int code;
+  int pad;
+  u64 address; // of SIGSYS: the instruction after the call
+  int syscall;
+  u32 arch;
+};
+
+// struct ucontext of the x86-64 kernel ABI.
+struct ucontext {
+  u64 flags;
+  u64 link;
+  u64 stack[3];
+  u64 r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags;
+  unsigned short cs, gs, fs, ss;
+  u64 err, trapno, oldmask, cr2;
+  u64 fpstate;
+  u64 reserved[8];
+  u64 mask;
+};
+
+extern long stub_futex(u32 *word, int op, u32 value);
+extern void stub_exit(void) __attribute__((noreturn));
+extern u64 stub_copy(void *to, const void *from, u64 length);
+extern s64 stub_string(void *to, const void *from, u64 limit);
+extern s64 stub_cas(u32 *word, u32 expected, u32 value);
+extern char stub_access_start[], stub_access_end[], stub_copy_words[], stub_copy_tail[];
+extern char stub_copy_fault[], stub_string_fault[], stub_cas_fault[];
+
+static inline u64 read_fs(void) {
+  u64 v;
+  __asm__ volatile("rdfsbase %0" : "=r"(v));
+  return v;
+}
+
+static inline u64 read_gs(void) {
+  u64 v;
+  __asm__ volatile("rdgsbase %0" : "=r"(v));
+  return v;
+}
+
+static inline void write_fs(u64 v) {
+  __asm__ volatile("wrfsbase %0" ::"r"(v));
+}
+
+static inline void write_gs(u64 v) {
+  __asm__ volatile("wrgsbase %0" ::"r"(v));
+}
+
+#define LOAD(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
+
+// Gives the turn to the sentry and waits until it comes back.
+STUB static void hand_over(struct control *c) {
+  u32 old = __atomic_exchange_n(&c->turn, TURN_SENTRY, __ATOMIC_SEQ_CST);
+  if (old & SLEEPING) {
+    stub_futex(&c->turn, 1, 1);
+  }
+}
+
+STUB static void await_turn(struct control *c) {
+  u32 left = c->spin;
+  for (;;) {
+    u32 now = LOAD(c->turn);
+    if ((now & TURN_MASK) == TURN_STUB) {
+      return;
+    }
+    if (left != 0) {
+      left--;
+      __builtin_ia32_pause();
+      continue;
+    }
+    if (!(now & SLEEPING) && !__atomic_compare_exchange_n(&c->turn, &now, now | SLEEPING, 0,
+                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+      continue;
+    }
+    stub_futex(&c->turn, 0, now | SLEEPING);
+  }
+}
+
+// Serves commands until RUN; then the registers to go on with are in c->regs.
+STUB static void serve(struct control *c) {
+  char *base = (char *)c;
+  for (;;) {
+    await_turn(c);
+    u32 command = LOAD(c->command);
+    switch (command) {
+      case CMD_RUN:
+      case CMD_FLUSH: {
+        u32 n = c->queued_count;
+        u32 i = 0;
+        for (; i < n && i < QUEUE_LIMIT; i++) {
+          struct queued *q = &c->queue[i];
+          if (stub_copy((void *)q->guest, base + q->offset, q->length) != q->length) {
+            break;
+          }
+        }
+        if (i == n && command == CMD_RUN) {
+          return;
+        }
+        c->event = i == n ? EVENT_DONE : EVENT_COPY_FAULT;
+        break;
+      }
+      case CMD_COPY_IN:
+        c->result = stub_copy(base + c->arg1, (void *)c->arg0, c->arg2);
+        c->event = EVENT_DONE;
+        break;
+      case CMD_COPY_OUT:
+        c->result = stub_copy((void *)c->arg0, base + c->arg1, c->arg2);
+        c->event = EVENT_DONE;
+        break;
+      case CMD_STRING:
+        c->result = stub_string(base + c->arg1, (void *)c->arg0, c->arg2);
+        c->event = EVENT_DONE;
+        break;
+      case CMD_CAS:
+        c->result = stub_cas((u32 *)c->arg0, c->arg1, c->arg2);
+        c->event = EVENT_DONE;
+        break;
+      case CMD_EXIT:
+        stub_exit();
+      default:
+        c->event = EVENT_DONE;
+        break;
+    }
+    hand_over(c);
+  }
+}
+
+STUB static void save(struct control *c, struct ucontext *u) {
+  u64 *r = c->regs;
+  r[0] = u->r15;
+  r[1] = u->r14;
+  r[2] = u->r13;
+  r[3] = u->r12;
+  r[4] = u->rbp;
+  r[5] = u->rbx;
+  r[6] = u->r11;
+  r[7] = u->r10;
+  r[8] = u->r9;
+  r[9] = u->r8;
+  r[10] = u->rax;
+  r[11] = u->rcx;
+  r[12] = u->rdx;
+  r[13] = u->rsi;
+  r[14] = u->rdi;
+  r[15] = u->rip;
+  r[16] = u->rflags;
+  r[17] = u->rsp;
+  r[18] = read_fs();
+  r[19] = read_gs();
+}
+
+STUB static void restore(struct control *c, struct ucontext *u) {
+  u64 *r = c->regs;
+  u->r15 = r[0];
+  u->r14 = r[1];
+  u->r13 = r[2];
+  u->r12 = r[3];
+  u->rbp = r[4];
+  u->rbx = r[5];
+  u->r11 = r[6];
+  u->r10 = r[7];
+  u->r9 = r[8];
+  u->r8 = r[9];
+  u->rax = r[10];
+  u->rcx = r[11];
+  u->rdx = r[12];
+  u->rsi = r[13];
+  u->rdi = r[14];
+  u->rip = r[15];
+  u->rflags = r[16];
+  u->rsp = r[17];
+  u->cs = 0x33;
+  u->ss = 0x2b;
+  if (r[18] != read_fs()) {
+    write_fs(r[18]);
+  }
+  if (r[19] != read_gs()) {
+    write_gs(r[19]);
+  }
+}
+
+// A guest thread's first C: `u` is the ucontext that it will resume from.
+STUB __attribute__((used)) void stub_first(struct ucontext *u) {
+  struct control *c = (struct control *)((u64)u & ~(CONTEXT_STRIDE - 1UL));
+  serve(c);
+  restore(c, u);
+}
+
+STUB __attribute__((used)) void stub_handler(int sig, struct siginfo *info, struct ucontext *u) {
+  struct control *c = (struct control *)((u64)u & ~(CONTEXT_STRIDE - 1UL));
+  u64 rip = u->rip;
+  if ((sig == SIGSEGV || sig == SIGBUS) && rip >= (u64)stub_access_start
+      && rip < (u64)stub_access_end) {
+    if (rip >= (u64)stub_cas) {
+      u->rip = (u64)stub_cas_fault;
+    } else if (rip >= (u64)stub_string) {
+      u->rip = (u64)stub_string_fault;
+    } else if (rip >= (u64)stub_copy_words && rip < (u64)stub_copy_tail) {
+      u->rip = (u64)stub_copy_tail;
+    } else {
+      u->rip = (u64)stub_copy_fault;
+    }
+    return;
+  }
+  u32 event;
+  if (sig == SIGUSR1) {
+    if (!LOAD(c->interrupt)) {
+      return;
+    }
+    event = EVENT_INTERRUPTED;
+  } else if (sig == SIGSYS) {
+    event = EVENT_SYSCALL;
+    if (info->arch != AUDIT_ARCH_X86_64) {
+      u->rax = -1UL;
+    }
+  } else {
+    event = EVENT_FAULT;
+    c->fault_signal = sig;
+    c->fault_code = info->code;
+    c->fault_address = info->address;
+    c->fault_error = u->err;
+    c->fault_trap = u->trapno;
+  }
+  save(c, u);
+  c->fp_offset = (u32)(u->fpstate - (u64)c);
+  c->event = event;
+  hand_over(c);
+  serve(c);
+  restore(c, u);
+}

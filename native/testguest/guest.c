@@ -1,0 +1,205 @@
+// Programs for the platform's own tests: no libc, one binary, the program chosen by a number in rdi.
+// The kernel below them is the test's own (MiniKernel): write, exit, fork, wait4, mmap, threads.
+typedef unsigned long u64;
+typedef unsigned int u32;
+
+static inline long sys6(long nr, long a, long b, long c, long d, long e, long f) {
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  long r;
+  __asm__ volatile("syscall"
+                   : "=a"(r)
+                   : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return r;
+}
+#define sys(nr, a, b, c) sys6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+
+__attribute__((noreturn)) static void done(long code) {
+  sys(231, code, 0, 0);
+  __builtin_unreachable();
+}
+
+static char bss[64 * 4096];
+static volatile u32 shared_word;
+
+static void say(const char *s) {
+  u64 n = 0;
+  while (s[n]) n++;
+  sys(1, 1, s, n);
+}
+
+// 1: write and exit
+static void hello(void) {
+  say("hello from the guest\n");
+  done(42);
+}
+
+// 2: n forks, each child touches `pages` pages and exits; the parent waits
+static void forks(u64 n, u64 pages) {
+  for (u64 i = 0; i < n; i++) {
+    bss[0] = 1;
+    long pid = sys(57, 0, 0, 0);
+    if (pid < 0) done(101);
+    if (pid == 0) {
+      for (u64 p = 0; p < pages; p++) bss[p * 4096] += 1;
+      if (bss[0] != (pages ? 2 : 1)) done(9);
+      done(7);
+    }
+    int status = 0;
+    if (sys6(61, pid, (long)&status, 0, 0, 0, 0) != pid) done(102);
+    if (status != 7 << 8) done(103);
+    if (bss[0] != 1) done(104);
+  }
+  done(0);
+}
+
+// 3: getppid n times
+static void getppids(u64 n) {
+  for (u64 i = 0; i < n; i++) sys(110, 0, 0, 0);
+  done(0);
+}
+
+// 4: mmap, touch, munmap of `bytes`, n times
+static void maps(u64 n, u64 bytes) {
+  for (u64 i = 0; i < n; i++) {
+    char *p = (char *)sys6(9, 0, bytes, 3, 0x22, -1, 0);
+    if ((u64)p > -4096UL) done(101);
+    for (u64 at = 0; at < bytes; at += 4096) p[at] = 1;
+    if (sys(11, p, bytes, 0) != 0) done(102);
+  }
+  done(0);
+}
+
+static long thread(void) {
+  __atomic_add_fetch(&shared_word, 1, __ATOMIC_SEQ_CST);
+  for (int i = 0; i < 100; i++) sys(110, 0, 0, 0);
+  __atomic_add_fetch(&shared_word, 1, __ATOMIC_SEQ_CST);
+  sys(60, 0, 0, 0);
+  return 0;
+}
+
+// 5: n threads
+static void threads(u64 n) {
+  for (u64 i = 0; i < n; i++) {
+    u64 *stack = (u64 *)(bss + 4096 * (i % 60 + 1));
+    *--stack = (u64)thread;
+    long r;
+    __asm__ volatile(
+        "syscall\n test %%eax, %%eax\n jnz 1f\n pop %%rax\n call *%%rax\n ud2\n 1:"
+        : "=a"(r)
+        : "a"(56L), "D"(0x50f00L), "S"(stack), "d"(0L)
+        : "rcx", "r11", "memory");
+    if (r < 0) done(101);
+  }
+  while (shared_word != 2 * n) sys(24, 0, 0, 0);
+  done(0);
+}
+
+// 6: faults, each reported by the kernel, which skips `rcx` bytes
+static void faults(void) {
+  __asm__ volatile("mov $2, %%ecx\n movb (%%rax), %%al" ::"a"(0x1234L) : "rcx", "memory"); // 8a 00
+  __asm__ volatile("mov $2, %%ecx\n ud2" ::: "rcx");
+  __asm__ volatile("mov $2, %%ecx\n xor %%edx, %%edx\n xor %%esi, %%esi\n mov $1, %%eax\n div %%esi" ::
+                       : "rcx", "rax", "rdx", "rsi");
+  __asm__ volatile("mov $0, %%ecx\n int3" ::: "rcx");
+  __asm__ volatile("mov $1, %%ecx\n hlt" ::: "rcx");
+  __asm__ volatile("mov $2, %%ecx\n movb %%al, (%%rdx)" ::"d"(faults), "a"(1) : "rcx", "memory");
+  done(0);
+}
+
+// 7: spins until the kernel sets the word
+static void spin(void) {
+  while (!shared_word) {
+  }
+  done(5);
+}
+
+// 8: vector and x87 state, FS base, flags and all registers survive system calls
+static void state(u64 n) {
+  static u64 in[8] = {1, 2, 3, 4, 5, 6, 7, 8}, out[8];
+  for (u64 i = 0; i < n; i++) {
+    in[0] = i;
+    u64 bx, bp = i * 3, r12 = i * 5, r13 = i * 7, r14 = i * 11, r15 = i * 13, r9v = i * 17;
+    register u64 r9 __asm__("r9") = r9v;
+    __asm__ volatile(
+        "movdqu (%[in]), %%xmm0\n movdqu 16(%[in]), %%xmm15\n fld1\n"
+        "mov %[i], %%rbx\n mov %[r12], %%r12\n stc\n mov $110, %%eax\n syscall\n"
+        "mov %%rbx, %[bx]\n mov %%r12, %[r12]\n"
+        "movdqu %%xmm0, (%[out])\n movdqu %%xmm15, 16(%[out])\n fstpl 32(%[out])\n"
+        : [bx] "=r"(bx), [r12] "+r"(r12), "+r"(r9)
+        : [in] "r"(in), [out] "r"(out), [i] "r"(i)
+        : "rax", "rcx", "r11", "rbx", "r12", "memory", "cc");
+    if (bx != i || r12 != i * 5 || r9 != r9v) done(101);
+    if (out[0] != i || out[1] != 2 || out[2] != 3 || out[3] != 4) done(102);
+    if (out[4] != 0x3ff0000000000000) done(103);
+    (void)bp, (void)r13, (void)r14, (void)r15;
+  }
+  u64 fs = 0x12345000;
+  __asm__ volatile("wrfsbase %0" ::"r"(fs));
+  sys(110, 0, 0, 0);
+  u64 now;
+  __asm__ volatile("rdfsbase %0" : "=r"(now));
+  if (now != fs) done(104);
+  done(0);
+}
+
+// 9: system calls with bad pointers, and copies across a page that is not there
+static void badcopies(void) {
+  char *p = (char *)sys6(9, 0, 8192, 3, 0x22, -1, 0);
+  if (sys(11, p + 4096, 4096, 0)) done(101);
+  if (sys(1, 1, 0x10, 5) != -14) done(102);
+  if (sys(1, 1, p + 4090, 20) != 6) done(103); // short
+  if (sys(1, 1, 0x7fff10000000, 5) != -14) done(104);
+  if (sys(1, 1, 0x800000000000, 5) != -14) done(105);
+  if (sys(1, 1, -1L, 5) != -14) done(106);
+  if (sys(1, 1, p + 4096, 5) != -14) done(107);
+  for (int i = 0; i < 4096; i++) p[i] = 'a';
+  p[4095] = 0;
+  if (sys(80, p, 0, 0) != 4095) done(108); // "chdir" gives the string's length here
+  p[4095] = 'a';
+  if (sys(80, p, 0, 0) != -14) done(109);
+  if (sys(79, 0x10, 100, 0) != -14) done(110); // "getcwd" copies out when it resumes
+  if (sys(79, p, 100, 0) != 100 || p[0] != 'c' || p[99] != 'c' || p[100] != 'a') done(111);
+  p[0] = 5, p[1] = p[2] = p[3] = 0;
+  if (sys(10000, p, 4, 9) != 5 || p[0] != 5) done(112); // cas
+  if (sys(10000, p, 5, 9) != 5 || p[0] != 9) done(113);
+  if (sys(10000, 0x10, 5, 9) != -14) done(114);
+  done(0);
+}
+
+// 10: forks with vector state; the child must have the parent's
+static void forkstate(void) {
+  u64 in[2] = {0x1111222233334444, 0x5555666677778888}, out[2];
+  long pid;
+  __asm__ volatile(
+      "movdqu (%[in]), %%xmm7\n mov $57, %%eax\n syscall\n movdqu %%xmm7, (%[out])\n"
+      : "=&a"(pid)
+      : [in] "r"(in), [out] "r"(out)
+      : "rcx", "r11", "memory");
+  if (out[0] != in[0] || out[1] != in[1]) done(101);
+  if (pid == 0) done(7);
+  int status = 0;
+  if (sys6(61, pid, (long)&status, 0, 0, 0, 0) != pid) done(102);
+  done(status == 7 << 8 ? 0 : 103);
+}
+
+__attribute__((noreturn, used)) void guest_main(u64 which, u64 a, u64 b) {
+  switch (which) {
+    case 1: hello(); break;
+    case 2: forks(a, b); break;
+    case 3: getppids(a); break;
+    case 4: maps(a, b); break;
+    case 5: threads(a); break;
+    case 6: faults(); break;
+    case 7: spin(); break;
+    case 8: state(a); break;
+    case 9: badcopies(); break;
+    case 10: forkstate(); break;
+  }
+  done(99);
+}
+
+__asm__(".globl _start\n_start:\n xor %ebp, %ebp\n and $-16, %rsp\n call guest_main\n ud2\n");
+

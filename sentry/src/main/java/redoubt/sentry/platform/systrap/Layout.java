@@ -1,0 +1,139 @@
+package redoubt.sentry.platform.systrap;
+
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+
+/**
+ * Addresses and shared structures of sentry, keeper and stubs: {@code native/keeper/layout.h}, whose
+ * comments say who writes what.
+ */
+final class Layout {
+  static final long REGION = 0x7fff_0000_0000L;
+  static final long REQUEST_VA = 0x7fff_0001_0000L;
+  static final long REPLY_VA = 0x7fff_0001_1000L;
+  static final long CONTEXT_VA = 0x7fff_1000_0000L;
+  static final long TEXT_VA = 0x7fff_8000_0000L;
+
+  static final int FD_CONTROL = 1000;
+  static final int FD_CONTEXTS = 1001;
+  static final int FD_ACK = 1002;
+
+  static final long CONTEXT_STRIDE = 0x40000;
+  static final long CONTEXT_BYTES = 0x38000;
+  static final int CONTEXT_STACK = 0x2000;
+  static final int CONTEXT_STACK_END = 0x10000;
+  static final int CONTEXT_WINDOW = 0x10000;
+  static final int CONTEXT_COPY = 0x20000;
+  static final int CONTEXT_QUEUE = 0x28000;
+  static final int CONTEXT_PREFETCH = 0x30000;
+  static final int COPY_BYTES = 0x8000;
+  static final int QUEUE_BYTES = 0x8000;
+
+  static final int TURN_GONE = 0;
+  static final int TURN_SENTRY = 1;
+  static final int TURN_STUB = 2;
+  static final int TURN_DEAD = 3;
+  static final int TURN_MASK = 0xff;
+  static final int SLEEPING = 0x100;
+
+  static final int EVENT_DONE = 6;
+
+  static final int CMD_RUN = 1;
+  static final int CMD_COPY_IN = 2;
+  static final int CMD_COPY_OUT = 3;
+  static final int CMD_STRING = 4;
+  static final int CMD_CAS = 5;
+  static final int CMD_EXIT = 6;
+  static final int CMD_FLUSH = 7;
+
+  // struct control
+  static final long TURN = 0;
+  static final long EVENT = 0x40;
+  static final long FAULT_SIGNAL = 0x44;
+  static final long FAULT_CODE = 0x48;
+  static final long FAULT_ERROR = 0x4c;
+  static final long FAULT_TRAP = 0x50;
+  static final long TID = 0x54;
+  static final long FAULT_ADDRESS = 0x58;
+  static final long RESULT = 0x60;
+  static final long FP_OFFSET = 0x68;
+  static final long COMMAND = 0x80;
+  static final long INTERRUPT = 0x84;
+  static final long ARG0 = 0x88;
+  static final long ARG1 = 0x90;
+  static final long ARG2 = 0x98;
+  static final long QUEUED_COUNT = 0xa0;
+  static final long SPIN = 0xa4;
+  static final long REGS = 0xc0;
+  static final long QUEUE = 0x180;
+  static final int QUEUE_LIMIT = 64;
+
+  // struct request
+  static final long REQUEST_BYTES = 4096;
+  static final long SEQUENCE = 0;
+  static final long COUNT = 4;
+  static final long SENTRY_SLEEPING = 8;
+  static final long MAP_SPIN = 12;
+  static final long ACK = 16;
+  static final int ACK_BYTES = 16;
+  static final long OPS = 64;
+  static final long OP_BYTES = 64;
+  static final int OPS_LIMIT = 63;
+
+  // struct reply
+  static final long DONE = 0;
+  static final long MAP_SLEEPING = 4;
+  static final long INDEX = 8;
+  static final long REPLY_RESULT = 16;
+
+  static final int KIND_GUEST = 0;
+  static final int KIND_STUB = 1;
+  static final int KIND_THREAD = 2;
+  static final int KIND_FORK = 3;
+  static final int KIND_EXPECT = 4;
+
+  static final int MSG_INIT = 1;
+  static final int MSG_SPAWN = 2;
+  static final int MSG_IMPORT = 3;
+  static final int MSG_CLOSE = 4;
+  static final int MSG_KILL = 5;
+  static final int MSG_READY = 1;
+  static final int MSG_SPAWNED = 2;
+  static final int MSG_IMPORTED = 3;
+  static final int MSG_DEATH = 5;
+  static final int MSG_BYTES = 32;
+
+  // struct ucontext of the x86-64 kernel ABI
+  static final long UC_FLAGS = 0;
+  static final long UC_STACK_SP = 16;
+  static final long UC_STACK_FLAGS = 24;
+  static final long UC_STACK_SIZE = 32;
+  static final long UC_RBX = 128;
+  static final long UC_RSP = 160;
+  static final long UC_RIP = 168;
+  static final long UC_RFLAGS = 176;
+  static final long UC_SEGMENTS = 184;
+  static final long UC_FPSTATE = 224;
+  static final long UC_MASK = 296;
+  static final int UC_BYTES = 304;
+
+  /** UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS. */
+  static final long UC_FLAGS_VALUE = 7;
+
+  /** cs 0x33, gs 0, fs 0, ss 0x2b. */
+  static final long SEGMENTS = 0x002b_0000_0000_0033L;
+
+  /** Where a fresh context's frames lie: the FP state, then what it resumes from, then what starts it. */
+  static final int FIRST_FP = 0xdc00;
+
+  static final int FIRST_FRAME = 0xd800;
+  static final int START_FRAME = 0xd400;
+  static final int START_STACK = 0xd300;
+
+  /** Accesses to aligned shared words. */
+  static final VarHandle INT = ValueLayout.JAVA_INT.varHandle();
+
+  static final VarHandle LONG = ValueLayout.JAVA_LONG.varHandle();
+
+  private Layout() {}
+}

@@ -1,0 +1,550 @@
+package redoubt.sentry.platform.systrap;
+
+import java.lang.foreign.MemorySegment;
+import redoubt.abi.Errno;
+import redoubt.abi.Nr;
+import redoubt.host.Futex;
+import redoubt.host.Memory;
+import redoubt.host.RawSyscall;
+import redoubt.sentry.platform.GuestContext;
+
+/**
+ * A guest thread and its slot of shared memory. Whose move it is stands in the turn word:
+ *
+ * <pre>
+ *   SENTRY  the guest thread waits in the stub and serves commands
+ *   STUB    a command is under way; RUN ends with the guest's next event
+ *   GONE    the host thread has exited (the host kernel writes this)
+ *   DEAD    the process is dead (the watcher writes this)
+ * </pre>
+ *
+ * <p>The side that waits adds SLEEPING before it sleeps on the word; who takes the word away from it
+ * sees that and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
+ */
+final class StubContext implements GuestContext {
+  private static final int STOPPED = 0;
+  private static final int RUNNING = 1;
+  private static final int RELEASED = 2;
+
+  private static final int FX_SW_RESERVED = 464;
+  private static final int FP_XSTATE_MAGIC1 = 0x46505853;
+  private static final int FP_XSTATE_MAGIC2 = 0x46505845;
+  private static final int FP_LEGACY = 512;
+  private static final int MXCSR_INITIAL = 0x1f80;
+  private static final int FCW_INITIAL = 0x37f;
+
+  private final StubSpace space;
+  private final Systrap platform;
+  private final int slot;
+  private final MemorySegment memory;
+  private final MemorySegment window;
+  private final long[] regs = new long[REGS];
+
+  private volatile int state = STOPPED;
+  private volatile boolean interruptWanted;
+  private volatile boolean dead;
+
+  private int faultSignal;
+  private int faultCode;
+  private int faultErrorCode;
+  private int faultTrap;
+  private long faultAddress;
+  private int fpOffset;
+  private int queued;
+  private int queuedBytes;
+  private boolean windowQueued;
+  // How much of each buffer has ever held something.
+  private int windowUsed;
+  private int copyUsed;
+  private int queueUsed;
+
+  StubContext(StubSpace space, int slot) {
+    this.space = space;
+    this.platform = space.platform();
+    this.slot = slot;
+    this.memory = platform.contextMemory(slot);
+    this.window = memory.asSlice(Layout.CONTEXT_WINDOW, BUFFER_BYTES);
+  }
+
+  int slot() {
+    return slot;
+  }
+
+  /** {@return where the stub sees this context} */
+  long address() {
+    return Layout.CONTEXT_VA + slot * Layout.CONTEXT_STRIDE;
+  }
+
+  /**
+   * Lays out the two frames of a new thread: START is what it begins with (it sets the signal mask and
+   * the alternate stack), FIRST is what its first RUN resumes.
+   */
+  void prepare() {
+    MemorySegment m = memory;
+    long va = address();
+    m.asSlice(0, Layout.QUEUE).fill((byte) 0);
+    frame(Layout.START_FRAME, 1L << 9);
+    m.set(Memory.LONG, Layout.START_FRAME + Layout.UC_RIP, platform.threadStart());
+    m.set(Memory.LONG, Layout.START_FRAME + Layout.UC_RSP, va + Layout.START_STACK);
+    m.set(Memory.LONG, Layout.START_FRAME + Layout.UC_RBX, va + Layout.FIRST_FRAME);
+    frame(Layout.FIRST_FRAME, 0);
+    m.set(Memory.LONG, Layout.FIRST_FRAME + Layout.UC_FPSTATE, va + Layout.FIRST_FP);
+    // fpu_bytes counts the closing magic word.
+    int size = platform.fpStateBytes();
+    MemorySegment fp = m.asSlice(Layout.FIRST_FP, FP_LEGACY + 64);
+    fp.fill((byte) 0);
+    if (size > FP_LEGACY) {
+      fp.set(Memory.INT, FX_SW_RESERVED, FP_XSTATE_MAGIC1);
+      fp.set(Memory.INT, FX_SW_RESERVED + 4, size);
+      fp.set(Memory.LONG, FX_SW_RESERVED + 8, -1L);
+      fp.set(Memory.INT, FX_SW_RESERVED + 16, size - 4);
+      m.set(Memory.INT, Layout.FIRST_FP + size - 4L, FP_XSTATE_MAGIC2);
+    }
+    fpOffset = Layout.FIRST_FP;
+    resetFp();
+    m.set(Memory.INT, Layout.SPIN, platform.turnSpin());
+    Layout.INT.setVolatile(m, Layout.TURN, Layout.TURN_SENTRY);
+  }
+
+  private void frame(long at, long mask) {
+    MemorySegment m = memory;
+    m.asSlice(at, Layout.UC_BYTES).fill((byte) 0);
+    m.set(Memory.LONG, at + Layout.UC_FLAGS, Layout.UC_FLAGS_VALUE);
+    m.set(Memory.LONG, at + Layout.UC_STACK_SP, address() + Layout.CONTEXT_STACK);
+    m.set(
+        Memory.LONG,
+        at + Layout.UC_STACK_SIZE,
+        Layout.CONTEXT_STACK_END - Layout.CONTEXT_STACK);
+    m.set(Memory.LONG, at + Layout.UC_SEGMENTS, Layout.SEGMENTS);
+    m.set(Memory.LONG, at + Layout.UC_RFLAGS, 0x202);
+    m.set(Memory.LONG, at + Layout.UC_MASK, mask);
+  }
+
+  @Override
+  public int run() {
+    if (dead) {
+      return DEAD;
+    }
+    state = RUNNING;
+    if (interruptWanted) {
+      state = STOPPED;
+      interruptWanted = false;
+      if (queued != 0) {
+        int e = command(Layout.CMD_FLUSH, 0, 0, 0);
+        clearQueuedCopies();
+        if (e != Layout.EVENT_DONE) {
+          return e == DEAD ? DEAD : SYSCALL_COPY_FAULT;
+        }
+      }
+      return INTERRUPTED;
+    }
+    MemorySegment m = memory;
+    long[] r = regs;
+    for (int i = 0; i < REGS; i++) {
+      m.set(Memory.LONG, Layout.REGS + i * 8L, r[i]);
+    }
+    int event = command(Layout.CMD_RUN, 0, 0, 0);
+    state = STOPPED;
+    queued = 0;
+    queuedBytes = 0;
+    windowQueued = false;
+    if (event == DEAD || event == SYSCALL_COPY_FAULT) {
+      return event;
+    }
+    for (int i = 0; i < REGS; i++) {
+      r[i] = m.get(Memory.LONG, Layout.REGS + i * 8L);
+    }
+    int fp = m.get(Memory.INT, Layout.FP_OFFSET);
+    fpOffset =
+        fp >= Layout.CONTEXT_STACK
+                && fp <= Layout.CONTEXT_STACK_END - platform.fpStateBytes()
+                && (fp & 63) == 0
+            ? fp
+            : 0;
+    switch (event) {
+      case SYSCALL -> {
+        return SYSCALL;
+      }
+      case FAULT -> {
+        faultSignal = m.get(Memory.INT, Layout.FAULT_SIGNAL);
+        faultCode = m.get(Memory.INT, Layout.FAULT_CODE);
+        faultErrorCode = m.get(Memory.INT, Layout.FAULT_ERROR);
+        faultTrap = m.get(Memory.INT, Layout.FAULT_TRAP);
+        faultAddress = m.get(Memory.LONG, Layout.FAULT_ADDRESS);
+        return FAULT;
+      }
+      case INTERRUPTED -> {
+        interruptWanted = false;
+        m.set(Memory.INT, Layout.INTERRUPT, 0);
+        return INTERRUPTED;
+      }
+      default -> {
+        return nonsense();
+      }
+    }
+  }
+
+  /** A shared word holds what no stub writes: the address space ends, the sentry goes on. */
+  private int nonsense() {
+    dead = true;
+    space.release();
+    return DEAD;
+  }
+
+  /** Gives the stub a command and waits for the event that ends it. */
+  private int command(int command, long arg0, long arg1, long arg2) {
+    MemorySegment m = memory;
+    m.set(Memory.INT, Layout.COMMAND, command);
+    m.set(Memory.LONG, Layout.ARG0, arg0);
+    m.set(Memory.LONG, Layout.ARG1, arg1);
+    m.set(Memory.LONG, Layout.ARG2, arg2);
+    m.set(Memory.INT, Layout.QUEUED_COUNT, queued);
+    int old = (int) Layout.INT.getAndSet(m, Layout.TURN, Layout.TURN_STUB);
+    if ((old & Layout.TURN_MASK) != Layout.TURN_SENTRY) {
+      return lost(old);
+    }
+    if ((old & Layout.SLEEPING) != 0) {
+      Futex.wakeShared(m.address() + Layout.TURN, 1);
+    }
+    int spin = platform.turnSpin();
+    while (true) {
+      int turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
+      int whose = turn & Layout.TURN_MASK;
+      if (whose == Layout.TURN_SENTRY) {
+        return m.get(Memory.INT, Layout.EVENT);
+      }
+      if (whose != Layout.TURN_STUB || dead) {
+        return lost(turn);
+      }
+      if (spin > 0) {
+        spin--;
+        Thread.onSpinWait();
+        continue;
+      }
+      int asleep = turn | Layout.SLEEPING;
+      if (turn == asleep || Layout.INT.compareAndSet(m, Layout.TURN, turn, asleep)) {
+        Futex.waitShared(m.address() + Layout.TURN, asleep, 0);
+      }
+    }
+  }
+
+  /** The turn word was not what it had to be: the thread is gone, dead, or tampered with. */
+  private int lost(int turn) {
+    if ((turn & Layout.TURN_MASK) != Layout.TURN_GONE && !dead && !space.isDead()) {
+      return nonsense();
+    }
+    dead = true;
+    return DEAD;
+  }
+
+  @Override
+  public long reg(int index) {
+    return regs[index];
+  }
+
+  @Override
+  public void setReg(int index, long value) {
+    // A base that is not canonical would fault in the stub.
+    regs[index] =
+        (index == FS_BASE || index == GS_BASE) && (value < 0 || value >= 1L << 47) ? 0 : value;
+  }
+
+  @Override
+  public int faultSignal() {
+    return faultSignal;
+  }
+
+  @Override
+  public int faultCode() {
+    return faultCode;
+  }
+
+  @Override
+  public long faultAddress() {
+    return faultAddress;
+  }
+
+  @Override
+  public int faultErrorCode() {
+    return faultErrorCode;
+  }
+
+  @Override
+  public int faultTrap() {
+    return faultTrap;
+  }
+
+  /** {@return how much of a range from {@code uaddr} a guest can have}, 0 when it begins outside */
+  private static long clip(long uaddr, long length) {
+    if (uaddr < 0 || uaddr >= Layout.REGION || length <= 0) {
+      return 0;
+    }
+    return Math.min(length, Layout.REGION - uaddr);
+  }
+
+  /** One round trip; returns bytes copied, checked, or 0 when the guest is gone. */
+  private long transfer(int command, long uaddr, long offset, long length) {
+    if (dead || command(command, uaddr, offset, length) != Layout.EVENT_DONE) {
+      return 0;
+    }
+    long n = memory.get(Memory.LONG, Layout.RESULT);
+    if (n < 0 || n > length) {
+      nonsense();
+      return 0;
+    }
+    return n;
+  }
+
+  @Override
+  public long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length) {
+    long left = clip(uaddr, length);
+    long done = 0;
+    while (left > 0) {
+      long n = Math.min(left, Layout.COPY_BYTES);
+      copyUsed = Math.max(copyUsed, (int) n);
+      long got = transfer(Layout.CMD_COPY_IN, uaddr + done, Layout.CONTEXT_COPY, n);
+      MemorySegment.copy(memory, Layout.CONTEXT_COPY, dst, dstOffset + done, got);
+      done += got;
+      left -= got;
+      if (got < n) {
+        break;
+      }
+    }
+    return done;
+  }
+
+  @Override
+  public long copyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
+    long left = clip(uaddr, length);
+    long done = 0;
+    while (left > 0) {
+      long n = Math.min(left, Layout.COPY_BYTES);
+      copyUsed = Math.max(copyUsed, (int) n);
+      MemorySegment.copy(src, srcOffset + done, memory, Layout.CONTEXT_COPY, n);
+      long got = transfer(Layout.CMD_COPY_OUT, uaddr + done, Layout.CONTEXT_COPY, n);
+      done += got;
+      left -= got;
+      if (got < n) {
+        break;
+      }
+    }
+    return done;
+  }
+
+  @Override
+  public long copyInString(long uaddr, MemorySegment dst, long dstOffset, long limit) {
+    long most = clip(uaddr, limit);
+    long done = 0;
+    while (done < most) {
+      long n = Math.min(most - done, Layout.COPY_BYTES);
+      copyUsed = Math.max(copyUsed, (int) n);
+      if (dead
+          || command(Layout.CMD_STRING, uaddr + done, Layout.CONTEXT_COPY, n)
+              != Layout.EVENT_DONE) {
+        return -Errno.EFAULT;
+      }
+      long r = memory.get(Memory.LONG, Layout.RESULT);
+      if (r < 0) {
+        return -Errno.EFAULT;
+      }
+      if (r == 0 || r > n) {
+        nonsense();
+        return -Errno.EFAULT;
+      }
+      MemorySegment.copy(memory, Layout.CONTEXT_COPY, dst, dstOffset + done, r);
+      done += r;
+      // Our copy decides whether there is a NUL: the shared one may have changed meanwhile.
+      if (dst.get(Memory.BYTE, dstOffset + done - 1) == 0) {
+        return done - 1;
+      }
+    }
+    return done == limit ? limit : -Errno.EFAULT;
+  }
+
+  @Override
+  public boolean queueCopyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
+    if (length == 0) {
+      return true;
+    }
+    if (queued >= Layout.QUEUE_LIMIT
+        || length > Layout.QUEUE_BYTES - queuedBytes
+        || clip(uaddr, length) != length) {
+      return false;
+    }
+    int at = Layout.CONTEXT_QUEUE + queuedBytes;
+    MemorySegment.copy(src, srcOffset, memory, at, length);
+    enqueue(uaddr, at, length);
+    queuedBytes += (int) (length + 7 & ~7L);
+    queueUsed = Math.min(Layout.QUEUE_BYTES, Math.max(queueUsed, queuedBytes));
+    return true;
+  }
+
+  private void enqueue(long uaddr, int offset, long length) {
+    long at = Layout.QUEUE + queued * 16L;
+    memory.set(Memory.LONG, at, uaddr);
+    memory.set(Memory.INT, at + 8, offset);
+    memory.set(Memory.INT, at + 12, (int) length);
+    queued++;
+  }
+
+  @Override
+  public void clearQueuedCopies() {
+    queued = 0;
+    queuedBytes = 0;
+    windowQueued = false;
+  }
+
+  @Override
+  public MemorySegment window() {
+    windowUsed = BUFFER_BYTES;
+    return window;
+  }
+
+  @Override
+  public long fillWindow(long uaddr, long length) {
+    long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
+    windowUsed = Math.max(windowUsed, (int) n);
+    return n == 0 ? 0 : transfer(Layout.CMD_COPY_IN, uaddr, Layout.CONTEXT_WINDOW, n);
+  }
+
+  @Override
+  public long drainWindow(long uaddr, long length) {
+    long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
+    return n == 0 ? 0 : transfer(Layout.CMD_COPY_OUT, uaddr, Layout.CONTEXT_WINDOW, n);
+  }
+
+  @Override
+  public void queueDrainWindow(long uaddr, long length) {
+    if (length == 0) {
+      return;
+    }
+    if (windowQueued || length > BUFFER_BYTES) {
+      throw new IllegalStateException("the window is queued already, or the length is too large");
+    }
+    windowQueued = true;
+    // What lies outside the guest's range faults when its time comes, as it must.
+    enqueue(clip(uaddr, length) == length ? uaddr : 0, Layout.CONTEXT_WINDOW, length);
+  }
+
+  @Override
+  public long compareAndSwapInt(long uaddr, int expected, int value) {
+    if (clip(uaddr, 4) != 4
+        || dead
+        || command(Layout.CMD_CAS, uaddr, expected & 0xffff_ffffL, value & 0xffff_ffffL)
+            != Layout.EVENT_DONE) {
+      return -Errno.EFAULT;
+    }
+    long r = memory.get(Memory.LONG, Layout.RESULT);
+    return r < 0 ? -Errno.EFAULT : r & 0xffff_ffffL;
+  }
+
+  @Override
+  public int saveFpState(MemorySegment dst, long dstOffset) {
+    int n = platform.fpStateBytes();
+    if (fpOffset == 0) {
+      return 0;
+    }
+    MemorySegment.copy(memory, fpOffset, dst, dstOffset, n);
+    return n;
+  }
+
+  @Override
+  public void loadFpState(MemorySegment src, long srcOffset, int length) {
+    if (fpOffset == 0) {
+      return;
+    }
+    int n = platform.fpStateBytes();
+    if (length <= 0) {
+      resetFp();
+      return;
+    }
+    // The software-reserved words stay the host's own: they say how much of the area it reads.
+    if (n <= FP_LEGACY) {
+      MemorySegment.copy(src, srcOffset, memory, fpOffset, Math.min(length, FP_LEGACY));
+      return;
+    }
+    MemorySegment.copy(src, srcOffset, memory, fpOffset, Math.min(length, FX_SW_RESERVED));
+    if (length < n - 4) {
+      // FXSAVE format only: the extended components go back to their initial state.
+      memory.set(Memory.LONG, fpOffset + FP_LEGACY, 3);
+      memory.asSlice(fpOffset + FP_LEGACY + 8, 56).fill((byte) 0);
+    } else {
+      MemorySegment.copy(
+          src, srcOffset + FP_LEGACY, memory, fpOffset + FP_LEGACY, n - 4 - FP_LEGACY);
+    }
+  }
+
+  private void resetFp() {
+    MemorySegment m = memory;
+    m.asSlice(fpOffset, FX_SW_RESERVED).fill((byte) 0);
+    m.set(Memory.SHORT, fpOffset, (short) FCW_INITIAL);
+    m.set(Memory.INT, fpOffset + 24, MXCSR_INITIAL);
+    if (platform.fpStateBytes() > FP_LEGACY) {
+      // No component in the header: the host initialises them all.
+      m.asSlice(fpOffset + FP_LEGACY, 64).fill((byte) 0);
+    }
+  }
+
+  @Override
+  public void interrupt() {
+    interruptWanted = true;
+    if (state == RUNNING) {
+      memory.set(Memory.INT, Layout.INTERRUPT, 1);
+      int pid = platform.pidOf(space);
+      int tid = memory.get(Memory.INT, Layout.TID);
+      if (pid > 0 && tid > 0) {
+        Systrap.signalThread(pid, tid);
+      }
+    }
+  }
+
+  @Override
+  public long cpuTimeNs() {
+    int pid = space.pid();
+    if (pid == 0) {
+      pid = platform.pidOf(space);
+    }
+    return pid == 0 ? -1 : platform.cpuTimeNs(pid);
+  }
+
+  /** Called by the watcher when the process is dead: whoever waits wakes. */
+  void die() {
+    dead = true;
+    Layout.INT.setVolatile(memory, Layout.TURN, Layout.TURN_DEAD);
+    Futex.wakeShared(memory.address() + Layout.TURN, Integer.MAX_VALUE);
+  }
+
+  /** {@return whether the host thread has exited}, as far as its own process can be believed */
+  boolean isGone() {
+    return (int) Layout.INT.getVolatile(memory, Layout.TURN) == Layout.TURN_GONE;
+  }
+
+  /**
+   * Clears what the next owner of the slot must not see. What a guest itself hid elsewhere in the slot is
+   * its own to give away.
+   */
+  void wipe() {
+    memory.asSlice(0, Memory.PAGE).fill((byte) 0);
+    memory.asSlice(Layout.CONTEXT_STACK_END - 0x4000, 0x4000).fill((byte) 0);
+    window.asSlice(0, windowUsed).fill((byte) 0);
+    memory.asSlice(Layout.CONTEXT_COPY, copyUsed).fill((byte) 0);
+    memory.asSlice(Layout.CONTEXT_QUEUE, queueUsed).fill((byte) 0);
+  }
+
+  @Override
+  public void release() {
+    if (state == RELEASED) {
+      return;
+    }
+    state = RELEASED;
+    if (!dead) {
+      memory.set(Memory.INT, Layout.COMMAND, Layout.CMD_EXIT);
+      int old = (int) Layout.INT.getAndSet(memory, Layout.TURN, Layout.TURN_STUB);
+      if ((old & Layout.SLEEPING) != 0) {
+        Futex.wakeShared(memory.address() + Layout.TURN, 1);
+      }
+      dead = true;
+      space.contextReleased(this);
+    }
+  }
+}

@@ -1,0 +1,491 @@
+package redoubt.sentry.platform.systrap;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.abi.Nr;
+import redoubt.host.Futex;
+import redoubt.host.Memory;
+import redoubt.sentry.platform.AddressSpace;
+import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.platform.MapBatch;
+import redoubt.sentry.platform.PlatformException;
+
+/**
+ * A stub process as an address space: batches for its map thread, and its contexts.
+ *
+ * <p>The map thread executes raw system calls from a page that only the sentry writes. Its reply page is
+ * writable by guests: a forged reply hurts only that guest, and a withheld wake-up only makes it slow,
+ * because we look again every {@link Systrap#LOOK_AGAIN_NS}.
+ */
+final class StubSpace implements AddressSpace {
+  private static final int PROT_READ_WRITE = 3;
+  private static final int MAP_SHARED = 1;
+  private static final int MAP_PRIVATE = 2;
+  private static final int MAP_FIXED = 0x10;
+  private static final int MAP_ANONYMOUS = 0x20;
+  private static final int MAP_NORESERVE = 0x4000;
+  private static final int MREMAP_MAYMOVE = 1;
+  private static final int MREMAP_FIXED = 2;
+  private static final int MADV_DONTFORK = 10;
+  private static final int PR_SET_PDEATHSIG = 1;
+  private static final int SIGKILL = 9;
+  private static final long CLONE_FILES = 0x400;
+  private static final long CLONE_PARENT = 0x8000;
+  // VM FS FILES SIGHAND THREAD SYSVSEM PARENT_SETTID CHILD_CLEARTID
+  private static final long CLONE_GUEST_THREAD =
+      0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x100000 | 0x200000;
+
+  private final Systrap platform;
+  private final int index;
+  private final long generation;
+  private final long requestOffset;
+  private final MemorySegment request;
+  private final MemorySegment reply;
+  private final MemorySegment lookAgain;
+
+  /** Held while the copier works; taken before {@link #mu}. */
+  private final Object copierMu = new Object();
+
+  private final Object mu = new Object();
+  private int sequence;
+  private int claimedPid;
+  private final List<StubContext> contexts = new ArrayList<>();
+  private final List<StubContext> exited = new ArrayList<>();
+  private @Nullable StubContext first;
+  private @Nullable StubContext copier;
+
+  private volatile int pid;
+  private volatile boolean dead;
+  private boolean released;
+
+  /** The process is dead and no context's turn word will be written for it any more. */
+  private boolean reaped;
+
+  private boolean recycled;
+
+  StubSpace(
+      Systrap platform,
+      int index,
+      long generation,
+      long requestOffset,
+      MemorySegment request,
+      MemorySegment reply) {
+    this.platform = platform;
+    this.index = index;
+    this.generation = generation;
+    this.requestOffset = requestOffset;
+    this.request = request;
+    this.reply = reply;
+    this.lookAgain = platform.lookAgain();
+  }
+
+  int index() {
+    return index;
+  }
+
+  long generation() {
+    return generation;
+  }
+
+  int pid() {
+    return pid;
+  }
+
+  void setPid(int pid) {
+    this.pid = pid;
+  }
+
+  int claimedPid() {
+    return claimedPid;
+  }
+
+  Systrap platform() {
+    return platform;
+  }
+
+  @Override
+  public boolean isDead() {
+    return dead;
+  }
+
+  /** Lays out the first batch, which the new process carries out by itself, first thread included. */
+  void prepare(boolean forked) {
+    synchronized (mu) {
+      StubContext c = new StubContext(this, platform.allocateContext());
+      contexts.add(c);
+      first = c;
+      request.asSlice(0, Layout.OPS).fill((byte) 0);
+      reply.asSlice(0, 64).fill((byte) 0);
+      request.set(Memory.INT, Layout.ACK, index);
+      request.set(Memory.LONG, Layout.ACK + 8, generation);
+      request.set(Memory.INT, Layout.MAP_SPIN, 0);
+      int n = 0;
+      op(
+          n++,
+          Layout.KIND_STUB,
+          Nr.MMAP,
+          Layout.REPLY_VA,
+          4096,
+          PROT_READ_WRITE,
+          MAP_SHARED | MAP_FIXED,
+          Layout.FD_CONTROL,
+          requestOffset + Layout.REQUEST_BYTES);
+      op(
+          n++,
+          Layout.KIND_STUB,
+          Nr.MADVISE,
+          Layout.REQUEST_VA,
+          2 * 4096,
+          MADV_DONTFORK,
+          0,
+          0,
+          0);
+      op(n++, Layout.KIND_STUB, Nr.PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
+      op(n++, Layout.KIND_EXPECT, Nr.GETPPID, 0, 0, 0, 0, 0, platform.keeperPid());
+      if (forked) {
+        op(
+            n++,
+            Layout.KIND_STUB,
+            Nr.WRITE,
+            Layout.FD_ACK,
+            Layout.REQUEST_VA + Layout.ACK,
+            Layout.ACK_BYTES,
+            0,
+            0,
+            0);
+      }
+      n = threadOps(n, c, true);
+      request.set(Memory.INT, Layout.COUNT, n);
+      sequence = 1;
+      Layout.INT.setVolatile(request, Layout.SEQUENCE, 1);
+    }
+  }
+
+  private int threadOps(int n, StubContext c, boolean map) {
+    c.prepare();
+    long va = c.address();
+    if (map) {
+      op(
+          n++,
+          Layout.KIND_STUB,
+          Nr.MMAP,
+          va,
+          Layout.CONTEXT_BYTES,
+          PROT_READ_WRITE,
+          MAP_SHARED | MAP_FIXED,
+          Layout.FD_CONTEXTS,
+          c.slot() * Layout.CONTEXT_STRIDE);
+      op(
+          n++,
+          Layout.KIND_STUB,
+          Nr.MADVISE,
+          va,
+          Layout.CONTEXT_BYTES,
+          MADV_DONTFORK,
+          0,
+          0,
+          0);
+    }
+    op(
+        n++,
+        Layout.KIND_THREAD,
+        Nr.CLONE,
+        CLONE_GUEST_THREAD,
+        va + Layout.START_FRAME,
+        va + Layout.TID,
+        va + Layout.TURN,
+        0,
+        0);
+    return n;
+  }
+
+  private void op(
+      int i, int kind, int nr, long a0, long a1, long a2, long a3, long a4, long a5) {
+    MemorySegment r = request;
+    long at = Layout.OPS + i * Layout.OP_BYTES;
+    r.set(Memory.LONG, at, nr);
+    r.set(Memory.LONG, at + 8, a0);
+    r.set(Memory.LONG, at + 16, a1);
+    r.set(Memory.LONG, at + 24, a2);
+    r.set(Memory.LONG, at + 32, a3);
+    r.set(Memory.LONG, at + 40, a4);
+    r.set(Memory.LONG, at + 48, a5);
+    r.set(Memory.LONG, at + 56, kind);
+  }
+
+  @Override
+  public long apply(MapBatch batch) {
+    synchronized (mu) {
+      int count = batch.size();
+      int done = 0;
+      awaitReply();
+      while (done < count) {
+        int n = 0;
+        while (n < Layout.OPS_LIMIT && done < count) {
+          long e = encode(n, batch, done);
+          if (e < 0) {
+            // Earlier operations come first, as promised.
+            long r = n == 0 ? 0 : perform(n);
+            return r < 0 ? r : e;
+          }
+          n++;
+          done++;
+        }
+        long r = perform(n);
+        if (r < 0) {
+          return r;
+        }
+      }
+      return 0;
+    }
+  }
+
+  private long encode(int n, MapBatch b, int i) {
+    long addr = b.get(i, 1);
+    long len = b.get(i, 2);
+    if (!isGuest(addr, len)) {
+      return -Errno.EINVAL;
+    }
+    int g = Layout.KIND_GUEST;
+    long a = b.get(i, 3);
+    long x = b.get(i, 4);
+    switch ((int) b.get(i, 0)) {
+      case MapBatch.MAP_ANON ->
+          op(
+              n,
+              g,
+              Nr.MMAP,
+              addr,
+              len,
+              a,
+              MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | (x != 0 ? MAP_NORESERVE : 0),
+              -1,
+              0);
+      case MapBatch.MAP_FILE ->
+          op(
+              n,
+              g,
+              Nr.MMAP,
+              addr,
+              len,
+              a,
+              (x != 0 ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED,
+              (int) b.get(i, 5),
+              b.get(i, 6));
+      case MapBatch.UNMAP -> op(n, g, Nr.MUNMAP, addr, len, 0, 0, 0, 0);
+      case MapBatch.PROTECT -> op(n, g, Nr.MPROTECT, addr, len, a, 0, 0, 0);
+      case MapBatch.REMAP -> {
+        if (!isGuest(a, x)) {
+          return -Errno.EINVAL;
+        }
+        op(n, g, Nr.MREMAP, addr, len, x, a == addr ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED, a, 0);
+      }
+      case MapBatch.ADVISE -> op(n, g, Nr.MADVISE, addr, len, a, 0, 0, 0);
+      case MapBatch.MSYNC -> op(n, g, Nr.MSYNC, addr, len, a, 0, 0, 0);
+      case MapBatch.MLOCK -> op(n, g, Nr.MLOCK, addr, len, 0, 0, 0, 0);
+      case MapBatch.MUNLOCK -> op(n, g, Nr.MUNLOCK, addr, len, 0, 0, 0, 0);
+      default -> throw new IllegalArgumentException("map operation " + b.get(i, 0));
+    }
+    return 0;
+  }
+
+  private static boolean isGuest(long addr, long len) {
+    return addr >= 0 && len >= 0 && addr <= Layout.REGION && len <= Layout.REGION - addr;
+  }
+
+  /**
+   * Has the map thread carry out operations 0 to {@code n}-1. Preconditions: holds mu, and had awaited the
+   * last reply before it wrote them (the first batch may still have been under way).
+   */
+  private long perform(int n) {
+    if (dead) {
+      return -Errno.ESRCH;
+    }
+    request.set(Memory.INT, Layout.COUNT, n);
+    post();
+    awaitReply();
+    if (dead) {
+      return -Errno.ESRCH;
+    }
+    long r = (long) Layout.LONG.getOpaque(reply, Layout.REPLY_RESULT);
+    return r < 0 && r > -4096 ? r : r < 0 ? -Errno.EFAULT : r;
+  }
+
+  private void post() {
+    Layout.INT.setVolatile(request, Layout.SEQUENCE, ++sequence);
+    if ((int) Layout.INT.getVolatile(reply, Layout.MAP_SLEEPING) != 0) {
+      Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+    }
+  }
+
+  private void awaitReply() {
+    int spin = platform.mapSpin();
+    while (true) {
+      int done = (int) Layout.INT.getAcquire(reply, Layout.DONE);
+      if (done == sequence || dead) {
+        return;
+      }
+      if (spin-- > 0) {
+        Thread.onSpinWait();
+        continue;
+      }
+      Layout.INT.setVolatile(request, Layout.SENTRY_SLEEPING, 1);
+      done = (int) Layout.INT.getVolatile(reply, Layout.DONE);
+      if (done != sequence && !dead) {
+        long r =
+            Futex.waitShared(reply.address() + Layout.DONE, done, lookAgain.address());
+        if (r == -Errno.ETIMEDOUT) {
+          Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+        }
+      }
+      Layout.INT.setVolatile(request, Layout.SENTRY_SLEEPING, 0);
+    }
+  }
+
+  @Override
+  public AddressSpace fork() {
+    StubSpace child = platform.allocateSpace(true);
+    long r;
+    synchronized (mu) {
+      awaitReply();
+      op(
+          0,
+          Layout.KIND_FORK,
+          Nr.CLONE,
+          CLONE_PARENT | CLONE_FILES,
+          0,
+          child.requestOffset,
+          0,
+          0,
+          0);
+      r = perform(1);
+      if (r > 0) {
+        child.claimedPid = (int) r;
+      }
+    }
+    if (r <= 0) {
+      // No process came of it, or a guest forged the reply and then loses its child. Its slots are
+      // not used again: nobody whom we trust has said that they are free.
+      child.die();
+      throw new PlatformException(
+          "the host cannot fork the stub: " + Errno.name((int) -r), r == 0 ? Errno.EAGAIN : (int) -r);
+    }
+    platform.noteFork();
+    return child;
+  }
+
+  @Override
+  public GuestContext newContext() {
+    return newStubContext();
+  }
+
+  private StubContext newStubContext() {
+    synchronized (mu) {
+      StubContext ready = first;
+      if (ready != null) {
+        first = null;
+        return ready;
+      }
+      StubContext c = null;
+      for (int i = exited.size() - 1; i >= 0; i--) {
+        if (exited.get(i).isGone()) {
+          StubContext old = exited.remove(i);
+          contexts.remove(old);
+          c = new StubContext(this, old.slot());
+          break;
+        }
+      }
+      boolean map = c == null;
+      if (c == null) {
+        c = new StubContext(this, platform.allocateContext());
+      }
+      contexts.add(c);
+      awaitReply();
+      long r = dead ? -Errno.ESRCH : perform(threadOps(0, c, map));
+      if (r < 0) {
+        c.die();
+        throw new PlatformException(
+            "the host cannot start a guest thread: " + Errno.name((int) -r), (int) -r);
+      }
+      if (dead) {
+        c.die();
+      }
+      return c;
+    }
+  }
+
+  /** Takes note that {@code c} was told to exit: its slot may serve this same process again. */
+  void contextReleased(StubContext c) {
+    synchronized (mu) {
+      exited.add(c);
+    }
+  }
+
+  @Override
+  public long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length) {
+    synchronized (copierMu) {
+      return copier().copyIn(uaddr, dst, dstOffset, length);
+    }
+  }
+
+  @Override
+  public long copyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
+    synchronized (copierMu) {
+      return copier().copyOut(uaddr, src, srcOffset, length);
+    }
+  }
+
+  private StubContext copier() {
+    StubContext c = copier;
+    if (c == null) {
+      c = newStubContext();
+      copier = c;
+    }
+    return c;
+  }
+
+  /** The process is dead, or will never be: everything that waits for it wakes. */
+  void die() {
+    dead = true;
+    Layout.INT.setVolatile(reply, Layout.DONE, -1);
+    Futex.wakeShared(reply.address() + Layout.DONE, Integer.MAX_VALUE);
+    synchronized (mu) {
+      for (StubContext c : contexts) {
+        c.die();
+      }
+      reaped = true;
+    }
+    maybeRecycle();
+  }
+
+  private void maybeRecycle() {
+    synchronized (mu) {
+      if (!released || !reaped || recycled) {
+        return;
+      }
+      recycled = true;
+    }
+    platform.recycle(this, contexts);
+  }
+
+  @Override
+  public void release() {
+    synchronized (mu) {
+      if (released) {
+        return;
+      }
+      released = true;
+      if (!dead) {
+        awaitReply();
+        op(0, Layout.KIND_STUB, Nr.EXIT_GROUP, 0, 0, 0, 0, 0, 0);
+        request.set(Memory.INT, Layout.COUNT, 1);
+        post();
+        Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+      }
+    }
+    maybeRecycle();
+  }
+}

@@ -1,0 +1,469 @@
+package redoubt.sentry.platform.systrap;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.abi.Nr;
+import redoubt.host.Fd;
+import redoubt.host.HostException;
+import redoubt.host.MemFd;
+import redoubt.host.Memory;
+import redoubt.host.RawSyscall;
+import redoubt.host.SeqPacket;
+import redoubt.sentry.platform.AddressSpace;
+import redoubt.sentry.platform.Platform;
+import redoubt.sentry.platform.PlatformException;
+
+/**
+ * The platform whose stubs are host processes forked by the keeper. This class owns the shared memory
+ * files, the pools of slots and fresh stubs, and the conversation with the keeper; one watcher thread
+ * hears of deaths.
+ */
+public final class Systrap implements Platform {
+  /** Most address spaces and most guest threads of a sandbox. */
+  static final int MAX_SPACES = 4096;
+
+  static final int MAX_CONTEXTS = 6144;
+
+  /** How long a wait for a map thread sleeps before it doubts that its wake-up was seen. */
+  static final long LOOK_AGAIN_NS = 20_000_000;
+
+  private static final int POOL = 3;
+  private static final long CONTROL_STRIDE = 2 * Layout.REQUEST_BYTES;
+
+  private final SeqPacket keeper;
+  private final SeqPacket acks;
+  private final MemorySegment controlFile;
+  private final MemorySegment contextsFile;
+  private final Fd contextsFd;
+  private final int keeperPid;
+  private final long vdso;
+  private final int fpBytes;
+  private final long threadStart;
+  private final Thread watcher;
+
+  private final Object mu = new Object();
+  private final int[] freeSpaces = new int[MAX_SPACES];
+  private int freeSpacesCount;
+  private final int[] freeContexts = new int[MAX_CONTEXTS];
+  private int freeContextsCount;
+  private final StubSpace[] spaces = new StubSpace[MAX_SPACES];
+  private final Map<Integer, StubSpace> byPid = new HashMap<>();
+  private final ArrayDeque<StubSpace> pool = new ArrayDeque<>();
+  private final Map<Integer, long[]> imports = new HashMap<>();
+  private int nextImport = 1;
+  private long generation;
+  private int unackedForks;
+  private boolean closed;
+  private final MemorySegment lookAgain = Arena.global().allocate(16, 8);
+  private final MemorySegment timespec = Arena.global().allocate(16, 8);
+  private final MemorySegment ackMessage = Arena.global().allocate(Layout.ACK_BYTES, 8);
+
+  /**
+   * Takes over the keeper at the other end of {@code keeperSocket} and waits until it is ready.
+   *
+   * @throws HostException if the keeper does not answer
+   */
+  public Systrap(Fd keeperSocket) {
+    lookAgain.set(Memory.LONG, 8, LOOK_AGAIN_NS);
+    keeper = new SeqPacket(keeperSocket);
+    keeper.passCredentials();
+    long controlBytes = MAX_SPACES * CONTROL_STRIDE;
+    long contextsBytes = MAX_CONTEXTS * Layout.CONTEXT_STRIDE;
+    Fd[] ackEnds = SeqPacket.pair();
+    acks = new SeqPacket(ackEnds[0]);
+    acks.passCredentials();
+    contextsFd = MemFd.create("redoubt-contexts", contextsBytes);
+    contextsFile = Memory.mapShared(contextsFd, 0, contextsBytes);
+    try (Fd controlFd = MemFd.create("redoubt-control", controlBytes);
+        Fd ackEnd = ackEnds[1]) {
+      controlFile = Memory.mapShared(controlFd, 0, controlBytes);
+      MemorySegment message = Arena.global().allocate(Layout.MSG_BYTES, 8);
+      message.set(Memory.INT, 0, Layout.MSG_INIT);
+      HostException.check(
+          "send to the keeper",
+          keeper.send(message, Layout.MSG_BYTES, controlFd, contextsFd, ackEnd));
+      long r = keeper.receive(message, Layout.MSG_BYTES, true);
+      if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_READY) {
+        throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
+      }
+      vdso = message.get(Memory.LONG, 8);
+      fpBytes = (int) message.get(Memory.LONG, 16);
+      threadStart = message.get(Memory.LONG, 24);
+      keeperPid = keeper.senderPid();
+    }
+    for (int i = MAX_SPACES - 1; i >= 0; i--) {
+      freeSpaces[freeSpacesCount++] = i;
+    }
+    for (int i = MAX_CONTEXTS - 1; i >= 0; i--) {
+      freeContexts[freeContextsCount++] = i;
+    }
+    watcher = Thread.ofPlatform().daemon().name("keeper-watcher").unstarted(this::watch);
+    watcher.start();
+    synchronized (mu) {
+      fillPool();
+    }
+  }
+
+  @Override
+  public long minUserAddress() {
+    return 0x10000;
+  }
+
+  @Override
+  public long maxUserAddress() {
+    return Layout.REGION;
+  }
+
+  @Override
+  public long vdsoAddress() {
+    return vdso;
+  }
+
+  @Override
+  public int fpStateBytes() {
+    return fpBytes;
+  }
+
+  /** {@return the first instruction of a guest thread in the stub} */
+  long threadStart() {
+    return threadStart;
+  }
+
+  /** {@return a relative timespec of {@link #LOOK_AGAIN_NS}} */
+  MemorySegment lookAgain() {
+    return lookAgain;
+  }
+
+  /** {@return how often to look at a map thread's reply before sleeping} */
+  int mapSpin() {
+    return 2000;
+  }
+
+  /** {@return how often either side of a hand-over looks before it sleeps} */
+  int turnSpin() {
+    return 2000;
+  }
+
+  int keeperPid() {
+    return keeperPid;
+  }
+
+  @Override
+  public AddressSpace newAddressSpace() {
+    StubSpace space;
+    synchronized (mu) {
+      space = pool.pollFirst();
+      if (space == null) {
+        space = spawn();
+      }
+      fillPool();
+    }
+    if (space.isDead()) {
+      space.release();
+      throw new PlatformException("the keeper is gone", Errno.EAGAIN);
+    }
+    return space;
+  }
+
+  // Preconditions: holds mu.
+  private void fillPool() {
+    while (!closed && pool.size() < POOL && freeSpacesCount > MAX_SPACES / 2) {
+      pool.addLast(spawn());
+    }
+  }
+
+  /** Asks the keeper for a stub; it starts by itself. Preconditions: holds mu. */
+  private StubSpace spawn() {
+    StubSpace space = allocateSpace(false);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment m = arena.allocate(Layout.MSG_BYTES, 8);
+      m.set(Memory.INT, 0, Layout.MSG_SPAWN);
+      m.set(Memory.INT, 4, space.index());
+      m.set(Memory.LONG, 8, space.index() * CONTROL_STRIDE);
+      long r = keeper.send(m, Layout.MSG_BYTES);
+      if (r < 0) {
+        space.die();
+      }
+    }
+    return space;
+  }
+
+  /** {@return a space with its first batch laid out}, to be forked by the keeper or a map thread */
+  StubSpace allocateSpace(boolean forked) {
+    synchronized (mu) {
+      if (closed || freeSpacesCount == 0) {
+        throw new PlatformException(
+            "no address space is free (limit " + MAX_SPACES + ")", Errno.EAGAIN);
+      }
+      int index = freeSpaces[--freeSpacesCount];
+      long at = index * CONTROL_STRIDE;
+      StubSpace space =
+          new StubSpace(
+              this,
+              index,
+              ++generation,
+              at,
+              controlFile.asSlice(at, Layout.REQUEST_BYTES),
+              controlFile.asSlice(at + Layout.REQUEST_BYTES, Layout.REQUEST_BYTES));
+      try {
+        space.prepare(forked);
+      } catch (PlatformException e) {
+        freeSpaces[freeSpacesCount++] = index;
+        throw e;
+      }
+      spaces[index] = space;
+      return space;
+    }
+  }
+
+  int allocateContext() {
+    synchronized (mu) {
+      if (freeContextsCount == 0) {
+        throw new PlatformException(
+            "no context is free (limit " + MAX_CONTEXTS + " guest threads)", Errno.EAGAIN);
+      }
+      return freeContexts[--freeContextsCount];
+    }
+  }
+
+  MemorySegment contextMemory(int slot) {
+    return contextsFile.asSlice(slot * Layout.CONTEXT_STRIDE, Layout.CONTEXT_BYTES);
+  }
+
+  /**
+   * Takes back the slots of a space whose process the keeper has reaped and whose owner has released
+   * it: only now can nobody else have them mapped.
+   */
+  void recycle(StubSpace space, List<StubContext> contexts) {
+    for (StubContext c : contexts) {
+      c.wipe();
+    }
+    synchronized (mu) {
+      if (spaces[space.index()] != space) {
+        return;
+      }
+      spaces[space.index()] = null;
+      for (StubContext c : contexts) {
+        freeContexts[freeContextsCount++] = c.slot();
+      }
+      freeSpaces[freeSpacesCount++] = space.index();
+    }
+  }
+
+  /** Counts a fork whose acknowledgement nobody reads; now and then the queue is emptied. */
+  void noteFork() {
+    synchronized (mu) {
+      if (++unackedForks >= 32) {
+        drainAcks();
+      }
+    }
+  }
+
+  /** {@return the attested process id of {@code space}}, or 0 while it has not started */
+  int pidOf(StubSpace space) {
+    synchronized (mu) {
+      if (space.pid() == 0) {
+        drainAcks();
+      }
+      return space.pid();
+    }
+  }
+
+  // Preconditions: holds mu.
+  private void drainAcks() {
+    unackedForks = 0;
+    while (acks.receive(ackMessage, Layout.ACK_BYTES, false) == Layout.ACK_BYTES) {
+      int index = ackMessage.get(Memory.INT, 0);
+      long id = ackMessage.get(Memory.LONG, 8);
+      if (index < 0 || index >= MAX_SPACES) {
+        continue;
+      }
+      StubSpace space = spaces[index];
+      if (space != null && space.generation() == id) {
+        space.setPid(acks.senderPid());
+        byPid.put(acks.senderPid(), space);
+      }
+    }
+  }
+
+  @Override
+  public int importFd(Fd fd) {
+    long[] reply = {Long.MIN_VALUE};
+    int id;
+    synchronized (mu) {
+      if (closed) {
+        throw new PlatformException("the platform is closed", Errno.EBADF);
+      }
+      id = nextImport++;
+      imports.put(id, reply);
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment m = arena.allocate(Layout.MSG_BYTES, 8);
+      m.set(Memory.INT, 0, Layout.MSG_IMPORT);
+      m.set(Memory.INT, 4, id);
+      long r = keeper.send(m, Layout.MSG_BYTES, fd);
+      if (r < 0) {
+        throw new PlatformException("the keeper is gone", Errno.EBADF);
+      }
+      synchronized (mu) {
+        while (reply[0] == Long.MIN_VALUE && !closed) {
+          try {
+            mu.wait();
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PlatformException("interrupted while importing a file", Errno.EINTR);
+          }
+        }
+      }
+    } finally {
+      synchronized (mu) {
+        imports.remove(id);
+      }
+    }
+    if (reply[0] < 0) {
+      throw new PlatformException(
+          "the keeper cannot take another file",
+          reply[0] == Long.MIN_VALUE ? Errno.EBADF : (int) -reply[0]);
+    }
+    return (int) reply[0];
+  }
+
+  @Override
+  public void releaseFd(int imported) {
+    tellKeeper(Layout.MSG_CLOSE, imported);
+  }
+
+  /** Has the host kill the process {@code pid}; only the keeper knows that it is still that stub. */
+  void kill(int pid) {
+    tellKeeper(Layout.MSG_KILL, pid);
+  }
+
+  private void tellKeeper(int type, long a) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment m = arena.allocate(Layout.MSG_BYTES, 8);
+      m.set(Memory.INT, 0, type);
+      m.set(Memory.LONG, 8, a);
+      keeper.send(m, Layout.MSG_BYTES);
+    }
+  }
+
+  private void watch() {
+    MemorySegment m = Arena.global().allocate(Layout.MSG_BYTES, 8);
+    while (keeper.receive(m, Layout.MSG_BYTES, true) == Layout.MSG_BYTES) {
+      long a = m.get(Memory.LONG, 8);
+      switch (m.get(Memory.INT, 0)) {
+        case Layout.MSG_SPAWNED -> spawned(m.get(Memory.INT, 4), a);
+        case Layout.MSG_IMPORTED -> {
+          synchronized (mu) {
+            long[] reply = imports.get(m.get(Memory.INT, 4));
+            if (reply != null) {
+              reply[0] = a;
+              mu.notifyAll();
+            } else if (a >= 0) {
+              releaseFd((int) a);
+            }
+          }
+        }
+        case Layout.MSG_DEATH -> died((int) a);
+        default -> {}
+      }
+    }
+    List<StubSpace> all = new ArrayList<>();
+    synchronized (mu) {
+      closed = true;
+      for (StubSpace space : spaces) {
+        if (space != null) {
+          all.add(space);
+        }
+      }
+      mu.notifyAll();
+    }
+    for (StubSpace space : all) {
+      space.die();
+    }
+    synchronized (mu) {
+      keeper.close();
+      acks.close();
+      contextsFd.close();
+    }
+  }
+
+  private void spawned(int index, long pid) {
+    StubSpace failed = null;
+    synchronized (mu) {
+      StubSpace space = spaces[index];
+      if (space == null) {
+        return;
+      }
+      if (pid > 0) {
+        space.setPid((int) pid);
+        byPid.put((int) pid, space);
+      } else {
+        failed = space;
+      }
+    }
+    if (failed != null) {
+      failed.die();
+    }
+  }
+
+  private void died(int pid) {
+    @Nullable StubSpace space;
+    synchronized (mu) {
+      drainAcks();
+      space = byPid.remove(pid);
+      if (space == null) {
+        // A fork that died before it could acknowledge: its parent's word must do.
+        for (StubSpace s : spaces) {
+          if (s != null && s.pid() == 0 && s.claimedPid() == pid) {
+            space = s;
+            break;
+          }
+        }
+      }
+    }
+    if (space != null) {
+      space.die();
+    }
+  }
+
+  /** {@return the host CPU time of process {@code pid} in ns}, or -1 */
+  long cpuTimeNs(int pid) {
+    synchronized (mu) {
+      // The clock of another process: CPUCLOCK_SCHED of posix-timers.
+      long r = RawSyscall.syscall(Nr.CLOCK_GETTIME, ~pid << 3 | 2, timespec.address());
+      return r < 0
+          ? -1
+          : timespec.get(Memory.LONG, 0) * 1_000_000_000L + timespec.get(Memory.LONG, 8);
+    }
+  }
+
+  /** Sends the interrupt signal to a guest thread. */
+  static long signalThread(int pid, int tid) {
+    return RawSyscall.syscall(Nr.TGKILL, pid, tid, 10);
+  }
+
+  @Override
+  public void close() {
+    synchronized (mu) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    // Shut down, not closed: the watcher sleeps in it. The keeper exits, and with it all stubs.
+    RawSyscall.syscall(Nr.SHUTDOWN, keeper.fd().number(), 2);
+    try {
+      watcher.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,112 @@
+package redoubt.sentry.platform.systrap;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** The platform alone, under a kernel of a dozen calls. */
+@Timeout(120)
+class SystrapTest {
+  private KeeperProcess keeper;
+  private Systrap platform;
+  private MiniKernel kernel;
+
+  @BeforeEach
+  void start() {
+    keeper = KeeperProcess.start();
+    platform = new Systrap(keeper.socket());
+    kernel = new MiniKernel(platform);
+  }
+
+  @AfterEach
+  void stop() {
+    platform.close();
+    keeper.close();
+  }
+
+  private void shouldExit(int code, long... arguments) throws InterruptedException {
+    assertEquals(code << 8, kernel.run(arguments), "wait status");
+  }
+
+  @Test
+  void shouldWriteAndExit() throws InterruptedException {
+    shouldExit(42, 1);
+    assertEquals("hello from the guest\n", kernel.output.toString());
+  }
+
+  @Test
+  void shouldForkCopyOnWriteAndWait() throws InterruptedException {
+    shouldExit(0, 2, 50, 40);
+  }
+
+  @Test
+  void shouldMapAndUnmap() throws InterruptedException {
+    shouldExit(0, 4, 100, 65536);
+  }
+
+  @Test
+  void shouldRunThreadsOfOneAddressSpace() throws InterruptedException {
+    shouldExit(0, 5, 40);
+  }
+
+  @Test
+  void shouldReportFaultsWithTheirDetails() throws InterruptedException {
+    shouldExit(0, 6);
+    assertEquals(6, kernel.faults.size(), kernel.faults.toString());
+    assertEquals(
+        List.of("11 1 14 4 1234", "4 2 6 0", "8 1 0 0", "5 128 3 0", "11 128 13 0"),
+        List.of(
+            kernel.faults.get(0),
+            head(kernel.faults.get(1)),
+            head(kernel.faults.get(2)),
+            head(kernel.faults.get(3)),
+            head(kernel.faults.get(4))));
+    assertTrue(kernel.faults.get(5).startsWith("11 2 14 7 "), kernel.faults.get(5));
+  }
+
+  private static String head(String fault) {
+    return fault.substring(0, fault.lastIndexOf(' '));
+  }
+
+  @Test
+  void shouldInterruptASpinningGuest() throws InterruptedException {
+    MiniKernel.Proc p = kernel.exec(7);
+    Thread.sleep(50);
+    MiniKernel.Task t;
+    synchronized (p.tasks) {
+      t = p.tasks.get(0);
+    }
+    for (int i = 1; i <= 20; i++) {
+      long before = System.nanoTime();
+      t.c.interrupt();
+      while (t.interrupts < i) {
+        Thread.onSpinWait();
+      }
+      assertTrue(System.nanoTime() - before < 100_000_000, "interrupt took too long");
+    }
+    p.exiting = true;
+    p.status = 0;
+    t.c.interrupt();
+    kernel.await(p);
+  }
+
+  @Test
+  void shouldKeepMachineStateOverCalls() throws InterruptedException {
+    shouldExit(0, 8, 2000);
+  }
+
+  @Test
+  void shouldSurviveBadPointers() throws InterruptedException {
+    shouldExit(0, 9);
+  }
+
+  @Test
+  void shouldForkVectorState() throws InterruptedException {
+    shouldExit(0, 10);
+  }
+}
