@@ -1,0 +1,78 @@
+package redoubt.sentry.kernel;
+
+import redoubt.sentry.vfs.VfsPath;
+
+/** Root, working directory and umask of tasks that share them (CLONE_FS): Linux's fs_struct. */
+public final class FsContext {
+  private VfsPath root; // guarded by this
+  private VfsPath cwd; // guarded by this
+  private int umask; // guarded by this
+  private int users = 1; // guarded by this
+
+  public FsContext(VfsPath root, VfsPath cwd, int umask) {
+    this.root = root;
+    this.cwd = cwd;
+    this.umask = umask;
+    pin(root);
+    pin(cwd);
+  }
+
+  /** {@return a copy that is changed on its own}, for fork without CLONE_FS */
+  public synchronized FsContext copy() {
+    return new FsContext(root, cwd, umask);
+  }
+
+  synchronized FsContext share() {
+    users++;
+    return this;
+  }
+
+  /** A task left; the last one gives the places up. */
+  synchronized void leave() {
+    if (--users == 0) {
+      unpin(root);
+      unpin(cwd);
+    }
+  }
+
+  public synchronized VfsPath root() {
+    return root;
+  }
+
+  public synchronized VfsPath cwd() {
+    return cwd;
+  }
+
+  public synchronized int umask() {
+    return umask;
+  }
+
+  /** Replaces the umask; returns the old one. */
+  public synchronized int setUmask(int mask) {
+    int old = umask;
+    umask = mask & 0777;
+    return old;
+  }
+
+  public synchronized void setRoot(VfsPath p) {
+    pin(p);
+    unpin(root);
+    root = p;
+  }
+
+  public synchronized void setCwd(VfsPath p) {
+    pin(p);
+    unpin(cwd);
+    cwd = p;
+  }
+
+  private static void pin(VfsPath p) {
+    p.dentry.pin();
+    p.mount.pin();
+  }
+
+  private static void unpin(VfsPath p) {
+    p.dentry.unpin();
+    p.mount.unpin();
+  }
+}

@@ -1,0 +1,52 @@
+package redoubt.sentry.mm;
+
+import redoubt.sentry.platform.MapBatch;
+
+/**
+ * A file whose pages can be mapped into guests: a donated host file, or extents of the memory file. Kept by
+ * VMAs, so it outlives the description that mmap was called with.
+ */
+public interface Mappable {
+  /**
+   * Adds to {@code batch} the host mappings that make bytes [{@code offset}, {@code offset+length}) of the
+   * file appear at {@code uaddr}; all are multiples of a page. What cannot be mapped yet (past the end of the
+   * file, not allocated) may be left out: a fault there comes back through {@link #fault}.
+   *
+   * @return 0 or -errno
+   */
+  long map(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared);
+
+  /**
+   * A guest touched a page of a mapping that {@link #map} left out. Adds mappings for at least the page at
+   * {@code offset}.
+   *
+   * @return 0, or -EFAULT when the page lies past the end of the file (SIGBUS)
+   */
+  long fault(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared);
+
+  /** A VMA of this file was added (by mmap, fork or a split); pairs with {@link #unreference}. */
+  void reference();
+
+  void unreference();
+
+  /**
+   * {@return an identity for patched text and shared futexes, equal for equal files}, or the object itself
+   */
+  default Object identity() {
+    return this;
+  }
+
+  /**
+   * Registers an address-space listener that must drop its pages of [offset, end) when the file shrinks or a
+   * hole is punched; only for mappables whose pages the host does not drop by itself.
+   */
+  default void addMapping(MappingObserver observer) {}
+
+  default void removeMapping(MappingObserver observer) {}
+
+  /** Who maps a file and must hear of truncation. */
+  interface MappingObserver {
+    /** Pages of bytes [start, end) of the file are gone: unmap them, so that touching them faults. */
+    void invalidate(Mappable file, long start, long end);
+  }
+}

@@ -1,0 +1,285 @@
+package redoubt.sentry.vfs;
+
+import static redoubt.abi.Errno.EBADF;
+import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.ENODEV;
+import static redoubt.abi.Errno.ENOTDIR;
+import static redoubt.abi.Errno.ENOTTY;
+import static redoubt.abi.Errno.EOPNOTSUPP;
+import static redoubt.abi.Errno.ESPIPE;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import redoubt.sentry.kernel.Args;
+import redoubt.sentry.kernel.Credentials;
+import redoubt.sentry.kernel.IoBuffer;
+import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.WaitQueue;
+import redoubt.sentry.mm.Mappable;
+
+/**
+ * An open file description: Linux's struct file. Descriptors in tables, SCM_RIGHTS messages and calls in
+ * progress hold references; the last {@link #decRef} closes it.
+ *
+ * <p>Data operations never block: they return {@code -EAGAIN} when they would, and the system call layer
+ * waits on {@link #waitQueue} and tries again, which is also where O_NONBLOCK and signals are honoured.
+ * They return counts or {@code -errno}, and do not allocate.
+ */
+public abstract class FileDescription {
+  public static final int O_ACCMODE = 3;
+  public static final int O_RDONLY = 0;
+  public static final int O_WRONLY = 1;
+  public static final int O_RDWR = 2;
+  public static final int O_APPEND = 02000;
+  public static final int O_NONBLOCK = 04000;
+  public static final int O_DIRECT = 040000;
+  public static final int O_PATH = 010000000;
+
+  /** Flags that fcntl(F_SETFL) may change. */
+  public static final int SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | 020000 | 01000000;
+
+  public static final int POLLIN = 1;
+  public static final int POLLPRI = 2;
+  public static final int POLLOUT = 4;
+  public static final int POLLERR = 8;
+  public static final int POLLHUP = 0x10;
+  public static final int POLLRDNORM = 0x40;
+  public static final int POLLWRNORM = 0x100;
+  public static final int POLLRDHUP = 0x2000;
+
+  private final AtomicInteger refs = new AtomicInteger(1);
+  private final VfsPath path;
+  private volatile int flags;
+
+  /** Who gets SIGIO, and with which signal; see fcntl(F_SETOWN). */
+  public volatile int owner;
+
+  public volatile int ownerSignal;
+
+  /** Credentials at open time. */
+  public final @Nullable Credentials creds;
+
+  /** Position for read, write, lseek and getdents; guarded by {@code positionMu} in blocking-free steps. */
+  protected long position;
+
+  /** Epoll registrations of this description; owned by epoll. */
+  public volatile @Nullable Object epollLinks;
+
+  /**
+   * @param path kept pinned until the description is closed
+   * @param flags as open(2); O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC and O_CLOEXEC are dropped
+   */
+  protected FileDescription(VfsPath path, int flags, @Nullable Credentials creds) {
+    this.path = path;
+    this.flags = flags & ~(0100 | 0200 | 0400 | 01000 | 02000000);
+    this.creds = creds;
+    path.dentry.pin();
+    path.mount.pin();
+  }
+
+  public final VfsPath path() {
+    return path;
+  }
+
+  public final Inode inode() {
+    return path.dentry.inode();
+  }
+
+  public final int flags() {
+    return flags;
+  }
+
+  /** Replaces the {@link #SETTABLE} flags. Returns 0 or -errno. */
+  public long setFlags(int newFlags) {
+    flags = (flags & ~SETTABLE) | (newFlags & SETTABLE);
+    return 0;
+  }
+
+  public final boolean isNonblocking() {
+    return (flags & O_NONBLOCK) != 0;
+  }
+
+  public final boolean isReadable() {
+    return (flags & O_ACCMODE) != O_WRONLY && (flags & O_PATH) == 0;
+  }
+
+  public final boolean isWritable() {
+    return (flags & O_ACCMODE) != O_RDONLY && (flags & O_PATH) == 0;
+  }
+
+  // ---- references ----
+
+  /** Adds a reference; the caller must hold one. */
+  public final void incRef() {
+    refs.incrementAndGet();
+  }
+
+  /** Adds a reference unless the description is closed already. */
+  public final boolean tryIncRef() {
+    for (; ; ) {
+      int n = refs.get();
+      if (n == 0) {
+        return false;
+      }
+      if (refs.compareAndSet(n, n + 1)) {
+        return true;
+      }
+    }
+  }
+
+  /** Drops a reference; the last one closes the description. */
+  public final void decRef() {
+    if (refs.decrementAndGet() == 0) {
+      release();
+      path.dentry.unpin();
+      path.mount.unpin();
+    }
+  }
+
+  /** The last reference is gone: free what the description owns and wake who waits for the other end. */
+  protected void release() {}
+
+  /** A descriptor in some table was closed (locks are dropped here, as Linux's flush). Returns 0 or -errno. */
+  public long flush(Task t) {
+    return 0;
+  }
+
+  // ---- data ----
+
+  /**
+   * {@return whether reads and writes have a position} When true the system call layer passes one in and
+   * keeps {@code position}; pipes, sockets and terminals have none (ESPIPE for pread, lseek).
+   */
+  public boolean isSeekable() {
+    return false;
+  }
+
+  /**
+   * Reads at {@code offset} (ignored when not seekable) into {@code dst}.
+   *
+   * @return bytes read, 0 at the end of the file, -EAGAIN when it would block
+   */
+  public long read(Task t, IoBuffer dst, long offset) {
+    return -EINVAL;
+  }
+
+  /**
+   * Writes {@code src} at {@code offset}; O_APPEND is the implementation's to honour, with the new position
+   * in {@link #positionAfterAppend}.
+   */
+  public long write(Task t, IoBuffer src, long offset) {
+    return -EINVAL;
+  }
+
+  /** {@return the position after the last O_APPEND write by this thread}, else -1 for offset + count */
+  public long positionAfterAppend() {
+    return -1;
+  }
+
+  /** {@return POLL* bits that are true now} */
+  public int poll() {
+    return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+
+  /** {@return who is told when {@link #poll} changes}, or null if it never does */
+  public @Nullable WaitQueue waitQueue() {
+    return null;
+  }
+
+  /** {@return how long a blocking read may wait in ns} (SO_RCVTIMEO), {@link Long#MAX_VALUE} without end */
+  public long readTimeoutNs() {
+    return Long.MAX_VALUE;
+  }
+
+  public long writeTimeoutNs() {
+    return Long.MAX_VALUE;
+  }
+
+  /**
+   * lseek(2) for whence SEEK_SET 0, SEEK_CUR 1, SEEK_END 2, SEEK_DATA 3, SEEK_HOLE 4. Returns the position.
+   */
+  public long seek(Task t, long offset, int whence) {
+    if (!isSeekable()) {
+      return -ESPIPE;
+    }
+    long size = inode().size();
+    long target;
+    switch (whence) {
+      case 0 -> target = offset;
+      case 1 -> target = position + offset;
+      case 2 -> target = size + offset;
+      case 3, 4 -> {
+        if (offset < 0 || offset >= size) {
+          return -redoubt.abi.Errno.ENXIO;
+        }
+        target = whence == 3 ? offset : size;
+      }
+      default -> {
+        return -EINVAL;
+      }
+    }
+    if (target < 0) {
+      return -EINVAL;
+    }
+    position = target;
+    return target;
+  }
+
+  public final long position() {
+    return position;
+  }
+
+  public final void setPosition(long newPosition) {
+    position = newPosition;
+  }
+
+  /** Gives directory entries from {@link #position} on to {@code sink}; updates position. 0 or -errno. */
+  public long readdir(Task t, DirSink sink) {
+    return -ENOTDIR;
+  }
+
+  /** ioctl(2); command in {@code int1()}, argument in {@code long2()}. */
+  public long ioctl(Task t, Args a) {
+    return -ENOTTY;
+  }
+
+  /** fsync(2) and fdatasync(2). */
+  public long fsync(boolean dataOnly) {
+    return -EINVAL;
+  }
+
+  /** ftruncate(2); the description is writable. */
+  public long truncate(long length) {
+    return -EINVAL;
+  }
+
+  /** fallocate(2). */
+  public long allocate(int mode, long offset, long length) {
+    return -EOPNOTSUPP;
+  }
+
+  /** {@return how its pages are mapped, or null (ENODEV)} */
+  public @Nullable Mappable mappable() {
+    return inode().mappable();
+  }
+
+  /** {@return 0, or why it cannot be mapped with these PROT_* and MAP_* bits} */
+  public long checkMmap(int prot, int flags) {
+    return mappable() == null ? -ENODEV : 0;
+  }
+
+  /** {@return lines for /proc/PID/fdinfo after pos, flags, mnt_id and ino}; "" for most */
+  public String fdinfo() {
+    return "";
+  }
+
+  /** {@return the text of /proc/PID/fd/N when the description has no name in the tree}, as "pipe:[12]" */
+  public @Nullable String linkText() {
+    return null;
+  }
+
+  /** For calls that need an ordinary description: {@return -EBADF if this one is O_PATH, else 0} */
+  public final long checkNotPath() {
+    return (flags & O_PATH) != 0 ? -EBADF : 0;
+  }
+}
