@@ -17,6 +17,9 @@ public final class UserIo extends IoBuffer {
   /** Most iovecs in a call (UIO_MAXIOV). */
   public static final int MAX_IOVECS = 1024;
 
+  /** Most bytes in one call (MAX_RW_COUNT): INT_MAX rounded down to a page. */
+  public static final long MAX_RW_COUNT = 0x7ffff000L;
+
   private static final MemorySegment ZEROS = Memory.allocateGlobal(4096);
 
   private final Task task;

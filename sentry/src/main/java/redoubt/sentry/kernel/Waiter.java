@@ -56,6 +56,11 @@ public final class Waiter {
     state.getAndUpdate(s -> s & ~INTERRUPTED);
   }
 
+  /** {@return whether the owner is blocked right now} */
+  public boolean isBlocked() {
+    return blocked != null;
+  }
+
   public boolean isInterrupted() {
     return (state.get() & INTERRUPTED) != 0;
   }

@@ -1,0 +1,204 @@
+package redoubt.sentry.kernel;
+
+import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.sentry.kernel.PendingSignals.bit;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Signal;
+
+/** Sending signals and changing masks: the sender's half of kernel/signal.c. */
+public final class Signals {
+  /** Signals that cannot be blocked, caught or ignored. */
+  public static final long UNBLOCKABLE = bit(Signal.SIGKILL) | bit(Signal.SIGSTOP);
+
+  private static final long STOP_SIGNALS =
+      bit(Signal.SIGSTOP) | bit(Signal.SIGTSTP) | bit(Signal.SIGTTIN) | bit(Signal.SIGTTOU);
+
+  private Signals() {}
+
+  /** Sends to a process: any of its tasks may take it. Returns 0, or -EAGAIN when the queue is full. */
+  public static long send(ThreadGroup g, SignalInfo info) {
+    return send(g, null, info, false);
+  }
+
+  /** Sends to one task. */
+  public static long send(Task t, SignalInfo info) {
+    return send(t.threadGroup(), t, info, false);
+  }
+
+  /** Sends from outside the container: its init cannot ignore SIGKILL and SIGSTOP from there. */
+  public static long sendFromOutside(ThreadGroup g, SignalInfo info) {
+    return send(g, null, info, true);
+  }
+
+  /** Sends to every process of group {@code pgid}. Returns how many there were. */
+  public static int sendToGroup(Kernel k, PidNamespace ns, int pgid, SignalInfo info) {
+    int n = 0;
+    for (ThreadGroup g : groupMembers(k, ns, pgid)) {
+      send(g, info);
+      n++;
+    }
+    return n;
+  }
+
+  /** {@return the processes of group {@code pgid}} */
+  public static java.util.List<ThreadGroup> groupMembers(Kernel k, PidNamespace ns, int pgid) {
+    synchronized (k.tasks().mu) {
+      java.util.List<ThreadGroup> out = new java.util.ArrayList<>();
+      for (ThreadGroup g : ns.threadGroups()) {
+        if (g.pgid == pgid && !g.zombie) {
+          out.add(g);
+        }
+      }
+      return out;
+    }
+  }
+
+  private static long send(ThreadGroup g, @Nullable Task target, SignalInfo info, boolean outside) {
+    int signo = info.signo;
+    Task wake = null;
+    boolean continued = false;
+    SignalHandlers h = g.handlers;
+    synchronized (h.mu) {
+      if (signo == Signal.SIGKILL) {
+        if (g.isInit() && !outside) {
+          return 0; // init of a pid namespace is not killed from inside
+        }
+      } else {
+        if (signo == Signal.SIGCONT) {
+          discardEverywhere(g, STOP_SIGNALS);
+          continued = true;
+        } else if ((STOP_SIGNALS & bit(signo)) != 0) {
+          discardEverywhere(g, bit(Signal.SIGCONT));
+        }
+        if (dropped(g, target, h, signo, outside)) {
+          if (continued) {
+            JobControl.resume(g);
+          }
+          return 0;
+        }
+        PendingSignals set = target != null ? target.pending : g.pending;
+        if (!set.add(info)) {
+          return -EAGAIN;
+        }
+        wake = target != null ? wanting(target, signo) : anyWanting(g, signo);
+      }
+    }
+    if (signo == Signal.SIGKILL) {
+      GroupExit.kill(g, Signal.SIGKILL);
+      return 0;
+    }
+    if (continued) {
+      JobControl.resume(g);
+    }
+    if (wake != null) {
+      wake.interrupt();
+    }
+    g.signalQueue.notify(1);
+    return 0;
+  }
+
+  private static boolean dropped(ThreadGroup g, @Nullable Task target, SignalHandlers h, int signo, boolean outside) {
+    if (g.isInit() && h.action(signo).handler == SignalHandlers.SIG_DFL
+        && !(outside && (UNBLOCKABLE & bit(signo)) != 0)) {
+      return true;
+    }
+    if (!h.isIgnored(signo)) {
+      return false;
+    }
+    // An ignored signal is kept when it is blocked: it may be caught later, or read by signalfd.
+    if (target != null) {
+      return ((target.signalMask | target.awaitedSignals) & bit(signo)) == 0;
+    }
+    for (Task t : g.tasks) {
+      if (((t.signalMask | t.awaitedSignals) & bit(signo)) != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static @Nullable Task wanting(Task t, int signo) {
+    return (t.signalMask & bit(signo)) == 0 || (t.awaitedSignals & bit(signo)) != 0 ? t : null;
+  }
+
+  private static @Nullable Task anyWanting(ThreadGroup g, int signo) {
+    Task leader = g.leader;
+    if (!leader.dead && wanting(leader, signo) != null) {
+      return leader;
+    }
+    for (Task t : g.tasks) {
+      if (!t.dead && wanting(t, signo) != null) {
+        return t;
+      }
+    }
+    return null;
+  }
+
+  private static void discardEverywhere(ThreadGroup g, long set) {
+    g.pending.discard(set);
+    for (Task t : g.tasks) {
+      t.pending.discard(set);
+    }
+  }
+
+  /** Replaces a task's mask (its own thread only), and looks whether something became deliverable. */
+  public static void setMask(Task t, long mask) {
+    synchronized (t.threadGroup().handlers.mu) {
+      t.signalMask = mask & ~UNBLOCKABLE;
+      if (((t.pending.mask() | t.threadGroup().pending.mask()) & ~t.signalMask) != 0) {
+        t.waiter().interrupt();
+      }
+    }
+  }
+
+  /** {@return signals waiting for {@code t} or its group} */
+  public static long pending(Task t) {
+    synchronized (t.threadGroup().handlers.mu) {
+      return t.pending.mask() | t.threadGroup().pending.mask();
+    }
+  }
+
+  /** Takes the lowest waiting signal in {@code set}, the task's own first; null if there is none. */
+  public static @Nullable SignalInfo dequeue(Task t, long set) {
+    synchronized (t.threadGroup().handlers.mu) {
+      return dequeueLocked(t, set);
+    }
+  }
+
+  static @Nullable SignalInfo dequeueLocked(Task t, long set) {
+    PendingSignals own = t.pending;
+    PendingSignals shared = t.threadGroup().pending;
+    long mine = own.mask() & set;
+    long theirs = shared.mask() & set;
+    if (mine != 0) {
+      return own.take(next(mine));
+    }
+    return theirs != 0 ? shared.take(next(theirs)) : null;
+  }
+
+  /** Synchronous ones first, as Linux does. */
+  private static int next(long set) {
+    long sync =
+        set
+            & (bit(Signal.SIGSEGV) | bit(Signal.SIGBUS) | bit(Signal.SIGILL) | bit(Signal.SIGTRAP)
+                | bit(Signal.SIGFPE) | bit(Signal.SIGSYS));
+    return Long.numberOfTrailingZeros(sync != 0 ? sync : set) + 1;
+  }
+
+  /**
+   * A fault of the task itself: the signal is delivered even if it is blocked or ignored, which then kills.
+   */
+  static void force(Task t, SignalInfo info) {
+    synchronized (t.threadGroup().handlers.mu) {
+      SignalHandlers.Action a = t.threadGroup().handlers.action(info.signo);
+      boolean blocked = (t.signalMask & bit(info.signo)) != 0;
+      if (blocked || a.handler == SignalHandlers.SIG_IGN) {
+        a.handler = SignalHandlers.SIG_DFL;
+        t.signalMask &= ~bit(info.signo);
+      }
+      t.pending.add(info);
+      t.waiter().interrupt();
+    }
+  }
+}

@@ -1,0 +1,476 @@
+package redoubt.sentry.kernel;
+
+import static redoubt.abi.Errno.EBADF;
+import static redoubt.abi.Errno.EFAULT;
+import static redoubt.abi.Errno.EINTR;
+import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.ENAMETOOLONG;
+import static redoubt.abi.Errno.ENOENT;
+import static redoubt.abi.Errno.ERESTARTSYS;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Fcntl;
+import redoubt.abi.Resource;
+import redoubt.host.Memory;
+import redoubt.sentry.mm.MemoryManager;
+import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.MountNamespace;
+import redoubt.sentry.vfs.VfsPath;
+
+/**
+ * A guest thread as the kernel sees it: Linux's task_struct. Each runs on a Java thread of its own ({@link
+ * TaskLoop}), which alone touches the fields without a guard named; others go through {@link #interrupt},
+ * signals and {@code TaskSet.mu}.
+ *
+ * <p>System call methods get the calling task. What they use most is here: descriptors, user memory, blocking.
+ */
+public final class Task {
+  /** PATH_MAX, with the NUL. */
+  public static final int PATH_MAX = 4096;
+
+  private static final long[] NO_VECTORS = {};
+
+  private final Kernel kernel;
+  private final ThreadGroup group;
+  private final int tid;
+  private final Waiter waiter = new Waiter();
+  private final Waiter.Entry waitEntry = new Waiter.Entry(waiter);
+  private final UserIo userIo = new UserIo(this);
+  final Args args = new Args();
+  private @Nullable MemorySegment scratch;
+  private long[] vectors = NO_VECTORS;
+
+  private volatile MemoryManager mm;
+  private GuestContext context;
+  private volatile FdTable fds;
+  private volatile FsContext fs;
+  private volatile Credentials creds;
+
+  /** The command name (16 bytes with the NUL): prctl(PR_SET_NAME), /proc/PID/comm. */
+  private volatile String comm = "";
+
+  // Signals; guarded by handlers.mu unless only this task's thread uses them.
+  final PendingSignals pending = new PendingSignals();
+  volatile long signalMask;
+  long savedMask;
+  boolean restoreMask;
+
+  /** Signals that sigtimedwait waits for right now. */
+  volatile long awaitedSignals;
+
+  long altStack;
+  long altStackSize;
+  int altStackFlags = redoubt.abi.Signal.SS_DISABLE;
+
+  // Life.
+  volatile boolean killed;
+  volatile boolean dead;
+
+  /** Cleared and woken at exit (CLONE_CHILD_CLEARTID, set_tid_address). */
+  public long clearChildTid;
+
+  public long robustList;
+  public int parentDeathSignal;
+  public int niceness;
+  public long timerSlackNs = 50_000;
+  public int personality;
+
+  /** Waits for this task's exec or exit: the parent in vfork(2). */
+  volatile @Nullable Task vforkParent;
+
+  /** What a call interrupted with ERESTART_RESTARTBLOCK goes on with. */
+  public @Nullable RestartBlock restartBlock;
+
+  /** True while the Java thread is in the guest or about to enter it. */
+  volatile boolean inGuest;
+
+  /** Stopped by redoubt pause: parks before it enters the guest. */
+  volatile boolean frozen;
+
+  /** The call in progress, for /proc/PID/syscall and redoubt debug; -1 when in the guest. */
+  volatile int currentSyscall = -1;
+
+  volatile @Nullable Thread javaThread;
+  public volatile long voluntarySwitches;
+  public long syscalls;
+
+  /** CPU affinity mask as the guest set it. */
+  public volatile long affinity = -1;
+
+  /** Continues an interrupted call with what is left of its timeout. */
+  public interface RestartBlock {
+    long restart(Task t);
+  }
+
+  Task(Kernel kernel, @Nullable ThreadGroup group, PidNamespace ns, int tid, Container container, TaskImage image) {
+    this.kernel = kernel;
+    this.tid = tid;
+    this.group = group != null ? group : new ThreadGroup(kernel, ns, tid, container, this);
+    this.mm = image.mm;
+    this.context = image.context;
+    this.fds = image.fds;
+    this.fs = image.fs;
+    this.creds = image.creds;
+  }
+
+  /** What a new task is made of. */
+  record TaskImage(MemoryManager mm, GuestContext context, FdTable fds, FsContext fs, Credentials creds) {}
+
+  // ---- who and where ----
+
+  public Kernel kernel() {
+    return kernel;
+  }
+
+  public ThreadGroup threadGroup() {
+    return group;
+  }
+
+  public int tid() {
+    return tid;
+  }
+
+  public int tgid() {
+    return group.tgid();
+  }
+
+  public boolean isLeader() {
+    return group.leader == this;
+  }
+
+  public Container container() {
+    return group.container;
+  }
+
+  public MountNamespace mountNamespace() {
+    return group.container.mounts;
+  }
+
+  public UtsNamespace uts() {
+    return group.container.uts;
+  }
+
+  public PidNamespace pidNamespace() {
+    return group.pidNamespace();
+  }
+
+  public Credentials creds() {
+    return creds;
+  }
+
+  public void setCreds(Credentials c) {
+    creds = c;
+  }
+
+  public FsContext fs() {
+    return fs;
+  }
+
+  void setFs(FsContext f) {
+    fs = f;
+  }
+
+  public FdTable fds() {
+    return fds;
+  }
+
+  void setFds(FdTable f) {
+    fds = f;
+  }
+
+  public MemoryManager mm() {
+    return mm;
+  }
+
+  public GuestContext context() {
+    return context;
+  }
+
+  void setImage(MemoryManager newMm, GuestContext newContext) {
+    mm = newMm;
+    context = newContext;
+  }
+
+  public String comm() {
+    return comm;
+  }
+
+  public void setComm(String name) {
+    comm = name.length() > 15 ? name.substring(0, 15) : name;
+  }
+
+  public boolean isDead() {
+    return dead;
+  }
+
+  /** {@return the number of the call in progress, or -1} */
+  public int currentSyscall() {
+    return currentSyscall;
+  }
+
+  public Args args() {
+    return args;
+  }
+
+  public @Nullable Thread javaThread() {
+    return javaThread;
+  }
+
+  /** {@return CPU time spent in the guest in ns} */
+  public long cpuNs() {
+    return dead ? 0 : Math.max(0, context.cpuTimeNs());
+  }
+
+  /** {@return R, S, T or Z, as /proc/PID/stat says} */
+  public char stateLetter() {
+    if (dead || group.isZombie()) {
+      return 'Z';
+    }
+    if (group.isStopped()) {
+      return 'T';
+    }
+    return waiter.isBlocked() ? 'S' : 'R';
+  }
+
+  public long signalMask() {
+    return signalMask;
+  }
+
+  /** {@return signals waiting for this task alone} */
+  public long pendingMask() {
+    return pending.mask();
+  }
+
+  public boolean hasCapability(int cap) {
+    return creds.hasCapability(cap);
+  }
+
+  // ---- descriptors ----
+
+  /** {@return the description of {@code fd} with a reference, or null}; the caller calls decRef */
+  public @Nullable FileDescription file(int fd) {
+    return fds.get(fd);
+  }
+
+  /**
+   * Puts a new description at the lowest free descriptor; on failure the description is closed.
+   *
+   * @return the descriptor or -EMFILE
+   */
+  public long installFd(FileDescription file, boolean closeOnExec) {
+    long fd = fds.install(file, 0, closeOnExec, group.limits.bound(Resource.RLIMIT_NOFILE));
+    if (fd < 0) {
+      file.decRef();
+    }
+    return fd;
+  }
+
+  /**
+   * {@return where a path that is relative to {@code dirfd} begins}
+   *
+   * @throws ErrnoException EBADF (ENOTDIR comes from the walk)
+   */
+  public VfsPath startAt(int dirfd, String path) {
+    if (!path.isEmpty() && path.charAt(0) == '/') {
+      return fs.root();
+    }
+    if (dirfd == Fcntl.AT_FDCWD) {
+      return fs.cwd();
+    }
+    FileDescription f = fds.peek(dirfd);
+    if (f == null) {
+      throw ErrnoException.of(EBADF);
+    }
+    return f.path();
+  }
+
+  // ---- user memory ----
+
+  /** {@return 4 KiB of this task's own memory for structs on their way in or out} */
+  public MemorySegment scratch() {
+    MemorySegment s = scratch;
+    if (s == null) {
+      s = java.lang.foreign.Arena.ofAuto().allocate(PATH_MAX + 64, 16);
+      scratch = s;
+    }
+    return s;
+  }
+
+  /** Copies {@code length} bytes of guest memory. Returns 0 or -EFAULT. */
+  public long copyIn(long uaddr, MemorySegment dst, long offset, long length) {
+    return length == 0 || context.copyIn(uaddr, dst, offset, length) == length ? 0 : -EFAULT;
+  }
+
+  /** Copies {@code length} bytes into {@link #scratch} at 0. Returns 0 or -EFAULT. */
+  public long copyInScratch(long uaddr, long length) {
+    return copyIn(uaddr, scratch(), 0, length);
+  }
+
+  /**
+   * Copies to guest memory, when the call ends if possible: a fault then makes the call's result EFAULT. Use
+   * {@link #copyOutNow} where something must be undone on a fault.
+   *
+   * @return 0 or -EFAULT
+   */
+  public long copyOut(long uaddr, MemorySegment src, long offset, long length) {
+    if (length == 0 || context.queueCopyOut(uaddr, src, offset, length)) {
+      return 0;
+    }
+    return copyOutNow(uaddr, src, offset, length);
+  }
+
+  /** Copies to guest memory now. Returns 0 or -EFAULT. */
+  public long copyOutNow(long uaddr, MemorySegment src, long offset, long length) {
+    return length == 0 || context.copyOut(uaddr, src, offset, length) == length ? 0 : -EFAULT;
+  }
+
+  /** Copies the first {@code length} bytes of {@link #scratch} out, as {@link #copyOut}. */
+  public long copyOutScratch(long uaddr, long length) {
+    return copyOut(uaddr, scratch(), 0, length);
+  }
+
+  /** Copies one int out, as {@link #copyOut}; uses the end of {@link #scratch}. */
+  public long copyOutInt(long uaddr, int value) {
+    scratch().set(Memory.INT, PATH_MAX, value);
+    return copyOut(uaddr, scratch(), PATH_MAX, 4);
+  }
+
+  public long copyOutLong(long uaddr, long value) {
+    scratch().set(Memory.LONG, PATH_MAX, value);
+    return copyOut(uaddr, scratch(), PATH_MAX, 8);
+  }
+
+  /** {@return the unsigned 32-bit word at {@code uaddr}, or -EFAULT} */
+  public long copyInInt(long uaddr) {
+    long r = copyIn(uaddr, scratch(), PATH_MAX, 4);
+    return r < 0 ? r : scratch().get(Memory.INT, PATH_MAX) & 0xffffffffL;
+  }
+
+  /**
+   * {@return the path at {@code uaddr}, one char a byte}
+   *
+   * @throws ErrnoException EFAULT, ENAMETOOLONG, and ENOENT when it is empty
+   */
+  public String copyInPath(long uaddr) {
+    String s = copyInPathOrEmpty(uaddr);
+    if (s.isEmpty()) {
+      throw ErrnoException.of(ENOENT);
+    }
+    return s;
+  }
+
+  /** As {@link #copyInPath}, for calls with AT_EMPTY_PATH. */
+  public String copyInPathOrEmpty(long uaddr) {
+    return copyInString(uaddr, PATH_MAX, ENAMETOOLONG);
+  }
+
+  /**
+   * {@return a string of less than {@code limit} bytes (at most PATH_MAX)}
+   *
+   * @param tooLong the errno when there is no NUL in {@code limit} bytes
+   */
+  public String copyInString(long uaddr, int limit, int tooLong) {
+    MemorySegment s = scratch();
+    long n = ErrnoException.check(context.copyInString(uaddr, s, 0, limit));
+    if (n == limit) {
+      throw ErrnoException.of(tooLong);
+    }
+    return Latin1.string(s, 0, (int) n);
+  }
+
+  /** {@return this task's user buffer, pointed at one buffer} */
+  public UserIo userBuffer(long uaddr, long length) {
+    return userIo.buffer(uaddr, length);
+  }
+
+  /**
+   * Points {@link #userIo} at the iovecs at {@code uaddr}.
+   *
+   * @return the total length, -EINVAL or -EFAULT
+   */
+  public long userVectors(long uaddr, int count) {
+    if (count < 0 || count > UserIo.MAX_IOVECS) {
+      return -EINVAL;
+    }
+    if (vectors.length < 2 * count) {
+      vectors = Arrays.copyOf(vectors, Math.max(16, 2 * count));
+    }
+    MemorySegment s = scratch();
+    long total = 0;
+    for (int done = 0; done < count; ) {
+      int n = Math.min(count - done, 256);
+      long r = copyIn(uaddr + done * 16L, s, 0, n * 16L);
+      if (r < 0) {
+        return r;
+      }
+      for (int i = 0; i < n; i++) {
+        long length = s.get(Memory.LONG, i * 16L + 8);
+        if (length < 0) {
+          return -EINVAL;
+        }
+        length = Math.min(length, UserIo.MAX_RW_COUNT - total);
+        vectors[2 * (done + i)] = s.get(Memory.LONG, i * 16L);
+        vectors[2 * (done + i) + 1] = length;
+        total += length;
+      }
+      done += n;
+    }
+    userIo.vectors(vectors, count, total);
+    return total;
+  }
+
+  public UserIo userIo() {
+    return userIo;
+  }
+
+  // ---- blocking ----
+
+  public Waiter waiter() {
+    return waiter;
+  }
+
+  /** {@return this task's queue entry for waiting on one object} Free whenever the task is not blocked. */
+  public Waiter.Entry waitEntry() {
+    return waitEntry;
+  }
+
+  /**
+   * Blocks until woken.
+   *
+   * @param deadlineNs of CLOCK_MONOTONIC, or {@link Waiter#FOREVER}
+   * @return 0, -ETIMEDOUT, or -ERESTARTSYS when a signal, stop or kill wants attention
+   */
+  public long block(long deadlineNs) {
+    voluntarySwitches++;
+    long r = waiter.block(deadlineNs);
+    return r == -EINTR ? -ERESTARTSYS : r;
+  }
+
+  /** {@return whether a signal, stop or kill wants this task's attention} */
+  public boolean isInterrupted() {
+    return waiter.isInterrupted();
+  }
+
+  /** Makes the task look at its signals and state soon, wherever it is. Any thread. */
+  public void interrupt() {
+    waiter.interrupt();
+    if (inGuest) {
+      context.interrupt();
+    }
+  }
+
+  /** Replaces the signal mask until the call returns, as ppoll and its kin do. Before blocking only. */
+  public void setTemporaryMask(long mask) {
+    savedMask = signalMask;
+    restoreMask = true;
+    Signals.setMask(this, mask);
+  }
+
+  @Override
+  public String toString() {
+    return "task " + tid + " (" + comm + ")";
+  }
+}

@@ -1,0 +1,190 @@
+package redoubt.sentry.kernel;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.sentry.vfs.VfsPath;
+
+/**
+ * A guest process: the tasks that share a pid, signal actions and limits. Linux's signal_struct. Fields are
+ * guarded by {@code TaskSet.mu} unless they say otherwise; signal state by {@link SignalHandlers#mu}.
+ */
+public final class ThreadGroup {
+  private final Kernel kernel;
+  private final PidNamespace pidNamespace;
+  private final int tgid;
+
+  /** Whose container this process belongs to. */
+  public final Container container;
+
+  volatile Task leader;
+  final List<Task> tasks = new ArrayList<>();
+  volatile SignalHandlers handlers;
+  final PendingSignals pending = new PendingSignals();
+
+  /** Who listens to signals of this group as a whole: signalfd. */
+  public final WaitQueue signalQueue = new WaitQueue();
+
+  /** Notified when a child changes state; wait4 sleeps here. */
+  public final WaitQueue childQueue = new WaitQueue();
+
+  /** Notified once when the whole group has exited; pidfds poll it. */
+  public final WaitQueue exitQueue = new WaitQueue();
+
+  public volatile ResourceLimits limits;
+
+  /** The process that waits for this one; null only for a container's first process. */
+  volatile @Nullable ThreadGroup parent;
+
+  final List<ThreadGroup> children = new ArrayList<>();
+
+  volatile int pgid;
+  volatile int sid;
+
+  /** The controlling terminal, owned by the tty code; shared by the session. */
+  public volatile @Nullable ControllingTerminal tty;
+
+  /** Sent to the parent at exit; 0 for none. */
+  int exitSignal = redoubt.abi.Signal.SIGCHLD;
+
+  // Exit.
+  volatile boolean exiting;
+  int exitStatus;
+  volatile boolean zombie;
+  boolean reaped;
+
+  // Job control.
+  volatile boolean stopped;
+  int stopSignal;
+  boolean stopReported;
+  boolean continued;
+  boolean execed;
+
+  volatile boolean childSubreaper;
+  public volatile int oomScoreAdj;
+  public volatile boolean dumpable = true;
+
+  /** Host CPU time of tasks that have gone, in ns; guarded by this object's monitor. */
+  private long deadCpuNs;
+
+  private long childrenCpuNs;
+
+  /** Started when, in ns of CLOCK_MONOTONIC. */
+  public final long startNs = Clocks.monotonicNs();
+
+  /** The program, for /proc/PID/exe. */
+  public volatile @Nullable VfsPath executable;
+
+  /** Interval and POSIX timers. */
+  public final ProcessTimers timers = new ProcessTimers(this);
+
+  ThreadGroup(Kernel kernel, PidNamespace ns, int tgid, Container container, Task leader) {
+    this.kernel = kernel;
+    this.pidNamespace = ns;
+    this.tgid = tgid;
+    this.container = container;
+    this.leader = leader;
+    this.handlers = new SignalHandlers();
+    this.limits = new ResourceLimits();
+  }
+
+  public Kernel kernel() {
+    return kernel;
+  }
+
+  public PidNamespace pidNamespace() {
+    return pidNamespace;
+  }
+
+  /** {@return the pid} */
+  public int tgid() {
+    return tgid;
+  }
+
+  public int pgid() {
+    return pgid;
+  }
+
+  public int sid() {
+    return sid;
+  }
+
+  public Task leader() {
+    return leader;
+  }
+
+  public @Nullable ThreadGroup parent() {
+    return parent;
+  }
+
+  public SignalHandlers handlers() {
+    return handlers;
+  }
+
+  /** {@return the parent's pid}, 0 for a first process */
+  public int ppid() {
+    ThreadGroup p = parent;
+    return p == null || p.pidNamespace != pidNamespace ? 0 : p.tgid;
+  }
+
+  public boolean isZombie() {
+    return zombie;
+  }
+
+  public boolean isStopped() {
+    return stopped;
+  }
+
+  public boolean isExiting() {
+    return exiting;
+  }
+
+  /** {@return the tasks alive now} */
+  public List<Task> tasks() {
+    synchronized (kernel.tasks().mu) {
+      return new ArrayList<>(tasks);
+    }
+  }
+
+  public int taskCount() {
+    synchronized (kernel.tasks().mu) {
+      return tasks.size();
+    }
+  }
+
+  /** {@return the children}, zombies included */
+  public List<ThreadGroup> children() {
+    synchronized (kernel.tasks().mu) {
+      return new ArrayList<>(children);
+    }
+  }
+
+  /** {@return whether this is its pid namespace's init} */
+  public boolean isInit() {
+    return tgid == 1;
+  }
+
+  /** {@return CPU time of all tasks, dead ones included, in ns} */
+  public long cpuNs() {
+    long sum;
+    synchronized (this) {
+      sum = deadCpuNs;
+    }
+    for (Task t : tasks()) {
+      sum += t.cpuNs();
+    }
+    return sum;
+  }
+
+  public synchronized long childrenCpuNs() {
+    return childrenCpuNs;
+  }
+
+  synchronized void addDeadCpu(long ns) {
+    deadCpuNs += ns;
+  }
+
+  synchronized void addChildrenCpu(long ns) {
+    childrenCpuNs += ns;
+  }
+}
