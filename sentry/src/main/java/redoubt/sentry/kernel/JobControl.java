@@ -2,7 +2,6 @@ package redoubt.sentry.kernel;
 
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Signal;
-import redoubt.abi.Wait;
 
 /** Stopping and continuing whole processes. */
 final class JobControl {
@@ -22,7 +21,7 @@ final class JobControl {
         t.interrupt();
       }
     }
-    tellParent(g, Wait.CLD_STOPPED, signo);
+    tellParent(g, Signal.CLD_STOPPED, signo);
   }
 
   /** SIGCONT came: goes on, if stopped. */
@@ -38,7 +37,7 @@ final class JobControl {
         t.waiter().wake();
       }
     }
-    tellParent(g, Wait.CLD_CONTINUED, Signal.SIGCONT);
+    tellParent(g, Signal.CLD_CONTINUED, Signal.SIGCONT);
   }
 
   private static void tellParent(ThreadGroup g, int code, int status) {

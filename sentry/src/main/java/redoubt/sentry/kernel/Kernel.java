@@ -17,6 +17,7 @@ public final class Kernel {
 
   private final Platform platform;
   private final MemoryFile memoryFile;
+  private final Dispatcher dispatcher;
   private final TaskSet tasks = new TaskSet();
   private final SpecialFiles specialFiles = new SpecialFiles();
   private final FutexTable futexes = new FutexTable();
@@ -39,7 +40,8 @@ public final class Kernel {
   /** Observer of every system call, or null when --strace is off. */
   public volatile @Nullable SyscallObserver observer;
 
-  public Kernel(Platform platform, MemoryFile memoryFile) {
+  public Kernel(Platform platform, MemoryFile memoryFile, Dispatcher dispatcher) {
+    this.dispatcher = dispatcher;
     this.platform = platform;
     this.memoryFile = memoryFile;
   }
@@ -50,6 +52,10 @@ public final class Kernel {
 
   public MemoryFile memoryFile() {
     return memoryFile;
+  }
+
+  Dispatcher dispatcher() {
+    return dispatcher;
   }
 
   public TaskSet tasks() {

@@ -39,6 +39,8 @@ public final class Task {
   private final Waiter waiter = new Waiter();
   private final Waiter.Entry waitEntry = new Waiter.Entry(waiter);
   private final UserIo userIo = new UserIo(this);
+  private final FutexTable.FutexWaiter futexWaiter = new FutexTable.FutexWaiter(this);
+  private final FutexTable.Key futexKey = new FutexTable.Key();
   final Args args = new Args();
   private @Nullable MemorySegment scratch;
   private long[] vectors = NO_VECTORS;
@@ -61,11 +63,15 @@ public final class Task {
   /** Signals that sigtimedwait waits for right now. */
   volatile long awaitedSignals;
 
-  long altStack;
-  long altStackSize;
-  int altStackFlags = redoubt.abi.Signal.SS_DISABLE;
+  private long altStack;
+  private long altStackSize;
+  private int altStackFlags = redoubt.abi.Signal.SS_DISABLE;
+
+  /** Set when the registers hold something else than a call's caller: after sigreturn, exec, a handler's frame. */
+  public boolean registersReplaced;
 
   // Life.
+  int exitStatus;
   volatile boolean killed;
   volatile boolean dead;
 
@@ -426,6 +432,14 @@ public final class Task {
     return userIo;
   }
 
+  FutexTable.FutexWaiter futexWaiter() {
+    return futexWaiter;
+  }
+
+  FutexTable.Key futexKey() {
+    return futexKey;
+  }
+
   // ---- blocking ----
 
   public Waiter waiter() {
@@ -460,6 +474,62 @@ public final class Task {
     if (inGuest) {
       context.interrupt();
     }
+  }
+
+  // ---- the alternate signal stack ----
+
+  public boolean hasAltStack() {
+    return altStackSize != 0 && (altStackFlags & redoubt.abi.Signal.SS_DISABLE) == 0;
+  }
+
+  public boolean isOnAltStack(long sp) {
+    return hasAltStack() && (altStackFlags & redoubt.abi.Signal.SS_AUTODISARM) == 0 && Long.compareUnsigned(sp - altStack - 1, altStackSize) < 0;
+  }
+
+  public long altStackTop() {
+    return altStack + altStackSize;
+  }
+
+  /** SS_AUTODISARM: a handler starts with no alternate stack. */
+  public void autoDisarmAltStack() {
+    if ((altStackFlags & redoubt.abi.Signal.SS_AUTODISARM) != 0) {
+      altStack = 0;
+      altStackSize = 0;
+      altStackFlags = redoubt.abi.Signal.SS_DISABLE;
+    }
+  }
+
+  /** Writes stack_t as sigaltstack(2) reports it with the stack pointer at {@code sp}. */
+  public void writeAltStack(MemorySegment dst, long offset, long sp) {
+    dst.set(Memory.LONG, offset, altStack);
+    int flags = !hasAltStack() ? redoubt.abi.Signal.SS_DISABLE : isOnAltStack(sp) ? redoubt.abi.Signal.SS_ONSTACK : 0;
+    dst.set(Memory.LONG, offset + 8, (flags | (altStackFlags & redoubt.abi.Signal.SS_AUTODISARM)) & 0xffffffffL);
+    dst.set(Memory.LONG, offset + 16, altStackSize);
+  }
+
+  /** Takes over a stack_t, checked as sigaltstack(2) does. Returns 0 or -errno. */
+  public long setAltStack(long base, int flags, long size) {
+    int mode = flags & ~redoubt.abi.Signal.SS_AUTODISARM;
+    if (mode != 0 && mode != redoubt.abi.Signal.SS_DISABLE && mode != redoubt.abi.Signal.SS_ONSTACK) {
+      return -EINVAL;
+    }
+    if (mode == redoubt.abi.Signal.SS_DISABLE) {
+      altStack = 0;
+      altStackSize = 0;
+    } else {
+      if (size < redoubt.abi.Signal.MINSIGSTKSZ) {
+        return -redoubt.abi.Errno.ENOMEM;
+      }
+      altStack = base;
+      altStackSize = size;
+    }
+    altStackFlags = mode == redoubt.abi.Signal.SS_DISABLE ? mode : flags & redoubt.abi.Signal.SS_AUTODISARM;
+    return 0;
+  }
+
+  /** What sigreturn does with the frame's stack_t: errors are ignored. */
+  public void restoreAltStack(MemorySegment src, long offset) {
+    setAltStack(src.get(Memory.LONG, offset), src.get(Memory.INT, offset + 8), src.get(Memory.LONG, offset + 16));
   }
 
   /** Replaces the signal mask until the call returns, as ppoll and its kin do. Before blocking only. */

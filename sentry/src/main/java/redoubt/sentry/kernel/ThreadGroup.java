@@ -18,7 +18,7 @@ public final class ThreadGroup {
   public final Container container;
 
   volatile Task leader;
-  final List<Task> tasks = new ArrayList<>();
+  final List<Task> tasks = new java.util.concurrent.CopyOnWriteArrayList<>();
   volatile SignalHandlers handlers;
   final PendingSignals pending = new PendingSignals();
 
@@ -174,6 +174,16 @@ public final class ThreadGroup {
       sum += t.cpuNs();
     }
     return sum;
+  }
+
+  /** As {@link #cpuNs}, of a group without live tasks. */
+  synchronized long cpuNsLocked() {
+    return deadCpuNs;
+  }
+
+  /** {@return how it ended, as wait(2) reports it}; meaningful once {@link #isZombie} */
+  public int exitStatus() {
+    return exitStatus;
   }
 
   public synchronized long childrenCpuNs() {

@@ -24,6 +24,24 @@ public interface Mappable {
    */
   long fault(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared);
 
+  /**
+   * {@return whether {@link #map} of this range maps every page of it}, in which case the host's own page
+   * faults tell of the end of the file, and protect and advise work on the range as a whole
+   */
+  default boolean mapsWhole(long offset, long length) {
+    return true;
+  }
+
+  /** Adds operations that change the rights of those pages of the range that are mapped. */
+  default void protect(MapBatch batch, long uaddr, long offset, long length, int prot) {
+    batch.protect(uaddr, length, prot);
+  }
+
+  /** Frees the pages of a range, which read as zeros afterwards: MADV_REMOVE. Returns 0 or -errno. */
+  default long punch(long offset, long length) {
+    return -redoubt.abi.Errno.EOPNOTSUPP;
+  }
+
   /** A VMA of this file was added (by mmap, fork or a split); pairs with {@link #unreference}. */
   void reference();
 

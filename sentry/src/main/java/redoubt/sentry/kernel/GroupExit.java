@@ -1,0 +1,204 @@
+package redoubt.sentry.kernel;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Signal;
+import redoubt.sentry.mm.MemoryManager;
+
+/** The end of tasks and processes: kernel/exit.c. */
+public final class GroupExit {
+  private GroupExit() {}
+
+  /** Ends a whole process, as exit_group(2) and fatal signals do. {@code status} as wait(2) reports it. */
+  public static void begin(ThreadGroup g, int status) {
+    synchronized (g.kernel().tasks().mu) {
+      if (!g.exiting) {
+        g.exiting = true;
+        g.exitStatus = status;
+      }
+      for (Task t : g.tasks) {
+        endTask(t);
+      }
+    }
+  }
+
+  /** Kills a process by signal {@code signo}. */
+  public static void kill(ThreadGroup g, int signo) {
+    begin(g, signo);
+  }
+
+  /** Kills every other task of {@code t}'s process and waits until they are gone: for execve. */
+  static long killOthers(Task t) {
+    ThreadGroup g = t.threadGroup();
+    synchronized (g.kernel().tasks().mu) {
+      if (g.exiting) {
+        return -redoubt.abi.Errno.EAGAIN;
+      }
+      for (Task o : g.tasks) {
+        if (o != t) {
+          endTask(o);
+        }
+      }
+    }
+    Waiter.Entry e = t.waitEntry();
+    g.exitQueue.add(e, 1);
+    try {
+      while (g.tasks.size() > 1 && !t.killed) {
+        t.waiter().block(Waiter.FOREVER, false);
+      }
+    } finally {
+      g.exitQueue.remove(e);
+    }
+    return t.killed ? -redoubt.abi.Errno.EAGAIN : 0;
+  }
+
+  private static void endTask(Task t) {
+    t.killed = true;
+    t.interrupt();
+    t.waiter().wake();
+  }
+
+  /**
+   * A task's last act, on its own thread. {@code status} counts if it is the last of its process and nobody
+   * set the process' status before.
+   */
+  static void taskExits(Task t, int status) {
+    ThreadGroup g = t.threadGroup();
+    Kernel k = t.kernel();
+    long cpu = t.cpuNs();
+    TaskMemory.leaveAtExit(t);
+    MemoryManager mm = t.mm();
+    t.fds().leave(t);
+    t.fs().leave();
+    g.addDeadCpu(cpu);
+    boolean last;
+    synchronized (k.tasks().mu) {
+      t.dead = true;
+      g.tasks.remove(t);
+      k.tasks().count--;
+      last = g.tasks.isEmpty();
+      if (last && !g.exiting) {
+        g.exiting = true;
+        g.exitStatus = status;
+      }
+      if (g.leader != t) {
+        g.pidNamespace().remove(t.tid());
+      }
+    }
+    g.exitQueue.notify(1);
+    if (last) {
+      groupExits(g);
+    }
+    t.context().release();
+    mm.leave();
+  }
+
+  private static void groupExits(ThreadGroup g) {
+    g.timers.release();
+    ControllingTerminal tty = g.tty;
+    if (g.sid == g.tgid() && tty != null) {
+      tty.sessionLeaderExited();
+    }
+    @Nullable ThreadGroup parent;
+    boolean reapNow;
+    synchronized (g.kernel().tasks().mu) {
+      reparentChildren(g);
+      g.zombie = true;
+      parent = g.parent;
+      reapNow = parent == null || ignoresChildren(parent);
+      if (reapNow) {
+        reapLocked(g);
+      }
+    }
+    if (parent != null) {
+      if (g.exitSignal != 0) {
+        Signals.send(parent, childInfo(g, g.exitSignal));
+      }
+      parent.childQueue.notify(1);
+    }
+    g.exitQueue.notify(1);
+    if (g.container.init == g) {
+      killContainer(g);
+    }
+  }
+
+  /** A namespace does not outlive its init. */
+  private static void killContainer(ThreadGroup init) {
+    java.util.List<ThreadGroup> others;
+    synchronized (init.kernel().tasks().mu) {
+      others = init.pidNamespace().threadGroups();
+    }
+    for (ThreadGroup o : others) {
+      if (o != init) {
+        kill(o, Signal.SIGKILL);
+      }
+    }
+  }
+
+  /** {@return the siginfo that tells the parent how {@code g} ended} */
+  public static SignalInfo childInfo(ThreadGroup g, int signo) {
+    int s = g.exitStatus;
+    int code = (s & 0x7f) == 0 ? Signal.CLD_EXITED : (s & 0x80) != 0 ? Signal.CLD_DUMPED : Signal.CLD_KILLED;
+    int value = (s & 0x7f) == 0 ? s >> 8 & 0xff : s & 0x7f;
+    return SignalInfo.child(signo, code, g.tgid(), g.leader.creds().ruid, value, g.cpuNs() / 10_000_000, 0);
+  }
+
+  private static boolean ignoresChildren(ThreadGroup parent) {
+    synchronized (parent.handlers.mu) {
+      SignalHandlers.Action a = parent.handlers.action(Signal.SIGCHLD);
+      return a.handler == SignalHandlers.SIG_IGN || (a.flags & Signal.SA_NOCLDWAIT) != 0;
+    }
+  }
+
+  private static void reparentChildren(ThreadGroup g) {
+    if (g.children.isEmpty()) {
+      return;
+    }
+    ThreadGroup heir = heirOf(g);
+    for (ThreadGroup c : g.children) {
+      c.parent = heir;
+      if (heir != null) {
+        heir.children.add(c);
+        if (c.zombie) {
+          heir.childQueue.notify(1);
+          Signals.send(heir, childInfo(c, Signal.SIGCHLD));
+        }
+      } else if (c.zombie) {
+        reapLocked(c);
+      }
+      for (Task t : c.tasks) {
+        if (t.parentDeathSignal != 0) {
+          Signals.send(t, SignalInfo.user(t.parentDeathSignal, Signal.SI_USER, g.tgid(), 0));
+        }
+      }
+    }
+    g.children.clear();
+  }
+
+  /** {@return who inherits the children of {@code g}}: the nearest subreaper, else the namespace's init */
+  private static @Nullable ThreadGroup heirOf(ThreadGroup g) {
+    for (ThreadGroup p = g.parent; p != null; p = p.parent) {
+      if (p.childSubreaper && !p.exiting && p.pidNamespace() == g.pidNamespace()) {
+        return p;
+      }
+    }
+    ThreadGroup init = g.container.init;
+    return init == g || init == null || init.zombie ? null : init;
+  }
+
+  /** Takes a zombie out of the tree; under {@code TaskSet.mu}. */
+  public static void reapLocked(ThreadGroup g) {
+    if (g.reaped) {
+      return;
+    }
+    g.reaped = true;
+    ThreadGroup p = g.parent;
+    if (p != null) {
+      p.children.remove(g);
+      p.addChildrenCpu(g.cpuNsLocked() + g.childrenCpuNs());
+    }
+    PidNamespace ns = g.pidNamespace();
+    ns.remove(g.tgid());
+    ns.unuseGroup(g.pgid);
+    ns.unuseGroup(g.sid);
+  }
+}

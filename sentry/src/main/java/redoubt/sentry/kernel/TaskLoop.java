@@ -1,0 +1,268 @@
+package redoubt.sentry.kernel;
+
+import static redoubt.abi.Errno.EFAULT;
+import static redoubt.abi.Errno.EIO;
+import static redoubt.abi.Errno.ERESTARTNOHAND;
+import static redoubt.abi.Errno.ERESTARTSYS;
+import static redoubt.abi.Errno.ERESTART_RESTARTBLOCK;
+
+import redoubt.abi.Signal;
+import redoubt.sentry.platform.GuestContext;
+
+/**
+ * A task's life on its Java thread: run the guest, answer its calls and faults, deliver signals, until it is
+ * killed or exits. What Linux does in entry_64.S and exit_to_user_mode.
+ */
+final class TaskLoop implements Runnable {
+  private final Task t;
+  private final Kernel kernel;
+  private int exitStatus;
+  private boolean handlerPushed;
+
+  TaskLoop(Task t) {
+    this.t = t;
+    this.kernel = t.kernel();
+  }
+
+  @Override
+  public void run() {
+    t.javaThread = Thread.currentThread();
+    try {
+      while (!t.killed) {
+        handlerPushed = false;
+        if (needsAttention() && !attend(0)) {
+          break;
+        }
+        step();
+      }
+    } catch (Throwable e) {
+      InternalError.report(t, "task loop", e);
+      GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
+    }
+    try {
+      GroupExit.taskExits(t, exitStatus);
+    } catch (Throwable e) {
+      InternalError.report(t, "exit", e);
+    }
+    t.javaThread = null;
+  }
+
+  /** exit(2): the task ends after this call. */
+  static void exit(Task t, int status) {
+    t.exitStatus = status;
+    t.killed = true;
+  }
+
+  private boolean needsAttention() {
+    return t.waiter().isInterrupted() || t.frozen;
+  }
+
+  private void step() {
+    GuestContext ctx = t.context();
+    t.inGuest = true;
+    if (needsAttention()) {
+      t.inGuest = false;
+      return;
+    }
+    int event = ctx.run();
+    t.inGuest = false;
+    switch (event) {
+      case GuestContext.SYSCALL -> syscall(ctx);
+      case GuestContext.FAULT -> fault(ctx);
+      case GuestContext.INTERRUPTED -> {}
+      case GuestContext.SYSCALL_COPY_FAULT -> ctx.setReg(GuestContext.RAX, -EFAULT);
+      default -> GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
+    }
+    exitStatus = t.exitStatus;
+  }
+
+  private void syscall(GuestContext ctx) {
+    t.syscalls++;
+    long r = dispatch(ctx);
+    while (r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK && !t.registersReplaced) {
+      handlerPushed = false;
+      if (!attend(r) || handlerPushed) {
+        return; // a handler runs first; its frame knows whether the call is restarted
+      }
+      Task.RestartBlock block = t.restartBlock;
+      r = r == -ERESTART_RESTARTBLOCK && block != null ? restart(block) : dispatch(ctx);
+    }
+    if (t.restoreMask) {
+      t.restoreMask = false;
+      Signals.setMask(t, t.savedMask);
+    }
+    if (t.registersReplaced) {
+      t.registersReplaced = false;
+      return;
+    }
+    t.context().setReg(GuestContext.RAX, r);
+  }
+
+  private long restart(Task.RestartBlock block) {
+    try {
+      return block.restart(t);
+    } catch (ErrnoException e) {
+      return -e.errno();
+    }
+  }
+
+  private long dispatch(GuestContext ctx) {
+    Args a = t.args;
+    a.nr = (int) ctx.reg(GuestContext.RAX);
+    a.a0 = ctx.reg(GuestContext.RDI);
+    a.a1 = ctx.reg(GuestContext.RSI);
+    a.a2 = ctx.reg(GuestContext.RDX);
+    a.a3 = ctx.reg(GuestContext.R10);
+    a.a4 = ctx.reg(GuestContext.R8);
+    a.a5 = ctx.reg(GuestContext.R9);
+    t.currentSyscall = a.nr;
+    SyscallObserver observer = kernel.observer;
+    if (observer != null) {
+      return observed(observer, a);
+    }
+    long r = call(a);
+    t.currentSyscall = -1;
+    return r;
+  }
+
+  private long observed(SyscallObserver observer, Args a) {
+    long start = System.nanoTime();
+    observer.enter(t, a);
+    long r = call(a);
+    observer.exit(t, a, r, System.nanoTime() - start);
+    t.currentSyscall = -1;
+    return r;
+  }
+
+  private long call(Args a) {
+    try {
+      return kernel.dispatcher().dispatch(t, a);
+    } catch (ErrnoException e) {
+      t.context().clearQueuedCopies();
+      return -e.errno();
+    } catch (RuntimeException | java.lang.Error e) {
+      InternalError.report(t, "system call " + a.nr, e);
+      t.context().clearQueuedCopies();
+      return -EIO;
+    }
+  }
+
+  private void fault(GuestContext ctx) {
+    int signo = ctx.faultSignal();
+    long address = ctx.faultAddress();
+    if (signo == Signal.SIGSEGV && ctx.faultTrap() == 14) {
+      long r = t.mm().handleFault(t, address, ctx.faultErrorCode());
+      if (r == 0) {
+        return;
+      }
+      boolean bus = r == redoubt.sentry.mm.MemoryManager.FAULT_BUS;
+      int code = bus ? Signal.BUS_ADRERR : (int) r;
+      Signals.force(t, SignalInfo.fault(bus ? Signal.SIGBUS : Signal.SIGSEGV, code, address));
+      return;
+    }
+    Signals.force(t, SignalInfo.fault(signo, ctx.faultCode(), address));
+  }
+
+  /**
+   * Looks at stops and signals until none is left or a handler is to run.
+   *
+   * @param result the interrupted call's internal result, or 0
+   * @return false if the task is to end
+   */
+  private boolean attend(long result) {
+    for (; ; ) {
+      t.waiter().clearInterrupt();
+      if (t.killed) {
+        return false;
+      }
+      if (t.threadGroup().isStopped() || t.frozen) {
+        JobControl.waitWhileStopped(t);
+        continue;
+      }
+      SignalInfo info = Signals.dequeue(t, ~t.signalMask);
+      if (info == null) {
+        if (t.restoreMask) {
+          t.restoreMask = false;
+          Signals.setMask(t, t.savedMask);
+          continue;
+        }
+        return true;
+      }
+      if (!deliver(info, result)) {
+        return false;
+      }
+      if (handlerPushed) {
+        result = 0; // further signals nest on top of this handler before it runs
+      }
+    }
+  }
+
+  private boolean deliver(SignalInfo info, long result) {
+    ThreadGroup g = t.threadGroup();
+    SignalHandlers h = g.handlers;
+    long handler;
+    long flags;
+    long restorer;
+    long mask;
+    synchronized (h.mu) {
+      SignalHandlers.Action a = h.action(info.signo);
+      handler = a.handler;
+      flags = a.flags;
+      restorer = a.restorer;
+      mask = a.mask;
+      if (handler != SignalHandlers.SIG_DFL && handler != SignalHandlers.SIG_IGN && (flags & 0x80000000L) != 0) {
+        a.handler = SignalHandlers.SIG_DFL;
+      }
+    }
+    if (handler == SignalHandlers.SIG_IGN) {
+      return true;
+    }
+    if (handler == SignalHandlers.SIG_DFL) {
+      return byDefault(info);
+    }
+    long maskAfter = t.restoreMask ? t.savedMask : t.signalMask;
+    t.restoreMask = false;
+    if (!redoubt.sentry.arch.SignalFrame.push(t, info, handler, flags, restorer, maskAfter, restartAction(result, flags))) {
+      Signals.force(t, SignalInfo.kernel(Signal.SIGSEGV));
+      if (info.signo == Signal.SIGSEGV) {
+        GroupExit.kill(g, Signal.SIGSEGV);
+        return false;
+      }
+      return true;
+    }
+    long blocked = t.signalMask | mask;
+    if ((flags & Signal.SA_NODEFER) == 0) {
+      blocked |= PendingSignals.bit(info.signo);
+    }
+    Signals.setMask(t, blocked);
+    handlerPushed = true;
+    return true;
+  }
+
+  /** {@return what the saved registers say of an interrupted call}: 0 nothing, 1 EINTR, 2 restart */
+  private static int restartAction(long result, long flags) {
+    if (result == 0) {
+      return 0;
+    }
+    if (result == -ERESTARTSYS) {
+      return (flags & Signal.SA_RESTART) != 0 ? 2 : 1;
+    }
+    return result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK ? 1 : 2;
+  }
+
+  private boolean byDefault(SignalInfo info) {
+    ThreadGroup g = t.threadGroup();
+    int signo = info.signo;
+    if (SignalHandlers.ignoredByDefault(signo)) {
+      return true;
+    }
+    if (SignalHandlers.stopsByDefault(signo)) {
+      if (signo == Signal.SIGSTOP || !ProcessGroups.isOrphaned(g)) {
+        JobControl.stop(g, signo);
+      }
+      return true;
+    }
+    GroupExit.begin(g, signo);
+    return false;
+  }
+}

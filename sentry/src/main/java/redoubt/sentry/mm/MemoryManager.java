@@ -1,0 +1,1075 @@
+package redoubt.sentry.mm;
+
+import static redoubt.abi.Errno.EACCES;
+import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.abi.Errno.EEXIST;
+import static redoubt.abi.Errno.EFAULT;
+import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.ENODEV;
+import static redoubt.abi.Errno.ENOMEM;
+import static redoubt.abi.Errno.EPERM;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Mman;
+import redoubt.abi.Resource;
+import redoubt.abi.Signal;
+import redoubt.sentry.kernel.FutexTable;
+import redoubt.sentry.kernel.ResourceLimits;
+import redoubt.sentry.kernel.Task;
+import redoubt.sentry.platform.AddressSpace;
+import redoubt.sentry.platform.MapBatch;
+import redoubt.sentry.platform.Platform;
+import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.VfsPath;
+
+/**
+ * One guest address space as the kernel sees it: Linux's mm_struct. Keeps the VMAs, decides, and has the
+ * platform carry the changes out. Shared by tasks with CLONE_VM; the last {@link #leave} ends it.
+ */
+public final class MemoryManager implements Mappable.MappingObserver {
+  /** Returned by {@link #handleFault} for SIGBUS; other values are 0 or SEGV_* codes. */
+  public static final long FAULT_BUS = -1;
+
+  /** vm.max_map_count. */
+  public static final int MAX_MAPS = 65530;
+
+  private static final long PAGE = 4096;
+  private static final long STACK_STEP = 128 * 1024;
+  private static final long STACK_GUARD = 256 * PAGE;
+
+  private final Platform platform;
+  private final AddressSpace space;
+  private final MemoryFile memoryFile;
+  private final Object mu = new Object();
+  private final List<Vma> vmas = new ArrayList<>(); // by address; guarded by mu
+  private final MapBatch batch = new MapBatch(); // guarded by mu
+  private int users = 1; // guarded by mu
+  private long mappedBytes; // guarded by mu
+  private long mmapTop; // guarded by mu
+  private long repeatAddress; // guarded by mu
+  private int repeats; // guarded by mu
+  private boolean lockFuture; // guarded by mu
+
+  // Set at exec, read by /proc.
+  public volatile long brkStart;
+  private long brk; // guarded by mu
+  public volatile long stackTop;
+  public volatile long argStart;
+  public volatile long argEnd;
+  public volatile long envStart;
+  public volatile long envEnd;
+  public volatile long codeStart;
+  public volatile long codeEnd;
+  public volatile long dataStart;
+  public volatile long dataEnd;
+
+  /** The bytes between argStart and envEnd as exec wrote them. */
+  public volatile byte[] arguments = {};
+
+  /** The auxiliary vector as exec wrote it. */
+  public volatile byte[] auxv = {};
+
+  public MemoryManager(Platform platform, MemoryFile memoryFile) {
+    this(platform, memoryFile, platform.newAddressSpace());
+  }
+
+  private MemoryManager(Platform platform, MemoryFile memoryFile, AddressSpace space) {
+    this.platform = platform;
+    this.memoryFile = memoryFile;
+    this.space = space;
+    this.mmapTop = platform.maxUserAddress() - PAGE;
+  }
+
+  public AddressSpace space() {
+    return space;
+  }
+
+  // ---- life ----
+
+  /** Another task uses this address space (CLONE_VM). */
+  public void share() {
+    synchronized (mu) {
+      users++;
+    }
+  }
+
+  /** {@return whether more than one task uses it} */
+  public boolean isShared() {
+    synchronized (mu) {
+      return users > 1;
+    }
+  }
+
+  /** A task stopped using it; its guest thread is gone. */
+  public void leave() {
+    List<Vma> gone;
+    synchronized (mu) {
+      if (--users > 0) {
+        return;
+      }
+      gone = new ArrayList<>(vmas);
+      vmas.clear();
+    }
+    space.release();
+    for (Vma v : gone) {
+      Mappable f = v.file;
+      if (f != null) {
+        f.removeMapping(this);
+        f.unreference();
+      }
+    }
+  }
+
+  /** fork(2) without CLONE_VM. */
+  public MemoryManager fork() {
+    synchronized (mu) {
+      MemoryManager c = new MemoryManager(platform, memoryFile, space.fork());
+      MapBatch drop = new MapBatch();
+      for (Vma v : vmas) {
+        if (v.dontFork) {
+          drop.unmap(v.start, v.end - v.start);
+          continue;
+        }
+        Vma copy = v.slice(v.start, v.end);
+        copy.locked = false;
+        c.vmas.add(copy);
+        Mappable f = v.file;
+        if (f != null) {
+          f.reference();
+          f.addMapping(c);
+        }
+      }
+      if (drop.size() > 0) {
+        c.space.apply(drop);
+      }
+      c.mappedBytes = mappedBytes;
+      c.mmapTop = mmapTop;
+      c.brkStart = brkStart;
+      c.brk = brk;
+      c.stackTop = stackTop;
+      c.argStart = argStart;
+      c.argEnd = argEnd;
+      c.envStart = envStart;
+      c.envEnd = envEnd;
+      c.codeStart = codeStart;
+      c.codeEnd = codeEnd;
+      c.dataStart = dataStart;
+      c.dataEnd = dataEnd;
+      c.arguments = arguments;
+      c.auxv = auxv;
+      return c;
+    }
+  }
+
+  /** Sets where mmap begins to look, top down, and where the heap starts. */
+  public void setLayout(long newMmapTop, long newBrk) {
+    synchronized (mu) {
+      mmapTop = newMmapTop;
+      brkStart = newBrk;
+      brk = newBrk;
+    }
+  }
+
+  // ---- looking ----
+
+  /** {@return copies of the VMAs, in order of address}, for /proc/PID/maps */
+  public List<Vma> snapshot() {
+    synchronized (mu) {
+      List<Vma> out = new ArrayList<>(vmas.size());
+      for (Vma v : vmas) {
+        out.add(v.slice(v.start, v.end));
+      }
+      return out;
+    }
+  }
+
+  /** {@return bytes mapped} (VmSize) */
+  public long mappedBytes() {
+    synchronized (mu) {
+      return mappedBytes;
+    }
+  }
+
+  private int indexOf(long addr) {
+    int lo = 0;
+    int hi = vmas.size() - 1;
+    while (lo <= hi) {
+      int mid = (lo + hi) >>> 1;
+      Vma v = vmas.get(mid);
+      if (addr < v.start) {
+        hi = mid - 1;
+      } else if (addr >= v.end) {
+        lo = mid + 1;
+      } else {
+        return mid;
+      }
+    }
+    return ~lo; // the first VMA above addr
+  }
+
+  private @Nullable Vma at(long addr) {
+    int i = indexOf(addr);
+    return i >= 0 ? vmas.get(i) : null;
+  }
+
+  /** {@return the index of the first VMA that ends after {@code addr}} */
+  private int firstEndingAfter(long addr) {
+    int i = indexOf(addr);
+    return i >= 0 ? i : ~i;
+  }
+
+  /** Fills {@code key} for a futex without FUTEX_PRIVATE_FLAG at {@code uaddr}. Returns 0 or -EFAULT. */
+  public long futexKey(long uaddr, FutexTable.Key key) {
+    synchronized (mu) {
+      Vma v = at(uaddr);
+      if (v == null) {
+        return -EFAULT;
+      }
+      Mappable f = v.file;
+      if (v.shared && f != null) {
+        FutexTable.setKey(key, f.identity(), v.offset + (uaddr - v.start));
+      } else {
+        FutexTable.setKey(key, this, uaddr);
+      }
+      return 0;
+    }
+  }
+
+  // ---- mmap ----
+
+  private static long pageUp(long n) {
+    return (n + PAGE - 1) & -PAGE;
+  }
+
+  /**
+   * mmap(2), with arguments as the guest gave them.
+   *
+   * @param file null for MAP_ANONYMOUS
+   */
+  public long mmap(long addr, long length, int prot, int flags, @Nullable FileDescription file, long offset, ResourceLimits limits) {
+    if (length == 0) {
+      return -EINVAL;
+    }
+    long size = pageUp(length);
+    if (size <= 0 || size > platform.maxUserAddress()) {
+      return -ENOMEM;
+    }
+    int type = flags & Mman.MAP_TYPE;
+    boolean shared = type == Mman.MAP_SHARED || type == Mman.MAP_SHARED_VALIDATE;
+    if (!shared && type != Mman.MAP_PRIVATE) {
+      return -EINVAL;
+    }
+    if ((offset & (PAGE - 1)) != 0) {
+      return -EINVAL;
+    }
+    int maxProt = Mman.PROT_READ | Mman.PROT_WRITE | Mman.PROT_EXEC;
+    Mappable mappable = null;
+    VfsPath path = null;
+    if (file != null) {
+      if (!file.isReadable()) {
+        return -EACCES;
+      }
+      if (shared && !file.isWritable()) {
+        if ((prot & Mman.PROT_WRITE) != 0) {
+          return -EACCES;
+        }
+        maxProt &= ~Mman.PROT_WRITE;
+      }
+      if ((file.path().mount.flags() & redoubt.sentry.vfs.Mount.MS_NOEXEC) != 0) {
+        if ((prot & Mman.PROT_EXEC) != 0) {
+          return -EPERM;
+        }
+        maxProt &= ~Mman.PROT_EXEC;
+      }
+      long r = file.checkMmap(prot, flags);
+      if (r < 0) {
+        return r;
+      }
+      mappable = file.mappable();
+      if (mappable == null) {
+        return -ENODEV;
+      }
+      if (mappable == ANONYMOUS_SOURCE) {
+        mappable = null;
+        if (shared) {
+          long base = memoryFile.allocate(size);
+          if (base < 0) {
+            return -ENOMEM;
+          }
+          mappable = new SharedAnonymous(memoryFile, platform, base, size);
+          offset = 0;
+        }
+      }
+      path = file.path();
+    } else if (shared) {
+      long base = memoryFile.allocate(size);
+      if (base < 0) {
+        return -ENOMEM;
+      }
+      mappable = new SharedAnonymous(memoryFile, platform, base, size);
+      offset = 0;
+    }
+    synchronized (mu) {
+      long at = place(addr, size, flags);
+      if (at < 0) {
+        return at;
+      }
+      if (mappedBytes + size > limits.bound(Resource.RLIMIT_AS) || vmas.size() >= MAX_MAPS) {
+        return -ENOMEM;
+      }
+      boolean grows = (flags & Mman.MAP_GROWSDOWN) != 0 && mappable == null;
+      Vma v = new Vma(at, at + size, prot & 7, shared, grows, mappable, offset, path, null, maxProt);
+      v.locked = lockFuture || (flags & Mman.MAP_LOCKED) != 0;
+      return insert(v, (flags & Mman.MAP_NORESERVE) != 0, (flags & Mman.MAP_POPULATE) != 0 || v.locked);
+    }
+  }
+
+  /** A {@link Mappable} that stands for "like MAP_ANONYMOUS": /dev/zero. */
+  public static final Mappable ANONYMOUS_SOURCE =
+      new Mappable() {
+        @Override
+        public long map(MapBatch b, long uaddr, long offset, long length, int prot, boolean shared) {
+          return -ENODEV;
+        }
+
+        @Override
+        public long fault(MapBatch b, long uaddr, long offset, long length, int prot, boolean shared) {
+          return -EFAULT;
+        }
+
+        @Override
+        public void reference() {}
+
+        @Override
+        public void unreference() {}
+      };
+
+  /** Maps at a fixed place without any checks but the platform's, for the loader. Returns 0 or -errno. */
+  public long mapFixed(long at, long size, int prot, boolean growsDown, @Nullable Mappable file, long offset,
+      @Nullable VfsPath path, @Nullable String name) {
+    synchronized (mu) {
+      if (at < platform.minUserAddress() || at + size > platform.maxUserAddress() || at + size < at) {
+        return -ENOMEM;
+      }
+      Vma v = new Vma(at, at + size, prot, false, growsDown, file, offset, path, name, 7);
+      long r = insert(v, growsDown, false);
+      return r < 0 ? r : 0;
+    }
+  }
+
+  private long place(long addr, long size, int flags) {
+    boolean fixed = (flags & (Mman.MAP_FIXED | Mman.MAP_FIXED_NOREPLACE)) != 0;
+    long max = platform.maxUserAddress();
+    if (fixed) {
+      if ((addr & (PAGE - 1)) != 0) {
+        return -EINVAL;
+      }
+      if (Long.compareUnsigned(addr, max - size) > 0) {
+        return -ENOMEM;
+      }
+      if (addr < platform.minUserAddress()) {
+        return -EPERM;
+      }
+      if ((flags & Mman.MAP_FIXED_NOREPLACE) != 0 && overlaps(addr, addr + size)) {
+        return -EEXIST;
+      }
+      return addr;
+    }
+    if (addr != 0) {
+      long hint = addr & -PAGE;
+      if (hint >= platform.minUserAddress() && Long.compareUnsigned(hint, max - size) <= 0 && !overlaps(hint, hint + size)) {
+        return hint;
+      }
+    }
+    if ((flags & 0x40) != 0) { // MAP_32BIT
+      return findGap(size, 0x80000000L, 0x40000000L);
+    }
+    long at = findGap(size, mmapTop, platform.minUserAddress());
+    return at < 0 ? findGap(size, max, platform.minUserAddress()) : at;
+  }
+
+  private boolean overlaps(long start, long end) {
+    int i = firstEndingAfter(start);
+    return i < vmas.size() && vmas.get(i).start < end;
+  }
+
+  /** {@return the highest free range of {@code size} bytes below {@code top}}, or -ENOMEM */
+  private long findGap(long size, long top, long bottom) {
+    long ceiling = top;
+    for (int i = firstEndingAfter(top - 1); i >= 0; i--) {
+      if (i < vmas.size()) {
+        Vma v = vmas.get(i);
+        if (v.start >= ceiling) {
+          continue;
+        }
+        if (v.end <= ceiling && ceiling - v.end >= size) {
+          return ceiling - size;
+        }
+        ceiling = Math.min(ceiling, v.growsDown ? Math.max(v.start - STACK_GUARD, 0) : v.start);
+      }
+    }
+    return ceiling - size >= bottom ? ceiling - size : -ENOMEM;
+  }
+
+  /** Replaces whatever is in the VMA's range by it. Returns its start or -errno. */
+  private long insert(Vma v, boolean noReserve, boolean populate) {
+    batch.clear();
+    long size = v.end - v.start;
+    Mappable f = v.file;
+    if (f == null) {
+      batch.mapAnonymous(v.start, size, v.prot, noReserve);
+    } else {
+      if (!f.mapsWhole(v.offset, size)) {
+        batch.unmap(v.start, size);
+      }
+      long r = f.map(batch, v.start, v.offset, size, v.prot, v.shared);
+      if (r < 0) {
+        return r;
+      }
+    }
+    if (v.locked) {
+      batch.mlock(v.start, size);
+    } else if (populate) {
+      batch.advise(v.start, size, v.isWritable() ? 23 : 22); // MADV_POPULATE_WRITE, _READ
+    }
+    if (f != null) {
+      f.reference();
+      f.addMapping(this);
+    }
+    long r = space.apply(batch);
+    if (r < 0 && !populate) {
+      if (f != null) {
+        f.removeMapping(this);
+        f.unreference();
+      }
+      return r;
+    }
+    cut(v.start, v.end);
+    put(v);
+    return v.start;
+  }
+
+  /** Removes [start, end) from the VMA list, splitting at the borders. */
+  private void cut(long start, long end) {
+    int i = firstEndingAfter(start);
+    while (i < vmas.size()) {
+      Vma v = vmas.get(i);
+      if (v.start >= end) {
+        break;
+      }
+      Mappable f = v.file;
+      mappedBytes -= Math.min(v.end, end) - Math.max(v.start, start);
+      if (v.start < start && v.end > end) {
+        Vma right = v.slice(end, v.end);
+        v.end = start;
+        vmas.add(i + 1, right);
+        if (f != null) {
+          f.reference();
+          f.addMapping(this);
+        }
+        break;
+      }
+      if (v.start < start) {
+        v.end = start;
+        i++;
+      } else if (v.end > end) {
+        v.offset += end - v.start;
+        v.start = end;
+        break;
+      } else {
+        vmas.remove(i);
+        if (f != null) {
+          f.removeMapping(this);
+          f.unreference();
+        }
+      }
+    }
+  }
+
+  private void put(Vma v) {
+    int i = firstEndingAfter(v.start);
+    mappedBytes += v.end - v.start;
+    vmas.add(i, v);
+    merge(i);
+    if (i > 0) {
+      merge(i - 1);
+    }
+  }
+
+  private void merge(int i) {
+    if (i + 1 >= vmas.size()) {
+      return;
+    }
+    Vma a = vmas.get(i);
+    Vma b = vmas.get(i + 1);
+    if (a.mergesWith(b)) {
+      a.end = b.end;
+      vmas.remove(i + 1);
+      Mappable f = b.file;
+      if (f != null) {
+        f.removeMapping(this);
+        f.unreference();
+      }
+    }
+  }
+
+  /** munmap(2). */
+  public long munmap(long addr, long length) {
+    if ((addr & (PAGE - 1)) != 0 || length == 0) {
+      return -EINVAL;
+    }
+    long size = pageUp(length);
+    if (size <= 0 || Long.compareUnsigned(addr, platform.maxUserAddress() - size) > 0) {
+      return -EINVAL;
+    }
+    synchronized (mu) {
+      int i = firstEndingAfter(addr);
+      if (i >= vmas.size() || vmas.get(i).start >= addr + size) {
+        return 0;
+      }
+      batch.clear();
+      batch.unmap(addr, size);
+      long r = space.apply(batch);
+      if (r < 0) {
+        return r;
+      }
+      cut(addr, addr + size);
+      return 0;
+    }
+  }
+
+  /** mprotect(2). */
+  public long mprotect(long addr, long length, int prot) {
+    if ((addr & (PAGE - 1)) != 0) {
+      return -EINVAL;
+    }
+    if ((prot & ~(7 | 0x01000000 | 0x02000000)) != 0) {
+      return -EINVAL;
+    }
+    if (length == 0) {
+      return 0;
+    }
+    long end = addr + pageUp(length);
+    if (end <= addr) {
+      return -ENOMEM;
+    }
+    synchronized (mu) {
+      long covered = coverage(addr, end);
+      if (covered != end) {
+        return -ENOMEM;
+      }
+      for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
+        if ((prot & ~vmas.get(i).maxProt & 7) != 0) {
+          return -EACCES;
+        }
+      }
+      batch.clear();
+      for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
+        Vma v = vmas.get(i);
+        long from = Math.max(v.start, addr);
+        long to = Math.min(v.end, end);
+        Mappable f = v.file;
+        if (f != null && !f.mapsWhole(v.offset + (from - v.start), to - from)) {
+          f.protect(batch, from, v.offset + (from - v.start), to - from, prot & 7);
+        } else {
+          batch.protect(from, to - from, prot & 7);
+        }
+      }
+      long r = space.apply(batch);
+      if (r < 0) {
+        return r;
+      }
+      splitAt(addr);
+      splitAt(end);
+      int first = firstEndingAfter(addr);
+      for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
+        vmas.get(i).prot = prot & 7;
+      }
+      mergeRange(first, end);
+      return 0;
+    }
+  }
+
+  private void mergeRange(int first, long end) {
+    int i = Math.max(0, first - 1);
+    while (i + 1 < vmas.size() && vmas.get(i).start <= end) {
+      int before = vmas.size();
+      merge(i);
+      if (vmas.size() == before) {
+        i++;
+      }
+    }
+  }
+
+  /** {@return where the unbroken run of VMAs from {@code addr} ends, {@code end} at most} */
+  private long coverage(long addr, long end) {
+    long at = addr;
+    for (int i = firstEndingAfter(addr); i < vmas.size() && at < end; i++) {
+      Vma v = vmas.get(i);
+      if (v.start > at) {
+        break;
+      }
+      at = v.end;
+    }
+    return Math.min(at, end);
+  }
+
+  private void splitAt(long addr) {
+    int i = indexOf(addr);
+    if (i < 0 || vmas.get(i).start == addr) {
+      return;
+    }
+    Vma v = vmas.get(i);
+    Vma right = v.slice(addr, v.end);
+    v.end = addr;
+    vmas.add(i + 1, right);
+    Mappable f = v.file;
+    if (f != null) {
+      f.reference();
+      f.addMapping(this);
+    }
+  }
+
+  /** mremap(2). */
+  public long mremap(long addr, long oldLength, long newLength, int flags, long newAddr, ResourceLimits limits) {
+    boolean mayMove = (flags & Mman.MREMAP_MAYMOVE) != 0;
+    boolean fixed = (flags & Mman.MREMAP_FIXED) != 0;
+    boolean dontUnmap = (flags & Mman.MREMAP_DONTUNMAP) != 0;
+    if ((flags & ~7) != 0 || (fixed && !mayMove) || (dontUnmap && (!mayMove || oldLength != newLength)) || (addr & (PAGE - 1)) != 0) {
+      return -EINVAL;
+    }
+    long oldSize = pageUp(oldLength);
+    long newSize = pageUp(newLength);
+    if (newSize <= 0) {
+      return -EINVAL;
+    }
+    if (dontUnmap) {
+      return -EINVAL; // the platform cannot keep the source
+    }
+    synchronized (mu) {
+      Vma v = at(addr);
+      if (v == null) {
+        return -EFAULT;
+      }
+      if (oldSize == 0 && !v.shared) {
+        return -EINVAL;
+      }
+      if (addr + oldSize > v.end) {
+        return -EFAULT;
+      }
+      if (fixed) {
+        if ((newAddr & (PAGE - 1)) != 0 || newAddr + newSize > platform.maxUserAddress() || newAddr < platform.minUserAddress()
+            || (newAddr < addr + oldSize && addr < newAddr + newSize)) {
+          return -EINVAL;
+        }
+        return move(v, addr, oldSize, newAddr, newSize);
+      }
+      if (newSize <= oldSize) {
+        if (newSize < oldSize) {
+          long r = munmapLocked(addr + newSize, oldSize - newSize);
+          if (r < 0) {
+            return r;
+          }
+        }
+        return addr;
+      }
+      if (mappedBytes + newSize - oldSize > limits.bound(Resource.RLIMIT_AS)) {
+        return -ENOMEM;
+      }
+      long grown = addr + newSize;
+      if (addr + oldSize == v.end && grown <= platform.maxUserAddress() && !overlaps(v.end, grown)) {
+        return growInPlace(v, grown) < 0 ? -ENOMEM : addr;
+      }
+      if (!mayMove) {
+        return -ENOMEM;
+      }
+      long to = findGap(newSize, mmapTop, platform.minUserAddress());
+      return to < 0 ? to : move(v, addr, oldSize, to, newSize);
+    }
+  }
+
+  private long growInPlace(Vma v, long newEnd) {
+    batch.clear();
+    long more = newEnd - v.end;
+    Mappable f = v.file;
+    if (f == null) {
+      batch.mapAnonymous(v.end, more, v.prot, false);
+    } else {
+      long r = f.map(batch, v.end, v.offset + (v.end - v.start), more, v.prot, v.shared);
+      if (r < 0) {
+        return r;
+      }
+    }
+    long r = space.apply(batch);
+    if (r < 0) {
+      return r;
+    }
+    mappedBytes += more;
+    v.end = newEnd;
+    int i = indexOf(v.start);
+    merge(i);
+    return 0;
+  }
+
+  private long move(Vma v, long addr, long oldSize, long to, long newSize) {
+    long keep = Math.min(oldSize, newSize);
+    long r = munmapLocked(to, newSize);
+    if (r < 0) {
+      return r;
+    }
+    batch.clear();
+    Mappable f = v.file;
+    long offset = v.offset + (addr - v.start);
+    if (f != null && (v.shared || oldSize == 0)) {
+      batch.unmap(to, newSize);
+      r = f.map(batch, to, offset, newSize, v.prot, v.shared);
+      if (r < 0) {
+        return r;
+      }
+      if (oldSize > 0) {
+        batch.unmap(addr, oldSize);
+      }
+    } else {
+      batch.remap(addr, keep, to, keep);
+      if (oldSize > keep) {
+        batch.unmap(addr + keep, oldSize - keep);
+      }
+      if (newSize > keep) {
+        if (f == null) {
+          batch.mapAnonymous(to + keep, newSize - keep, v.prot, false);
+        } else {
+          f.map(batch, to + keep, offset + keep, newSize - keep, v.prot, false);
+        }
+      }
+    }
+    r = space.apply(batch);
+    if (r < 0) {
+      return r;
+    }
+    Vma moved = new Vma(to, to + newSize, v.prot, v.shared, false, f, offset, v.path, v.name, v.maxProt);
+    moved.locked = v.locked;
+    if (f != null) {
+      f.reference();
+      f.addMapping(this);
+    }
+    if (oldSize > 0) {
+      cut(addr, addr + oldSize);
+    }
+    put(moved);
+    return to;
+  }
+
+  private long munmapLocked(long addr, long size) {
+    if (!overlaps(addr, addr + size)) {
+      return 0;
+    }
+    batch.clear();
+    batch.unmap(addr, size);
+    long r = space.apply(batch);
+    if (r == 0) {
+      cut(addr, addr + size);
+    }
+    return r;
+  }
+
+  /** brk(2): returns the new end of the heap, or the old one when it cannot be moved. */
+  public long brk(long addr, ResourceLimits limits) {
+    synchronized (mu) {
+      if (addr < brkStart || brkStart == 0) {
+        return brk;
+      }
+      if (addr - brkStart > limits.bound(Resource.RLIMIT_DATA)) {
+        return brk;
+      }
+      long oldEnd = pageUp(brk);
+      long newEnd = pageUp(addr);
+      if (newEnd < oldEnd) {
+        if (munmapLocked(newEnd, oldEnd - newEnd) < 0) {
+          return brk;
+        }
+      } else if (newEnd > oldEnd) {
+        if (overlaps(oldEnd, newEnd + STACK_GUARD) || mappedBytes + newEnd - oldEnd > limits.bound(Resource.RLIMIT_AS)) {
+          return brk;
+        }
+        Vma v = new Vma(oldEnd, newEnd, 3, false, false, null, 0, null, "[heap]", 7);
+        v.locked = lockFuture;
+        if (insert(v, false, v.locked) < 0) {
+          return brk;
+        }
+      }
+      brk = addr;
+      return addr;
+    }
+  }
+
+  // ---- advice, sync, locks ----
+
+  /** madvise(2). */
+  public long madvise(long addr, long length, int advice) {
+    if ((addr & (PAGE - 1)) != 0) {
+      return -EINVAL;
+    }
+    switch (advice) {
+      case Mman.MADV_NORMAL, Mman.MADV_RANDOM, Mman.MADV_SEQUENTIAL, Mman.MADV_WILLNEED, Mman.MADV_DONTNEED, Mman.MADV_FREE,
+          Mman.MADV_REMOVE, Mman.MADV_DONTFORK, Mman.MADV_DOFORK, Mman.MADV_HUGEPAGE, Mman.MADV_NOHUGEPAGE, Mman.MADV_DONTDUMP,
+          Mman.MADV_DODUMP, Mman.MADV_COLD, Mman.MADV_PAGEOUT, Mman.MADV_MERGEABLE, Mman.MADV_UNMERGEABLE,
+          Mman.MADV_POPULATE_READ, Mman.MADV_POPULATE_WRITE -> {}
+      default -> {
+        return -EINVAL;
+      }
+    }
+    if (length == 0) {
+      return 0;
+    }
+    long end = addr + pageUp(length);
+    if (end <= addr) {
+      return -EINVAL;
+    }
+    synchronized (mu) {
+      batch.clear();
+      if (advice == Mman.MADV_DONTFORK || advice == Mman.MADV_DOFORK) {
+        splitAt(addr);
+        splitAt(end);
+      }
+      for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
+        Vma v = vmas.get(i);
+        long from = Math.max(v.start, addr);
+        long to = Math.min(v.end, end);
+        long r = adviseOne(v, from, to, advice);
+        if (r < 0) {
+          return r;
+        }
+      }
+      if (batch.size() > 0) {
+        long r = space.apply(batch);
+        if (r < 0) {
+          return r;
+        }
+      }
+      return coverage(addr, end) == end ? 0 : -ENOMEM;
+    }
+  }
+
+  private long adviseOne(Vma v, long from, long to, int advice) {
+    Mappable f = v.file;
+    switch (advice) {
+      case Mman.MADV_DONTFORK, Mman.MADV_DOFORK -> v.dontFork = advice == Mman.MADV_DONTFORK;
+      case Mman.MADV_DONTNEED -> {
+        if (v.locked) {
+          return -EINVAL;
+        }
+        if (f == null || f.mapsWhole(v.offset + (from - v.start), to - from)) {
+          batch.advise(from, to - from, advice);
+        }
+      }
+      case Mman.MADV_FREE -> {
+        if (f != null || v.shared) {
+          return -EINVAL;
+        }
+        batch.advise(from, to - from, advice);
+      }
+      case Mman.MADV_REMOVE -> {
+        return f != null && v.shared && v.isWritable() ? f.punch(v.offset + (from - v.start), to - from) : -EINVAL;
+      }
+      case Mman.MADV_POPULATE_READ, Mman.MADV_POPULATE_WRITE, Mman.MADV_HUGEPAGE, Mman.MADV_NOHUGEPAGE, Mman.MADV_COLD, Mman.MADV_PAGEOUT -> {
+        if (f == null) {
+          batch.advise(from, to - from, advice);
+        }
+      }
+      default -> {} // a hint that changes nothing here
+    }
+    return 0;
+  }
+
+  /** msync(2). */
+  public long msync(long addr, long length, int flags) {
+    if ((addr & (PAGE - 1)) != 0 || (flags & ~7) != 0 || (flags & 5) == 5) {
+      return -EINVAL;
+    }
+    long end = addr + pageUp(length);
+    if (end < addr) {
+      return -ENOMEM;
+    }
+    synchronized (mu) {
+      batch.clear();
+      for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
+        Vma v = vmas.get(i);
+        Mappable f = v.file;
+        if (f != null && v.shared) {
+          long from = Math.max(v.start, addr);
+          long to = Math.min(v.end, end);
+          if (f.mapsWhole(v.offset + (from - v.start), to - from)) {
+            batch.msync(from, to - from, flags & ~2);
+          }
+        }
+      }
+      if (batch.size() > 0) {
+        long r = space.apply(batch);
+        if (r < 0) {
+          return r;
+        }
+      }
+      return coverage(addr, end) == end ? 0 : -ENOMEM;
+    }
+  }
+
+  /** mlock(2) and munlock(2). The caller has checked RLIMIT_MEMLOCK. */
+  public long mlock(long addr, long length, boolean lock) {
+    long start = addr & -PAGE;
+    long end = pageUp(addr + length);
+    if (end < start) {
+      return -EINVAL;
+    }
+    synchronized (mu) {
+      if (coverage(start, end) != end) {
+        return -ENOMEM;
+      }
+      batch.clear();
+      if (lock) {
+        batch.mlock(start, end - start);
+      } else {
+        batch.munlock(start, end - start);
+      }
+      long r = space.apply(batch);
+      if (r < 0) {
+        return r == -EPERM ? -EAGAIN : r;
+      }
+      splitAt(start);
+      splitAt(end);
+      int first = firstEndingAfter(start);
+      for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
+        vmas.get(i).locked = lock;
+      }
+      mergeRange(first, end);
+      return 0;
+    }
+  }
+
+  /** mlockall(2) with MCL_CURRENT and MCL_FUTURE as booleans; both false is munlockall(2). */
+  public long mlockAll(boolean current, boolean future) {
+    synchronized (mu) {
+      lockFuture = future;
+      for (Vma v : vmas) {
+        batch.clear();
+        if (current) {
+          batch.mlock(v.start, v.end - v.start);
+        } else if (!future) {
+          batch.munlock(v.start, v.end - v.start);
+        } else {
+          continue;
+        }
+        space.apply(batch);
+        v.locked = current;
+      }
+      return 0;
+    }
+  }
+
+  /** {@return bytes locked} (VmLck) */
+  public long lockedBytes() {
+    synchronized (mu) {
+      long n = 0;
+      for (Vma v : vmas) {
+        n += v.locked ? v.end - v.start : 0;
+      }
+      return n;
+    }
+  }
+
+  /** {@return 0 if all of [addr, addr+length) is mapped, else -ENOMEM}, for mincore(2) */
+  public long checkMapped(long addr, long length) {
+    synchronized (mu) {
+      return coverage(addr, addr + length) == addr + length ? 0 : -ENOMEM;
+    }
+  }
+
+  // ---- faults ----
+
+  /**
+   * A guest access that the host could not satisfy. {@code errorCode}: bit 1 write, bit 4 instruction fetch.
+   *
+   * @return 0 when the access may be tried again, {@link #FAULT_BUS}, or SEGV_MAPERR / SEGV_ACCERR
+   */
+  public long handleFault(Task t, long address, int errorCode) {
+    synchronized (mu) {
+      int i = indexOf(address);
+      if (i < 0) {
+        i = ~i;
+        if (i < vmas.size() && vmas.get(i).growsDown && growStack(t, i, address)) {
+          return 0;
+        }
+        return Signal.SEGV_MAPERR;
+      }
+      Vma v = vmas.get(i);
+      int need = (errorCode & 2) != 0 ? Mman.PROT_WRITE : (errorCode & 16) != 0 ? Mman.PROT_EXEC : Mman.PROT_READ;
+      if ((v.prot & need) == 0 && !(need == Mman.PROT_READ && (v.prot & (Mman.PROT_WRITE | Mman.PROT_EXEC)) != 0)) {
+        return Signal.SEGV_ACCERR;
+      }
+      if (address == repeatAddress && ++repeats > 16) {
+        repeats = 0;
+        return Signal.SEGV_ACCERR; // the host keeps refusing what the VMA allows
+      }
+      if (address != repeatAddress) {
+        repeatAddress = address;
+        repeats = 0;
+      }
+      Mappable f = v.file;
+      if (f == null) {
+        return 0;
+      }
+      long page = address & -PAGE;
+      batch.clear();
+      long r = f.fault(batch, page, v.offset + (page - v.start), v.end - page, v.prot, v.shared);
+      if (r == 0 && batch.size() > 0) {
+        r = space.apply(batch);
+      }
+      return r < 0 ? FAULT_BUS : 0;
+    }
+  }
+
+  private boolean growStack(Task t, int index, long address) {
+    Vma v = vmas.get(index);
+    long limit = t.threadGroup().limits.bound(Resource.RLIMIT_STACK);
+    long page = address & -PAGE;
+    if (v.end - page > limit) {
+      return false;
+    }
+    long floor = index > 0 ? vmas.get(index - 1).end + STACK_GUARD : platform.minUserAddress();
+    if (page < floor) {
+      return false;
+    }
+    long newStart = Math.max(floor, Math.min(page, v.start - STACK_STEP));
+    if (v.end - newStart > limit) {
+      newStart = page;
+    }
+    batch.clear();
+    batch.mapAnonymous(newStart, v.start - newStart, v.prot, true);
+    if (space.apply(batch) < 0) {
+      return false;
+    }
+    mappedBytes += v.start - newStart;
+    v.start = newStart;
+    return true;
+  }
+
+  @Override
+  public void invalidate(Mappable file, long start, long end) {
+    synchronized (mu) {
+      batch.clear();
+      for (Vma v : vmas) {
+        if (v.file == file) {
+          long from = Math.max(v.offset, start);
+          long to = Math.min(v.offset + (v.end - v.start), end);
+          if (from < to) {
+            batch.unmap(v.start + (from - v.offset), to - from);
+          }
+        }
+      }
+      if (batch.size() > 0) {
+        space.apply(batch);
+      }
+    }
+  }
+}

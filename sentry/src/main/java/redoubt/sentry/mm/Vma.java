@@ -1,0 +1,106 @@
+package redoubt.sentry.mm;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Mman;
+import redoubt.sentry.vfs.VfsPath;
+
+/** One range of an address space with the same rights and source. Guarded by {@code MemoryManager.mu}. */
+public final class Vma {
+  long start;
+  long end;
+  int prot;
+
+  /** MAP_SHARED. */
+  final boolean shared;
+
+  /** MAP_GROWSDOWN and the stack. */
+  final boolean growsDown;
+
+  final @Nullable Mappable file;
+
+  /** Offset in the file of {@code start}. */
+  long offset;
+
+  /** The file's place for /proc/PID/maps, or null. */
+  final @Nullable VfsPath path;
+
+  /** "[heap]", "[stack]", … or null. */
+  final @Nullable String name;
+
+  /** PROT_* that mprotect may give: a shared mapping of a read-only description cannot become writable. */
+  final int maxProt;
+
+  /** MADV_DONTFORK. */
+  boolean dontFork;
+
+  boolean locked;
+
+  Vma(long start, long end, int prot, boolean shared, boolean growsDown, @Nullable Mappable file, long offset,
+      @Nullable VfsPath path, @Nullable String name, int maxProt) {
+    this.start = start;
+    this.end = end;
+    this.prot = prot;
+    this.shared = shared;
+    this.growsDown = growsDown;
+    this.file = file;
+    this.offset = offset;
+    this.path = path;
+    this.name = name;
+    this.maxProt = maxProt;
+  }
+
+  /** {@return a copy for the range [from, to) of this one}; the caller references the file */
+  Vma slice(long from, long to) {
+    Vma v = new Vma(from, to, prot, shared, growsDown, file, offset + (from - start), path, name, maxProt);
+    v.dontFork = dontFork;
+    v.locked = locked;
+    return v;
+  }
+
+  boolean mergesWith(Vma next) {
+    return end == next.start && prot == next.prot && shared == next.shared && growsDown == next.growsDown
+        && file == next.file && name == next.name && maxProt == next.maxProt && dontFork == next.dontFork
+        && locked == next.locked && (file == null || offset + (end - start) == next.offset);
+  }
+
+  public long start() {
+    return start;
+  }
+
+  public long end() {
+    return end;
+  }
+
+  /** {@return PROT_* bits} */
+  public int prot() {
+    return prot;
+  }
+
+  public boolean isShared() {
+    return shared;
+  }
+
+  public boolean isWritable() {
+    return (prot & Mman.PROT_WRITE) != 0;
+  }
+
+  public long offset() {
+    return offset;
+  }
+
+  public @Nullable VfsPath path() {
+    return path;
+  }
+
+  public @Nullable String name() {
+    return name;
+  }
+
+  public @Nullable Mappable file() {
+    return file;
+  }
+
+  public boolean growsDown() {
+    return growsDown;
+  }
+}
