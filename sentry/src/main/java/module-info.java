@@ -7,5 +7,8 @@ module redoubt.sentry {
   requires static com.google.errorprone.annotations;
 
   exports redoubt.sentry.control;
+  exports redoubt.sentry.kernel;
+  exports redoubt.sentry.mm;
   exports redoubt.sentry.platform;
+  exports redoubt.sentry.vfs;
 }
