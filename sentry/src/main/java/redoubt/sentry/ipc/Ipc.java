@@ -1,0 +1,14 @@
+package redoubt.sentry.ipc;
+
+import redoubt.sentry.kernel.Kernel;
+
+/** Puts pipes, event files and epoll into a kernel. */
+public final class Ipc {
+  private Ipc() {}
+
+  /** Registers what this package keeps once per kernel; call at boot, before the first task. */
+  public static void install(Kernel kernel) {
+    kernel.register(AnonymousFiles.class, new AnonymousFiles(kernel));
+    kernel.specialFiles().registerFifo(PipeFile::openFifo);
+  }
+}
