@@ -5,7 +5,6 @@ import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
 
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 import redoubt.abi.Poll;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.IoBuffer;
@@ -50,39 +49,22 @@ public final class EventFd extends FileDescription {
 
   @Override
   public long write(Task t, IoBuffer src, long offset) {
-    long before = src.remaining();
-    if (before < 8) {
+    if (src.remaining() < 8) {
       return -EINVAL;
     }
     MemorySegment s = t.scratch();
-    synchronized (this) {
-      // Checked before the value is taken, so that a blocked write can be tried again from the start.
-      if (pendingTask == t) {
-        return add(pendingValue, t);
-      }
-    }
     if (src.get(s, 0, 8) != 8) {
       return -EFAULT;
     }
-    return add(s.get(Memory.LONG, 0), t);
-  }
-
-  // A write that would overflow has consumed its buffer: the value waits here for the next attempt of the
-  // same task. Guarded by this.
-  private @Nullable Task pendingTask;
-  private long pendingValue;
-
-  private long add(long value, Task t) {
+    long value = s.get(Memory.LONG, 0);
     if (value == MAX) {
       return -EINVAL;
     }
     synchronized (this) {
       if (Long.compareUnsigned(MAX - count, value) <= 0) {
-        pendingTask = t;
-        pendingValue = value;
+        src.rewind(8);
         return -EAGAIN;
       }
-      pendingTask = null;
       count += value;
     }
     if (value != 0) {

@@ -35,6 +35,9 @@ public abstract class IoBuffer {
   /** Gives the first {@code length} bytes of the window to a reader. Returns as {@link #put}. */
   public abstract long commit(long length);
 
+  /** Takes back the last {@code length} bytes of {@link #get}: an attempt that blocks has consumed nothing. */
+  public abstract void rewind(long length);
+
   /** Fills the window with up to {@code length} bytes from a writer. Returns as {@link #get}. */
   public abstract long fetch(long length);
 }

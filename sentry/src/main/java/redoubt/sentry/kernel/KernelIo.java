@@ -44,6 +44,11 @@ public final class KernelIo extends IoBuffer {
   }
 
   @Override
+  public void rewind(long length) {
+    position -= length;
+  }
+
+  @Override
   public long putZeros(long length) {
     long n = Math.min(length, remaining());
     memory.asSlice(position, n).fill((byte) 0);

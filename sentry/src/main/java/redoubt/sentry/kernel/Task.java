@@ -106,6 +106,12 @@ public final class Task {
   /** CPU affinity mask as the guest set it. */
   public volatile long affinity = -1;
 
+  /** What poll(2) and select(2) keep between calls; made at first use. */
+  public @Nullable Object pollState;
+
+  /** Buffers of the socket calls; made at first use. */
+  public @Nullable Object socketState;
+
   /** Continues an interrupted call with what is left of its timeout. */
   public interface RestartBlock {
     long restart(Task t);

@@ -140,6 +140,18 @@ public final class UserIo extends IoBuffer {
   }
 
   @Override
+  public void rewind(long length) {
+    long left = length;
+    remaining += length;
+    while (left > within) {
+      left -= within;
+      index--;
+      within = vectors[2 * index + 1];
+    }
+    within -= left;
+  }
+
+  @Override
   public MemorySegment window() {
     return task.context().window();
   }

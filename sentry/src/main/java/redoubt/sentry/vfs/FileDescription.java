@@ -62,8 +62,8 @@ public abstract class FileDescription {
   /** Position for read, write, lseek and getdents; guarded by {@code positionMu} in blocking-free steps. */
   protected long position;
 
-  /** Epoll registrations of this description; owned by epoll. */
-  public volatile @Nullable Object epollLinks;
+  /** Epoll registrations of this description; owned by epoll. Run when the description is closed. */
+  public volatile @Nullable Runnable epollLinks;
 
   /**
    * @param path kept pinned until the description is closed
@@ -130,6 +130,10 @@ public abstract class FileDescription {
   /** Drops a reference; the last one closes the description. */
   public final void decRef() {
     if (refs.decrementAndGet() == 0) {
+      Runnable links = epollLinks;
+      if (links != null) {
+        links.run();
+      }
       release();
       path.dentry.unpin();
       path.mount.unpin();
@@ -184,6 +188,16 @@ public abstract class FileDescription {
   /** {@return who is told when {@link #poll} changes}, or null if it never does */
   public @Nullable WaitQueue waitQueue() {
     return null;
+  }
+
+  /** As {@link #poll()}, for files that are different for each process that looks (signalfd). */
+  public int poll(Task t) {
+    return poll();
+  }
+
+  /** As {@link #waitQueue()}, for files that are different for each process that looks. */
+  public @Nullable WaitQueue waitQueue(Task t) {
+    return waitQueue();
   }
 
   /** {@return how long a blocking read may wait in ns} (SO_RCVTIMEO), {@link Long#MAX_VALUE} without end */
