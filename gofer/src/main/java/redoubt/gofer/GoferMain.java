@@ -5,8 +5,10 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
+import redoubt.host.Landlock;
 import redoubt.host.Memory;
 import redoubt.host.ProcessCalls;
+import redoubt.host.SeccompFilter;
 import redoubt.host.SeqpacketSocket;
 
 /**
@@ -80,7 +82,33 @@ public final class GoferMain {
     for (int i = 0; i < threads; i++) {
       workers[i] = new Worker(server);
     }
+    workers[0].rehearse();
+    confine(server);
     server.serve(workers);
+  }
+
+  /**
+   * Gives up what is not needed any more. Nothing is opened by path after this: {@link
+   * Worker#rehearse} has loaded the classes.
+   */
+  private void confine(GoferServer server) {
+    ProcessCalls.setNotDumpable();
+    SeccompFilter filter = GoferFilter.make(server);
+    filter.assemble();
+    int abi = landlock ? Landlock.abi() : 0;
+    if (abi >= 2) {
+      // Before the workers' threads start: Landlock binds this thread and those that it starts.
+      try (Landlock rules = Landlock.forbidAll(abi)) {
+        for (int i = 0; i < attachCount; i++) {
+          Attach a = attaches[i];
+          rules.allowBeneath(a.fd, Worker.isDirectory(a.fd), !a.readOnly);
+        }
+        rules.enforce();
+      }
+    }
+    if (seccomp) {
+      filter.install();
+    }
   }
 
   private static int openProc() {

@@ -52,6 +52,10 @@ public final class GoferServer {
     return null;
   }
 
+  @Nullable Attach firstAttach() {
+    return attaches.length > 0 ? attaches[0] : null;
+  }
+
   /** Starts workers on threads of their own, and works on this one until the client is gone. */
   void serve(Worker[] workers) {
     Thread[] threads = new Thread[workers.length - 1];

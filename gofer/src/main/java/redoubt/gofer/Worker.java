@@ -17,10 +17,13 @@ import static redoubt.abi.Errno.EOPNOTSUPP;
 import static redoubt.abi.Errno.EROFS;
 import static redoubt.abi.Errno.EXDEV;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
 import redoubt.host.FileSystemCalls;
+import redoubt.host.HostException;
 import redoubt.host.Memory;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
@@ -128,7 +131,7 @@ final class Worker implements Runnable {
         r = SeqpacketSocket.send(socket, out.haddr(0), length);
       }
       if (r < 0) {
-        if (r == -redoubt.abi.Errno.EPIPE) {
+        if (r == -Errno.EPIPE) {
           server.clientGone();
         } else {
           server.end("answering to the sentry", r);
@@ -141,6 +144,75 @@ final class Worker implements Runnable {
     s.free();
   }
 
+  /**
+   * Plays a short dialogue with itself that changes nothing, so that the classes that serving needs
+   * are loaded and linked while the process may still open files.
+   */
+  void rehearse() {
+    in.begin(P9.TVERSION, P9.NOTAG);
+    in.put32(P9.MSIZE_DEFAULT);
+    in.putString(REDOUBT, 0, REDOUBT.length);
+    play();
+    Attach first = server.firstAttach();
+    if (first != null) {
+      in.begin(P9.TATTACH, 0);
+      in.put32(0);
+      in.put32(P9.NOFID);
+      in.put16(0);
+      in.putString(first.name, 0, first.name.length);
+      in.put32(0);
+      play();
+      in.begin(P9.TWALKATTR, 0);
+      in.put32(0);
+      in.put32(0);
+      in.put32(0);
+      in.put16(0);
+      play();
+      in.begin(P9.TWALKATTR, 0);
+      in.put32(0);
+      in.put32(0);
+      in.put32(0);
+      in.put16(1);
+      in.put32(1);
+      in.putString(LINUX, 0, LINUX.length);
+      play();
+      in.begin(P9.TREADDIRATTR, 0);
+      in.put32(0);
+      in.put64(0);
+      in.put32(0);
+      in.put32(P9.MSIZE_MIN);
+      play();
+    }
+    in.begin(0, 0);
+    play();
+    fids.clear();
+    server.msize = 0;
+    Errno.name(Errno.EIO);
+  }
+
+  private void play() {
+    in.accept(in.finish());
+    answer();
+    out.finish();
+  }
+
+  static boolean isDirectory(int fd) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment statx = arena.allocate(FileSystemCalls.STATX_BYTES, 8);
+      P9Attr attr = new P9Attr();
+      HostException.check(
+          "statx of attach point fd " + fd,
+          FileSystemCalls.statx(
+              fd,
+              arena.allocate(8, 8).address(),
+              FileSystemCalls.AT_EMPTY_PATH,
+              FileSystemCalls.STATX_WANTED,
+              statx));
+      attr.readStatx(statx, 0);
+      return attr.isDirectory();
+    }
+  }
+
   /** Makes the answer to the message in {@link #in}. */
   private void answer() {
     int type = in.type();
@@ -148,7 +220,7 @@ final class Worker implements Runnable {
     out.begin(type + 1, tag);
     long r = server.msize == 0 && type != P9.TVERSION ? -EINVAL : dispatch(type);
     if (r >= 0 && out.failed()) {
-      r = -redoubt.abi.Errno.EMSGSIZE;
+      r = -Errno.EMSGSIZE;
     }
     if (r < 0) {
       if (donated >= 0) {
