@@ -60,6 +60,8 @@ public final class Ioctls {
   public static final int BLKGETDISKSEQ = 0x80081280;
 
   // Sockets and interfaces.
+  public static final int SIOCOUTQ = 0x5411;
+  public static final int SIOCINQ = 0x541b;
   public static final int SIOCSPGRP = 0x8902;
   public static final int SIOCGPGRP = 0x8904;
   public static final int SIOCATMARK = 0x8905;
@@ -141,6 +143,8 @@ public final class Ioctls {
   public static final int SIOCGHWTSTAMP = 0x89b1;
   public static final int SIOCPROTOPRIVATE = 0x89e0;
   public static final int SIOCDEVPRIVATE = 0x89f0;
+  public static final int SIOCGSTAMP_NEW = 0x80108906;
+  public static final int SIOCGSTAMPNS_NEW = 0x80108907;
   public static final int FIOSETOWN = 0x8901;
   public static final int FIOGETOWN = 0x8903;
 

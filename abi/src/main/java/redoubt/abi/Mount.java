@@ -47,6 +47,7 @@ public final class Mount {
 
   // open_tree(2), move_mount(2), fsopen(2), fspick(2), fsmount(2).
   public static final int OPEN_TREE_CLONE = 1;
+  public static final int OPEN_TREE_CLOEXEC = 02000000;
   public static final int AT_RECURSIVE = 0x8000;
   public static final int MOVE_MOUNT_F_SYMLINKS = 1;
   public static final int MOVE_MOUNT_F_AUTOMOUNTS = 2;
