@@ -99,6 +99,9 @@ public final class Task {
   /** The call in progress, for /proc/PID/syscall and redoubt debug; -1 when in the guest. */
   volatile int currentSyscall = -1;
 
+  /** Set while an observer wants to see at the call's end what the call wrote: nothing is queued. */
+  boolean copiesNow;
+
   volatile @Nullable Thread javaThread;
   public volatile long voluntarySwitches;
   public long syscalls;
@@ -328,7 +331,7 @@ public final class Task {
    * @return 0 or -EFAULT
    */
   public long copyOut(long uaddr, MemorySegment src, long offset, long length) {
-    if (length == 0 || context.queueCopyOut(uaddr, src, offset, length)) {
+    if (length == 0 || (!copiesNow && context.queueCopyOut(uaddr, src, offset, length))) {
       return 0;
     }
     return copyOutNow(uaddr, src, offset, length);

@@ -128,7 +128,9 @@ final class TaskLoop implements Runnable {
   private long observed(SyscallObserver observer, Args a) {
     long start = System.nanoTime();
     observer.enter(t, a);
+    t.copiesNow = true;
     long r = call(a);
+    t.copiesNow = false;
     observer.exit(t, a, r, System.nanoTime() - start);
     t.currentSyscall = -1;
     return r;

@@ -92,7 +92,7 @@ public final class UserIo extends IoBuffer {
     long done = 0;
     long n;
     while (done < length && (n = chunk(length - done)) > 0) {
-      if (!ctx.queueCopyOut(uaddr(), src, offset + done, n)) {
+      if (task.copiesNow || !ctx.queueCopyOut(uaddr(), src, offset + done, n)) {
         long copied = ctx.copyOut(uaddr(), src, offset + done, n);
         if (copied < n) {
           advance(Math.max(copied, 0));
@@ -169,7 +169,7 @@ public final class UserIo extends IoBuffer {
     }
     if (length == remaining || length < windowLimit()) {
       // The last round, or a short read: let the guest thread take it on its way back.
-      if (!drainQueued) {
+      if (!drainQueued && !task.copiesNow) {
         drainQueued = true;
         ctx.queueDrainWindow(uaddr(), length);
         advance(length);
