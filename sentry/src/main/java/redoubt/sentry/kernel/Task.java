@@ -541,6 +541,11 @@ public final class Task {
     setAltStack(src.get(Memory.LONG, offset), src.get(Memory.INT, offset + 8), src.get(Memory.LONG, offset + 16));
   }
 
+  /** {@return whether {@link #setTemporaryMask} is in force} */
+  public boolean hasTemporaryMask() {
+    return restoreMask;
+  }
+
   /** Replaces the signal mask until the call returns, as ppoll and its kin do. Before blocking only. */
   public void setTemporaryMask(long mask) {
     savedMask = signalMask;
