@@ -1,0 +1,256 @@
+package redoubt.sentry.fs.tmpfs;
+
+import static redoubt.abi.Errno.E2BIG;
+import static redoubt.abi.Errno.EEXIST;
+import static redoubt.abi.Errno.ENODATA;
+import static redoubt.abi.Errno.EOPNOTSUPP;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Xattr;
+import redoubt.sentry.kernel.Clocks;
+import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.SetAttr;
+import redoubt.sentry.vfs.StatData;
+
+/** What all files of a tmpfs have: attributes, times, a link count and extended attributes. */
+public abstract class TmpInode extends Inode {
+  private static final int XATTR_SIZE_MAX = 65536;
+  private static final long XATTR_OVERHEAD = 64;
+
+  final TmpFs tmpfs;
+  private final long ino;
+  private volatile int mode; // type and permissions
+  private volatile int uid;
+  private volatile int gid;
+
+  // Written under this.
+  volatile int nlink;
+  volatile long atimeNs;
+  volatile long mtimeNs;
+  volatile long ctimeNs;
+  private final long btimeNs;
+  private @Nullable TreeMap<String, byte[]> xattrs; // guarded by this
+
+  /** The overlay's inode above this one, which lives as long as this one does; owned by the overlay. */
+  public volatile @Nullable Object overlay;
+
+  TmpInode(TmpFs fs, int mode, int uid, int gid, int nlink) {
+    super(fs);
+    fs.chargeInode();
+    this.tmpfs = fs;
+    this.ino = fs.newIno();
+    this.mode = mode;
+    this.uid = uid;
+    this.gid = gid;
+    this.nlink = nlink;
+    long now = Clocks.realtimeNs();
+    atimeNs = now;
+    mtimeNs = now;
+    ctimeNs = now;
+    btimeNs = now;
+  }
+
+  @Override
+  public final int mode() {
+    return mode;
+  }
+
+  @Override
+  public final int uid() {
+    return uid;
+  }
+
+  @Override
+  public final int gid() {
+    return gid;
+  }
+
+  @Override
+  public final long ino() {
+    return ino;
+  }
+
+  public final int nlink() {
+    return nlink;
+  }
+
+  @Override
+  public void stat(StatData s) {
+    synchronized (this) {
+      s.dev = fs.device();
+      s.ino = ino;
+      s.mode = mode;
+      s.nlink = nlink;
+      s.uid = uid;
+      s.gid = gid;
+      s.rdev = rdev();
+      s.size = size();
+      s.blocks = 0;
+      s.blksize = 4096;
+      s.atimeNs = atimeNs;
+      s.mtimeNs = mtimeNs;
+      s.ctimeNs = ctimeNs;
+      s.btimeNs = btimeNs;
+      s.attributes = 0;
+    }
+  }
+
+  @Override
+  public void setattr(SetAttr a) {
+    synchronized (this) {
+      long now = Clocks.realtimeNs();
+      if (a.has(SetAttr.SIZE)) {
+        setSize(a.size);
+      }
+      if (a.has(SetAttr.MODE)) {
+        mode = (mode & S_IFMT) | (a.mode & 07777);
+      }
+      if (a.has(SetAttr.UID)) {
+        uid = a.uid;
+      }
+      if (a.has(SetAttr.GID)) {
+        gid = a.gid;
+      }
+      if (a.has(SetAttr.ATIME) || a.has(SetAttr.ATIME_NOW)) {
+        atimeNs = a.has(SetAttr.ATIME_NOW) ? now : a.atimeNs;
+      }
+      if (a.has(SetAttr.MTIME) || a.has(SetAttr.MTIME_NOW)) {
+        mtimeNs = a.has(SetAttr.MTIME_NOW) ? now : a.mtimeNs;
+      }
+      ctimeNs = now;
+    }
+  }
+
+  /** Sets the size for {@link #setattr}; EINVAL but for regular files. */
+  void setSize(long length) {
+    throw ErrnoException.of(redoubt.abi.Errno.EINVAL);
+  }
+
+  /** Data or entries changed now. Under this. */
+  final void modified() {
+    long now = Clocks.realtimeNs();
+    mtimeNs = now;
+    ctimeNs = now;
+  }
+
+  /** Attributes changed now. Under this. */
+  final void changed() {
+    ctimeNs = Clocks.realtimeNs();
+  }
+
+  /** Moves the access time as relatime does, or always. */
+  final void touchAccessTime(boolean strict) {
+    long at = atimeNs;
+    if (strict || at <= mtimeNs || at <= ctimeNs) {
+      atimeNs = Clocks.realtimeNs();
+      return;
+    }
+    long now = Clocks.realtimeNs();
+    if (now - at >= 86_400_000_000_000L) {
+      atimeNs = now;
+    }
+  }
+
+  /** Another name. Under this. */
+  final void addLink() {
+    nlink++;
+    changed();
+  }
+
+  /** A name less. Frees what nobody uses any more. */
+  final void dropLink() {
+    boolean last;
+    synchronized (this) {
+      last = --nlink == 0;
+      changed();
+    }
+    if (last) {
+      unnamed();
+    }
+  }
+
+  /** The last name is gone. */
+  void unnamed() {
+    gone();
+  }
+
+  /** Nothing uses this inode any more: it stops counting. Once only. */
+  final void gone() {
+    tmpfs.unchargeInode();
+    synchronized (this) {
+      TreeMap<String, byte[]> x = xattrs;
+      if (x != null) {
+        x.forEach((k, v) -> tmpfs.chargeXattr(-(k.length() + v.length + XATTR_OVERHEAD)));
+        xattrs = null;
+      }
+    }
+  }
+
+  @Override
+  public final byte[] getxattr(String name) {
+    synchronized (this) {
+      byte[] v = xattrs == null ? null : xattrs.get(name);
+      if (v == null) {
+        throw ErrnoException.of(isStored(name) ? ENODATA : EOPNOTSUPP);
+      }
+      return v.clone();
+    }
+  }
+
+  @Override
+  public final void setxattr(String name, byte[] value, int flags) {
+    if (!isStored(name)) {
+      throw ErrnoException.of(EOPNOTSUPP);
+    }
+    if (value.length > XATTR_SIZE_MAX) {
+      throw ErrnoException.of(E2BIG);
+    }
+    synchronized (this) {
+      TreeMap<String, byte[]> x = xattrs;
+      if (x == null) {
+        x = new TreeMap<>();
+        xattrs = x;
+      }
+      byte[] old = x.get(name);
+      if (old != null && (flags & Xattr.XATTR_CREATE) != 0) {
+        throw ErrnoException.of(EEXIST);
+      }
+      if (old == null && (flags & Xattr.XATTR_REPLACE) != 0) {
+        throw ErrnoException.of(ENODATA);
+      }
+      tmpfs.chargeXattr(
+          value.length - (old == null ? -(name.length() + XATTR_OVERHEAD) : old.length));
+      x.put(name, value.clone());
+      changed();
+    }
+  }
+
+  @Override
+  public final void removexattr(String name) {
+    synchronized (this) {
+      byte[] old = xattrs == null ? null : xattrs.remove(name);
+      if (old == null) {
+        throw ErrnoException.of(isStored(name) ? ENODATA : EOPNOTSUPP);
+      }
+      tmpfs.chargeXattr(-(name.length() + old.length + XATTR_OVERHEAD));
+      changed();
+    }
+  }
+
+  @Override
+  public final List<String> listxattr() {
+    synchronized (this) {
+      return xattrs == null ? List.of() : new ArrayList<>(xattrs.keySet());
+    }
+  }
+
+  private static boolean isStored(String name) {
+    return name.startsWith(Xattr.XATTR_USER_PREFIX)
+        || name.startsWith(Xattr.XATTR_TRUSTED_PREFIX)
+        || name.startsWith(Xattr.XATTR_SECURITY_PREFIX);
+  }
+}
