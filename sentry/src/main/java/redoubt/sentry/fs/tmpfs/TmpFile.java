@@ -11,7 +11,10 @@ import static redoubt.abi.Errno.EPERM;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.locks.StampedLock;
 import redoubt.abi.Fcntl;
 import redoubt.sentry.fs.FileContent;
@@ -534,7 +537,9 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
     releaseReserve();
   }
 
-  private long punch(long offset, long length) {
+  /** Makes a hole of [offset, offset+length): FALLOC_FL_PUNCH_HOLE, MADV_REMOVE. */
+  @Override
+  public long punch(long offset, long length) {
     synchronized (this) {
       if ((seals & (Fcntl.F_SEAL_WRITE | Fcntl.F_SEAL_FUTURE_WRITE)) != 0) {
         return -EPERM;
@@ -695,9 +700,12 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
       }
       all = observers.toArray(new MappingObserver[0]);
     }
+    // One address space may observe once for each of its VMAs.
+    Set<MappingObserver> told = Collections.newSetFromMap(new IdentityHashMap<>());
     for (MappingObserver o : all) {
-      o.invalidate(this, start, end);
+      if (told.add(o)) {
+        o.invalidate(this, start, end);
+      }
     }
   }
-
 }
