@@ -34,6 +34,11 @@ public final class Kernel {
   /** Bytes of guest memory to report as the machine's. */
   public volatile long totalMemoryBytes;
 
+  /** AT_HWCAP and AT_HWCAP2 of the host, passed on: guest code runs on its CPU. */
+  public volatile long hwcap;
+
+  public volatile long hwcap2;
+
   /** CPUs to report. */
   public volatile int cpus = Runtime.getRuntime().availableProcessors();
 

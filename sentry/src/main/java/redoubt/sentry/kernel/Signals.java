@@ -159,6 +159,41 @@ public final class Signals {
     }
   }
 
+  /** An action was changed: what became ignored is forgotten. Under {@code handlers.mu}. */
+  public static void discardIfIgnored(ThreadGroup g, int signo) {
+    if (g.handlers.isIgnored(signo)) {
+      discardEverywhere(g, bit(signo));
+    }
+  }
+
+  /** Waits for one of {@code set}: sigtimedwait(2). Null after the deadline or an interruption. */
+  public static @Nullable SignalInfo await(Task t, long set, long deadlineNs) {
+    SignalInfo info = dequeue(t, set);
+    if (info != null || deadlineNs <= System.nanoTime()) {
+      return info;
+    }
+    t.awaitedSignals = set;
+    try {
+      for (; ; ) {
+        t.waiter().clearInterrupt();
+        info = dequeue(t, set);
+        if (info != null) {
+          return info;
+        }
+        if ((pending(t) & ~t.signalMask) != 0 || t.killed || t.threadGroup().stopped) {
+          t.waiter().interrupt();
+          return null;
+        }
+        if (t.waiter().block(deadlineNs) == -redoubt.abi.Errno.ETIMEDOUT) {
+          return dequeue(t, set);
+        }
+      }
+    } finally {
+      t.awaitedSignals = 0;
+      t.waiter().interrupt(); // look again at what came meanwhile
+    }
+  }
+
   /** Takes the lowest waiting signal in {@code set}, the task's own first; null if there is none. */
   public static @Nullable SignalInfo dequeue(Task t, long set) {
     synchronized (t.threadGroup().handlers.mu) {
@@ -189,7 +224,7 @@ public final class Signals {
   /**
    * A fault of the task itself: the signal is delivered even if it is blocked or ignored, which then kills.
    */
-  static void force(Task t, SignalInfo info) {
+  public static void force(Task t, SignalInfo info) {
     synchronized (t.threadGroup().handlers.mu) {
       SignalHandlers.Action a = t.threadGroup().handlers.action(info.signo);
       boolean blocked = (t.signalMask & bit(info.signo)) != 0;

@@ -35,7 +35,7 @@ public final class Task {
 
   private final Kernel kernel;
   private final ThreadGroup group;
-  private final int tid;
+  private volatile int tid;
   private final Waiter waiter = new Waiter();
   private final Waiter.Entry waitEntry = new Waiter.Entry(waiter);
   private final UserIo userIo = new UserIo(this);
@@ -150,6 +150,11 @@ public final class Task {
 
   public int tgid() {
     return group.tgid();
+  }
+
+  /** execve by another thread than the leader: the process goes on under the leader's number. */
+  void takeLeaderTid(int tgid) {
+    tid = tgid;
   }
 
   public boolean isLeader() {
@@ -477,6 +482,12 @@ public final class Task {
     return waiter.isInterrupted();
   }
 
+  /** exit(2): this task ends after the call, with {@code status} as wait(2) reports it. */
+  public void exit(int status) {
+    exitStatus = status;
+    killed = true;
+  }
+
   /** Makes the task look at its signals and state soon, wherever it is. Any thread. */
   public void interrupt() {
     waiter.interrupt();
@@ -486,6 +497,12 @@ public final class Task {
   }
 
   // ---- the alternate signal stack ----
+
+  void inheritAltStack(Task parent) {
+    altStack = parent.altStack;
+    altStackSize = parent.altStackSize;
+    altStackFlags = parent.altStackFlags;
+  }
 
   public boolean hasAltStack() {
     return altStackSize != 0 && (altStackFlags & redoubt.abi.Signal.SS_DISABLE) == 0;

@@ -16,7 +16,6 @@ import redoubt.sentry.platform.GuestContext;
 final class TaskLoop implements Runnable {
   private final Task t;
   private final Kernel kernel;
-  private int exitStatus;
   private boolean handlerPushed;
 
   TaskLoop(Task t) {
@@ -40,17 +39,11 @@ final class TaskLoop implements Runnable {
       GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
     }
     try {
-      GroupExit.taskExits(t, exitStatus);
+      GroupExit.taskExits(t, t.exitStatus);
     } catch (Throwable e) {
       InternalError.report(t, "exit", e);
     }
     t.javaThread = null;
-  }
-
-  /** exit(2): the task ends after this call. */
-  static void exit(Task t, int status) {
-    t.exitStatus = status;
-    t.killed = true;
   }
 
   private boolean needsAttention() {
@@ -73,7 +66,6 @@ final class TaskLoop implements Runnable {
       case GuestContext.SYSCALL_COPY_FAULT -> ctx.setReg(GuestContext.RAX, -EFAULT);
       default -> GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
     }
-    exitStatus = t.exitStatus;
   }
 
   private void syscall(GuestContext ctx) {

@@ -1,0 +1,186 @@
+package redoubt.sentry.kernel;
+
+import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.abi.Errno.EINVAL;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import redoubt.abi.Resource;
+import redoubt.abi.Sched;
+import redoubt.host.Memory;
+import redoubt.sentry.mm.MemoryManager;
+import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.platform.PlatformException;
+
+/** New tasks: <a href="https://man7.org/linux/man-pages/man2/clone.2.html">clone(2)</a>, kernel/fork.c. */
+public final class Clone {
+  private static final long NAMESPACES =
+      Sched.CLONE_NEWNS | Sched.CLONE_NEWCGROUP | Sched.CLONE_NEWUTS | Sched.CLONE_NEWIPC | Sched.CLONE_NEWUSER
+          | Sched.CLONE_NEWPID | Sched.CLONE_NEWNET;
+  private static final int MAX_TASKS = 30000;
+  private static final ThreadLocal<MemorySegment> FP =
+      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(GuestContext.FP_LIMIT, 64));
+
+  /** What clone3 asks for. */
+  public static final class Request {
+    public long flags;
+    public int exitSignal;
+
+    /** The child's stack pointer, 0 to keep the parent's. */
+    public long stack;
+
+    public long tls;
+    public long parentTid;
+    public long childTid;
+  }
+
+  private Clone() {}
+
+  /** Makes a task as {@code r} says and lets it run. Returns its tid, or -errno. */
+  public static long clone(Task t, Request r) {
+    long f = r.flags;
+    if ((f & NAMESPACES) != 0 || (f & Sched.CLONE_PIDFD) != 0) {
+      return -EINVAL;
+    }
+    if (((f & Sched.CLONE_SIGHAND) != 0 && (f & Sched.CLONE_VM) == 0)
+        || ((f & Sched.CLONE_THREAD) != 0 && (f & Sched.CLONE_SIGHAND) == 0)
+        || ((f & Sched.CLONE_CLEAR_SIGHAND) != 0 && (f & Sched.CLONE_SIGHAND) != 0)) {
+      return -EINVAL;
+    }
+    if (t.kernel().tasks().count() >= Math.min(MAX_TASKS, t.threadGroup().limits.bound(Resource.RLIMIT_NPROC))
+        && t.creds().ruid != 0 || t.kernel().tasks().count() >= MAX_TASKS) {
+      return -EAGAIN;
+    }
+    Task child;
+    try {
+      child = make(t, r);
+    } catch (PlatformException e) {
+      t.kernel().log().log(4, "redoubt: clone failed: " + e.getMessage());
+      return -e.errno();
+    }
+    if ((f & Sched.CLONE_PARENT_SETTID) != 0) {
+      t.scratch().set(Memory.INT, 0, child.tid());
+      t.copyOutNow(r.parentTid, t.scratch(), 0, 4);
+    }
+    boolean vfork = (f & Sched.CLONE_VFORK) != 0;
+    if (vfork) {
+      child.vforkParent = t;
+    }
+    int tid = child.tid();
+    t.kernel().threads().start(new TaskLoop(child));
+    if (vfork) {
+      while (child.vforkParent != null && !t.killed) {
+        t.waiter().block(Waiter.FOREVER, false);
+      }
+    }
+    return tid;
+  }
+
+  private static Task make(Task t, Request r) {
+    long f = r.flags;
+    GuestContext parent = t.context();
+    MemorySegment fp = FP.get();
+    int fpBytes = parent.saveFpState(fp, 0);
+    MemoryManager mm;
+    if ((f & Sched.CLONE_VM) != 0) {
+      mm = t.mm();
+      mm.share();
+    } else {
+      mm = t.mm().fork();
+    }
+    GuestContext ctx;
+    try {
+      ctx = mm.space().newContext();
+    } catch (PlatformException e) {
+      mm.leave();
+      throw e;
+    }
+    for (int i = 0; i < GuestContext.REGS; i++) {
+      ctx.setReg(i, parent.reg(i));
+    }
+    ctx.setReg(GuestContext.RAX, 0);
+    if (r.stack != 0) {
+      ctx.setReg(GuestContext.RSP, r.stack);
+    }
+    if ((f & Sched.CLONE_SETTLS) != 0) {
+      ctx.setReg(GuestContext.FS_BASE, r.tls);
+    }
+    ctx.loadFpState(fp, 0, fpBytes);
+    Task.TaskImage image =
+        new Task.TaskImage(
+            mm,
+            ctx,
+            (f & Sched.CLONE_FILES) != 0 ? t.fds().share() : t.fds().copy(),
+            (f & Sched.CLONE_FS) != 0 ? t.fs().share() : t.fs().copy(),
+            t.creds());
+    Task child = enter(t, r, image);
+    if ((f & Sched.CLONE_CHILD_SETTID) != 0) {
+      t.scratch().set(Memory.INT, 0, child.tid());
+      ctx.queueCopyOut(r.childTid, t.scratch(), 0, 4);
+    }
+    return child;
+  }
+
+  private static Task enter(Task t, Request r, Task.TaskImage image) {
+    long f = r.flags;
+    ThreadGroup pg = t.threadGroup();
+    Task child;
+    synchronized (t.kernel().tasks().mu) {
+      PidNamespace ns = t.pidNamespace();
+      int tid = ns.allocate();
+      boolean thread = (f & Sched.CLONE_THREAD) != 0;
+      child = new Task(t.kernel(), thread ? pg : null, ns, tid, t.container(), image);
+      inherit(t, child, r);
+      ThreadGroup g = child.threadGroup();
+      if (!thread) {
+        boolean sibling = (f & Sched.CLONE_PARENT) != 0;
+        becomeProcess(sibling && pg.parent != null ? pg.parent : pg, pg, g, r);
+        if ((f & Sched.CLONE_SIGHAND) != 0) {
+          g.handlers = pg.handlers;
+        }
+        ns.useGroup(g.pgid);
+        ns.useGroup(g.sid);
+      }
+      g.tasks.add(child);
+      ns.put(tid, child);
+      t.kernel().tasks().count++;
+      t.kernel().tasks().forks++;
+      if (pg.exiting) {
+        child.killed = true;
+      }
+    }
+    return child;
+  }
+
+  private static void becomeProcess(ThreadGroup parent, ThreadGroup from, ThreadGroup g, Request r) {
+    g.parent = parent;
+    parent.children.add(g);
+    g.exitSignal = r.exitSignal;
+    g.handlers = from.handlers.copy();
+    if ((r.flags & Sched.CLONE_CLEAR_SIGHAND) != 0) {
+      g.handlers.clearHandlers();
+    }
+    g.limits = from.limits.copy();
+    g.pgid = from.pgid;
+    g.sid = from.sid;
+    g.tty = from.tty;
+    g.oomScoreAdj = from.oomScoreAdj;
+    g.dumpable = from.dumpable;
+    g.executable = from.executable;
+  }
+
+  private static void inherit(Task t, Task child, Request r) {
+    child.setComm(t.comm());
+    child.signalMask = t.signalMask;
+    child.niceness = t.niceness;
+    child.timerSlackNs = t.timerSlackNs;
+    child.personality = t.personality;
+    child.affinity = t.affinity;
+    if ((r.flags & Sched.CLONE_VM) == 0 || (r.flags & Sched.CLONE_VFORK) != 0) {
+      child.inheritAltStack(t);
+    }
+    if ((r.flags & Sched.CLONE_CHILD_CLEARTID) != 0) {
+      child.clearChildTid = r.childTid;
+    }
+  }
+}

@@ -1,0 +1,18 @@
+package redoubt.sentry.kernel;
+
+/** What wait4(2) and waitid(2) ask for. */
+public final class WaitOptions {
+  /** P_ALL, P_PID or P_PGID of waitid(2). */
+  public int idType;
+
+  public int id;
+
+  /** WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT. */
+  public int options;
+
+  // What was found.
+  public int pid;
+  public int status;
+  public int uid;
+  public long cpuNs;
+}

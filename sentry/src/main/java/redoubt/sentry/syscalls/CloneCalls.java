@@ -1,0 +1,85 @@
+package redoubt.sentry.syscalls;
+
+import static redoubt.abi.Errno.E2BIG;
+import static redoubt.abi.Errno.EINVAL;
+
+import redoubt.abi.Sched;
+import redoubt.abi.Signal;
+import redoubt.host.Memory;
+import redoubt.sentry.kernel.Args;
+import redoubt.sentry.kernel.Clone;
+import redoubt.sentry.kernel.Task;
+
+/** New tasks: <a href="https://man7.org/linux/man-pages/man2/clone.2.html">clone(2)</a>. */
+final class CloneCalls {
+  private static final long CSIGNAL = 0xff;
+
+  private CloneCalls() {}
+
+  static long fork(Task t, Args a) {
+    var r = new Clone.Request();
+    r.exitSignal = Signal.SIGCHLD;
+    return Clone.clone(t, r);
+  }
+
+  static long vfork(Task t, Args a) {
+    var r = new Clone.Request();
+    r.flags = Sched.CLONE_VFORK | Sched.CLONE_VM;
+    r.exitSignal = Signal.SIGCHLD;
+    return Clone.clone(t, r);
+  }
+
+  /** clone(2) in x86-64's order: flags, stack, parent_tid, child_tid, tls. */
+  static long clone(Task t, Args a) {
+    var r = new Clone.Request();
+    r.flags = a.long0() & 0xffffffffL & ~CSIGNAL;
+    r.exitSignal = (int) (a.long0() & CSIGNAL);
+    r.stack = a.long1();
+    r.parentTid = a.long2();
+    r.childTid = a.long3();
+    r.tls = a.long4();
+    return Clone.clone(t, r);
+  }
+
+  /** <a href="https://man7.org/linux/man-pages/man2/clone3.2.html">clone3(2)</a>. */
+  static long clone3(Task t, Args a) {
+    long size = a.long1();
+    if (size > Memory.PAGE) {
+      return -E2BIG;
+    }
+    if (size < Sched.CLONE_ARGS_SIZE_VER0) {
+      return -EINVAL;
+    }
+    var s = t.scratch();
+    s.asSlice(0, Memory.PAGE).fill((byte) 0);
+    long e = t.copyInScratch(a.long0(), size);
+    if (e < 0) {
+      return e;
+    }
+    for (long i = Sched.SIZEOF_CLONE_ARGS; i < size; i++) {
+      if (s.get(Memory.BYTE, i) != 0) {
+        return -E2BIG;
+      }
+    }
+    var r = new Clone.Request();
+    r.flags = s.get(Memory.LONG, Sched.CLONE_ARGS_FLAGS);
+    long signal = s.get(Memory.LONG, Sched.CLONE_ARGS_EXIT_SIGNAL);
+    long stack = s.get(Memory.LONG, Sched.CLONE_ARGS_STACK);
+    long stackSize = s.get(Memory.LONG, Sched.CLONE_ARGS_STACK_SIZE);
+    if ((signal & ~CSIGNAL) != 0 || signal > 64 || (r.flags & (Sched.CLONE_DETACHED | CSIGNAL)) != 0) {
+      return -EINVAL;
+    }
+    if ((r.flags & (Sched.CLONE_THREAD | Sched.CLONE_PARENT)) != 0 && signal != 0) {
+      return -EINVAL;
+    }
+    if ((stack == 0) != (stackSize == 0) || s.get(Memory.LONG, Sched.CLONE_ARGS_SET_TID_SIZE) != 0) {
+      return -EINVAL;
+    }
+    r.exitSignal = (int) signal;
+    r.stack = stack + stackSize;
+    r.parentTid = s.get(Memory.LONG, Sched.CLONE_ARGS_PARENT_TID);
+    r.childTid = s.get(Memory.LONG, Sched.CLONE_ARGS_CHILD_TID);
+    r.tls = s.get(Memory.LONG, Sched.CLONE_ARGS_TLS);
+    return Clone.clone(t, r);
+  }
+}
