@@ -87,7 +87,7 @@ struct control {
   u64 fault_address;
   u64 result;
   u32 fp_offset; // of the FP state in the context, 0: none
-  u32 pad1;
+  u32 cpu; // where the event happened
   char pad2[16];
   // 0x080, the sentry writes
   u32 command;
@@ -96,7 +96,7 @@ struct control {
   u64 arg1;
   u64 arg2;
   u32 queued_count;
-  u32 spin;      // how often to look at the turn word before sleeping
+  u32 spin; // how often to look at the turn word before sleeping; 0: sleep at once
   char pad3[24];
   // 0x0c0, both write it, by turns
   u64 regs[20];
@@ -110,8 +110,9 @@ struct request {
   u32 count;
   u32 sentry_sleeping;
   u32 spin;
-  char ack[16]; // bytes that a map thread writes to FD_ACK
-  char pad[32];
+  char ack[16];    // bytes that a map thread writes to FD_ACK
+  char failed[16]; // what it writes there when a fork failed
+  char pad[16];
   struct op {
     u64 nr;
     u64 arg[6];
@@ -144,7 +145,7 @@ _Static_assert(sizeof(struct request) == 4096, "request is one page");
 #define MSG_IMPORT 3   // id, + 1 fd
 #define MSG_CLOSE 4    // a = fd
 #define MSG_KILL 5     // a = pid
-#define MSG_READY 1    // a = vDSO address, b = bytes of FP state, c = first instruction of guest threads
+#define MSG_READY 1    // id = ns of 1000 pauses, a = vDSO address, b = bytes of FP state, c = first instruction of guest threads
 #define MSG_SPAWNED 2  // id, a = pid or -errno
 #define MSG_IMPORTED 3 // id, a = fd or -errno
 #define MSG_DEATH 5    // a = pid, b = wait status

@@ -163,7 +163,16 @@ map_next:
   ja 8f
   test %rax, %rax                 // in the child even the request page is not mapped
   jz stub_child
-  jmp 6b
+  jns 6b
+  mov %rax, %rbp                  // failed: say so where guests cannot, so that the slots are free
+  mov $FD_ACK, %edi
+  lea 32(%rbx), %rsi
+  mov $16, %edx
+  mov TOKEN, %r9
+  mov $1, %eax
+  syscall
+  mov %rbp, %rax
+  jmp map_done
 8:
   cmp 48(%r12), %rax              // KIND_EXPECT
   jne die

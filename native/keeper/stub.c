@@ -59,6 +59,13 @@ static inline u64 read_gs(void) {
   return v;
 }
 
+// The number of the CPU that we run on (the kernel keeps it in the limit of this segment).
+static inline u32 read_cpu(void) {
+  u32 v = 0;
+  __asm__ volatile("lsl %1, %0" : "+r"(v) : "r"(0x7b));
+  return v & 0xfff;
+}
+
 static inline void write_fs(u64 v) {
   __asm__ volatile("wrfsbase %0" ::"r"(v));
 }
@@ -69,9 +76,10 @@ static inline void write_gs(u64 v) {
 
 #define LOAD(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 
-// Gives the turn to the sentry and waits until it comes back.
+// Gives the turn to the sentry. Where nobody spins, the word says at once that we will sleep.
 STUB static void hand_over(struct control *c) {
-  u32 old = __atomic_exchange_n(&c->turn, TURN_SENTRY, __ATOMIC_SEQ_CST);
+  u32 mine = LOAD(c->spin) == 0 ? TURN_SENTRY | SLEEPING : TURN_SENTRY;
+  u32 old = __atomic_exchange_n(&c->turn, mine, __ATOMIC_SEQ_CST);
   if (old & SLEEPING) {
     stub_futex(&c->turn, 1, 1);
   }
@@ -84,7 +92,8 @@ STUB static void await_turn(struct control *c) {
     if ((now & TURN_MASK) == TURN_STUB) {
       return;
     }
-    if (left != 0) {
+    // The sentry may set spin to 0 meanwhile: somebody else needs this core.
+    if (left != 0 && LOAD(c->spin) != 0) {
       left--;
       __builtin_ia32_pause();
       continue;
@@ -168,6 +177,7 @@ STUB static void save(struct control *c, struct ucontext *u) {
   r[17] = u->rsp;
   r[18] = read_fs();
   r[19] = read_gs();
+  c->cpu = read_cpu();
 }
 
 STUB static void restore(struct control *c, struct ucontext *u) {

@@ -201,5 +201,16 @@ __attribute__((noreturn, used)) void guest_main(u64 which, u64 a, u64 b) {
   done(99);
 }
 
-__asm__(".globl _start\n_start:\n xor %ebp, %ebp\n and $-16, %rsp\n call guest_main\n ud2\n");
+// Run natively (for comparison) the numbers come from argv.
+__attribute__((noreturn, used)) void native_main(long *stack) {
+  u64 n[4] = {0, 0, 0, 0};
+  for (int i = 1; i < stack[0] && i <= 4; i++) {
+    for (char *p = (char *)stack[i + 1]; *p; p++) n[i - 1] = n[i - 1] * 10 + *p - '0';
+  }
+  guest_main(n[0], n[1], n[2]);
+}
+
+__asm__(
+    ".globl _start\n_start:\n xor %ebp, %ebp\n test %rdi, %rdi\n jz 1f\n and $-16, %rsp\n"
+    " call guest_main\n 1: mov %rsp, %rdi\n and $-16, %rsp\n call native_main\n ud2\n");
 

@@ -57,6 +57,7 @@ final class Layout {
   static final long FAULT_ADDRESS = 0x58;
   static final long RESULT = 0x60;
   static final long FP_OFFSET = 0x68;
+  static final long CPU = 0x6c;
   static final long COMMAND = 0x80;
   static final long INTERRUPT = 0x84;
   static final long ARG0 = 0x88;
@@ -75,6 +76,7 @@ final class Layout {
   static final long SENTRY_SLEEPING = 8;
   static final long MAP_SPIN = 12;
   static final long ACK = 16;
+  static final long FORK_FAILED = 32;
   static final int ACK_BYTES = 16;
   static final long OPS = 64;
   static final long OP_BYTES = 64;

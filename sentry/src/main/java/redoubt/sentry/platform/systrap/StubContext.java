@@ -1,6 +1,8 @@
 package redoubt.sentry.platform.systrap;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Nr;
 import redoubt.host.Futex;
@@ -22,6 +24,7 @@ import redoubt.sentry.platform.GuestContext;
  * sees that and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
  */
 final class StubContext implements GuestContext {
+  private static final int SIGUSR1 = 10;
   private static final int STOPPED = 0;
   private static final int RUNNING = 1;
   private static final int RELEASED = 2;
@@ -38,7 +41,28 @@ final class StubContext implements GuestContext {
   private final int slot;
   private final MemorySegment memory;
   private final MemorySegment window;
+  private final MemorySegment scratch;
   private final long[] regs = new long[REGS];
+
+  // How the two halves wait for each other; see Balancer.
+  static final int FRESH = 0;
+  static final int BOUND = 1;
+  static final int SPIN = 2;
+  static final int LOOSE = 3;
+
+  /** Runs for which a context that changed its map does not spin. */
+  private static final int NO_SPIN_RUNS = 64;
+
+  private volatile int mode = FRESH;
+  private volatile int core;
+  private volatile int wish = -1;
+  private @Nullable Thread owner;
+  private volatile int tid;
+  private int spin;
+  private int noSpin;
+  private long events;
+  private long eventsSeen;
+  private long lastEvents;
 
   private volatile int state = STOPPED;
   private volatile boolean interruptWanted;
@@ -63,6 +87,7 @@ final class StubContext implements GuestContext {
     this.platform = space.platform();
     this.slot = slot;
     this.memory = platform.contextMemory(slot);
+    this.scratch = Arena.ofAuto().allocate(8, 8);
     this.window = memory.asSlice(Layout.CONTEXT_WINDOW, BUFFER_BYTES);
   }
 
@@ -102,7 +127,6 @@ final class StubContext implements GuestContext {
     }
     fpOffset = Layout.FIRST_FP;
     resetFp();
-    m.set(Memory.INT, Layout.SPIN, platform.turnSpin());
     Layout.INT.setVolatile(m, Layout.TURN, Layout.TURN_SENTRY);
   }
 
@@ -138,6 +162,11 @@ final class StubContext implements GuestContext {
       }
       return INTERRUPTED;
     }
+    if (wish >= 0 || mode != BOUND && mode != SPIN || owner != Thread.currentThread()) {
+      settle();
+    }
+    events++;
+    platform.noticed();
     MemorySegment m = memory;
     long[] r = regs;
     for (int i = 0; i < REGS; i++) {
@@ -184,6 +213,125 @@ final class StubContext implements GuestContext {
     }
   }
 
+  /** Carries out the balancer's wish, and binds a context that is new or has been let loose. */
+  private void settle() {
+    int wanted = wish;
+    wish = -1;
+    Thread me = Thread.currentThread();
+    Cores cores = platform.cores();
+    if (wanted >= 0) {
+      if (wanted >> 16 == SPIN) {
+        if (owner == me && noSpin <= 0 && mode == BOUND) {
+          cores.bindElsewhere(0, core);
+          spin = platform.turnSpin();
+          memory.set(Memory.INT, Layout.SPIN, spin);
+          mode = SPIN;
+        }
+        return;
+      }
+      bind(me, wanted & 0xffff);
+      return;
+    }
+    if (mode == LOOSE) {
+      bind(me, cores.indexOf(memory.get(Memory.INT, Layout.CPU)));
+    } else if (mode == FRESH || owner != me) {
+      bind(me, cores.current(scratch));
+    }
+  }
+
+  /** Puts both halves, and the map thread, on one core. */
+  private void bind(Thread me, int index) {
+    Cores cores = platform.cores();
+    owner = me;
+    spin = 0;
+    memory.set(Memory.INT, Layout.SPIN, 0);
+    core = index;
+    mode = BOUND;
+    cores.bind(0, index);
+    int pid = platform.pidOf(space);
+    if (pid > 0) {
+      cores.bind(pid, index);
+    }
+    int thread = tid();
+    if (thread > 0) {
+      cores.bind(thread, index);
+    }
+  }
+
+  /**
+   * {@return the host thread, or 0 when it is not known} The number stands in shared memory, so it is
+   * believed only when the host says that it is a thread of this very process.
+   */
+  private int tid() {
+    int t = tid;
+    if (t == 0) {
+      int claimed = memory.get(Memory.INT, Layout.TID);
+      int pid = platform.pidOf(space);
+      if (pid > 0 && claimed > 0 && Systrap.signalThread(pid, claimed, 0) == 0) {
+        t = claimed;
+        tid = t;
+      }
+    }
+    return t;
+  }
+
+  /** The guest computes: the host may move it. Called by the balancer. */
+  void loosen() {
+    int thread = tid;
+    if (thread > 0 && mode == BOUND) {
+      mode = LOOSE;
+      platform.cores().release(thread);
+    }
+  }
+
+  /** Asks for another way to wait, from the next run on. Called by the balancer. */
+  void wish(int newMode, int index) {
+    if (newMode != mode || index != core) {
+      wish = newMode << 16 | index;
+    }
+  }
+
+  boolean maySpin() {
+    return mode == BOUND && noSpin <= 0;
+  }
+
+  /** The map is about to change, by a thread that needs this guest's core: do not spin on it. */
+  void mapChanges() {
+    noSpin = NO_SPIN_RUNS;
+    if (mode == SPIN) {
+      memory.set(Memory.INT, Layout.SPIN, 0);
+      wish = BOUND << 16 | core;
+      if (owner == Thread.currentThread()) {
+        settle();
+      }
+    }
+  }
+
+  int mode() {
+    return mode;
+  }
+
+  int core() {
+    return core;
+  }
+
+  boolean isRunning() {
+    return state == RUNNING;
+  }
+
+  /** {@return runs since the balancer last asked} */
+  long eventsSinceLast() {
+    long n = events;
+    lastEvents = n - eventsSeen;
+    eventsSeen = n;
+    noSpin -= (int) Math.min(lastEvents, NO_SPIN_RUNS);
+    return lastEvents;
+  }
+
+  long lastEvents() {
+    return lastEvents;
+  }
+
   /** A shared word holds what no stub writes: the address space ends, the sentry goes on. */
   private int nonsense() {
     dead = true;
@@ -199,14 +347,15 @@ final class StubContext implements GuestContext {
     m.set(Memory.LONG, Layout.ARG1, arg1);
     m.set(Memory.LONG, Layout.ARG2, arg2);
     m.set(Memory.INT, Layout.QUEUED_COUNT, queued);
-    int old = (int) Layout.INT.getAndSet(m, Layout.TURN, Layout.TURN_STUB);
+    int left = spin;
+    int mine = left == 0 ? Layout.TURN_STUB | Layout.SLEEPING : Layout.TURN_STUB;
+    int old = (int) Layout.INT.getAndSet(m, Layout.TURN, mine);
     if ((old & Layout.TURN_MASK) != Layout.TURN_SENTRY) {
       return lost(old);
     }
     if ((old & Layout.SLEEPING) != 0) {
       Futex.wakeShared(m.address() + Layout.TURN, 1);
     }
-    int spin = platform.turnSpin();
     while (true) {
       int turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
       int whose = turn & Layout.TURN_MASK;
@@ -216,8 +365,8 @@ final class StubContext implements GuestContext {
       if (whose != Layout.TURN_STUB || dead) {
         return lost(turn);
       }
-      if (spin > 0) {
-        spin--;
+      if (left > 0) {
+        left--;
         Thread.onSpinWait();
         continue;
       }
@@ -490,10 +639,9 @@ final class StubContext implements GuestContext {
     interruptWanted = true;
     if (state == RUNNING) {
       memory.set(Memory.INT, Layout.INTERRUPT, 1);
-      int pid = platform.pidOf(space);
-      int tid = memory.get(Memory.INT, Layout.TID);
-      if (pid > 0 && tid > 0) {
-        Systrap.signalThread(pid, tid);
+      int thread = tid();
+      if (thread > 0) {
+        Systrap.signalThread(space.pid(), thread, SIGUSR1);
       }
     }
   }

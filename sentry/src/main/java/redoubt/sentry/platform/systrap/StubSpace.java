@@ -58,6 +58,7 @@ final class StubSpace implements AddressSpace {
   private @Nullable StubContext copier;
 
   private volatile int pid;
+  private volatile boolean forkFailed;
   private volatile boolean dead;
   private boolean released;
 
@@ -98,6 +99,15 @@ final class StubSpace implements AddressSpace {
     this.pid = pid;
   }
 
+  /** Noted by the platform, under its lock. */
+  void setForkFailed() {
+    forkFailed = true;
+  }
+
+  boolean isForkFailed() {
+    return forkFailed;
+  }
+
   int claimedPid() {
     return claimedPid;
   }
@@ -116,6 +126,7 @@ final class StubSpace implements AddressSpace {
     synchronized (mu) {
       StubContext c = new StubContext(this, platform.allocateContext());
       contexts.add(c);
+      platform.setLive(c.slot(), c);
       first = c;
       request.asSlice(0, Layout.OPS).fill((byte) 0);
       reply.asSlice(0, 64).fill((byte) 0);
@@ -304,6 +315,9 @@ final class StubSpace implements AddressSpace {
     if (dead) {
       return -Errno.ESRCH;
     }
+    for (int i = 0; i < contexts.size(); i++) {
+      contexts.get(i).mapChanges();
+    }
     request.set(Memory.INT, Layout.COUNT, n);
     post();
     awaitReply();
@@ -351,6 +365,9 @@ final class StubSpace implements AddressSpace {
     long r;
     synchronized (mu) {
       awaitReply();
+      request.set(Memory.INT, Layout.FORK_FAILED, child.index);
+      request.set(Memory.INT, Layout.FORK_FAILED + 4, 1);
+      request.set(Memory.LONG, Layout.FORK_FAILED + 8, child.generation);
       op(
           0,
           Layout.KIND_FORK,
@@ -367,9 +384,12 @@ final class StubSpace implements AddressSpace {
       }
     }
     if (r <= 0) {
-      // No process came of it, or a guest forged the reply and then loses its child. Its slots are
-      // not used again: nobody whom we trust has said that they are free.
+      // No process came of it, or a guest forged the reply and then loses its child. Only the map
+      // thread's word on the socket makes the slots free for others.
       child.die();
+      if (platform.awaitForkFailure(child)) {
+        child.release();
+      }
       throw new PlatformException(
           "the host cannot fork the stub: " + Errno.name((int) -r), r == 0 ? Errno.EAGAIN : (int) -r);
     }
@@ -403,6 +423,7 @@ final class StubSpace implements AddressSpace {
         c = new StubContext(this, platform.allocateContext());
       }
       contexts.add(c);
+      platform.setLive(c.slot(), c);
       awaitReply();
       long r = dead ? -Errno.ESRCH : perform(threadOps(0, c, map));
       if (r < 0) {

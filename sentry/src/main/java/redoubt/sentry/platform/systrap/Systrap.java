@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Nr;
@@ -34,6 +35,7 @@ public final class Systrap implements Platform {
   /** How long a wait for a map thread sleeps before it doubts that its wake-up was seen. */
   static final long LOOK_AGAIN_NS = 20_000_000;
 
+  private static final int SPIN = Integer.getInteger("spin", 20);
   private static final int POOL = 3;
   private static final long CONTROL_STRIDE = 2 * Layout.REQUEST_BYTES;
 
@@ -43,10 +45,16 @@ public final class Systrap implements Platform {
   private final MemorySegment contextsFile;
   private final Fd contextsFd;
   private final int keeperPid;
+  private final int pausesPerMicro;
   private final long vdso;
   private final int fpBytes;
   private final long threadStart;
   private final Thread watcher;
+
+  private final Cores cores = new Cores();
+  private final Balancer balancer;
+  private final StubContext[] live = new StubContext[MAX_CONTEXTS];
+  private volatile int liveLimit;
 
   private final Object mu = new Object();
   private final int[] freeSpaces = new int[MAX_SPACES];
@@ -93,6 +101,7 @@ public final class Systrap implements Platform {
       if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_READY) {
         throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
       }
+      pausesPerMicro = Math.max(1, 1_000_000 / Math.max(1, message.get(Memory.INT, 4)));
       vdso = message.get(Memory.LONG, 8);
       fpBytes = (int) message.get(Memory.LONG, 16);
       threadStart = message.get(Memory.LONG, 24);
@@ -106,6 +115,8 @@ public final class Systrap implements Platform {
     }
     watcher = Thread.ofPlatform().daemon().name("keeper-watcher").unstarted(this::watch);
     watcher.start();
+    balancer = new Balancer(this, cores);
+    balancer.start();
     synchronized (mu) {
       fillPool();
     }
@@ -141,14 +152,14 @@ public final class Systrap implements Platform {
     return lookAgain;
   }
 
-  /** {@return how often to look at a map thread's reply before sleeping} */
+  /** {@return how often to look at a map thread's reply before sleeping}: it shares our core */
   int mapSpin() {
-    return 2000;
+    return 0;
   }
 
   /** {@return how often either side of a hand-over looks before it sleeps} */
   int turnSpin() {
-    return 2000;
+    return SPIN * pausesPerMicro;
   }
 
   int keeperPid() {
@@ -233,6 +244,30 @@ public final class Systrap implements Platform {
     }
   }
 
+  /** Makes {@code c} visible to the balancer, or takes the slot out of its sight. */
+  void setLive(int slot, @Nullable StubContext c) {
+    live[slot] = c;
+    if (c != null && slot >= liveLimit) {
+      liveLimit = slot + 1;
+    }
+  }
+
+  StubContext[] liveContexts() {
+    return live;
+  }
+
+  int liveLimit() {
+    return liveLimit;
+  }
+
+  Cores cores() {
+    return cores;
+  }
+
+  void noticed() {
+    balancer.noticed();
+  }
+
   MemorySegment contextMemory(int slot) {
     return contextsFile.asSlice(slot * Layout.CONTEXT_STRIDE, Layout.CONTEXT_BYTES);
   }
@@ -251,6 +286,7 @@ public final class Systrap implements Platform {
       }
       spaces[space.index()] = null;
       for (StubContext c : contexts) {
+        setLive(c.slot(), null);
         freeContexts[freeContextsCount++] = c.slot();
       }
       freeSpaces[freeSpacesCount++] = space.index();
@@ -264,6 +300,20 @@ public final class Systrap implements Platform {
         drainAcks();
       }
     }
+  }
+
+  /** Waits a little for a map thread to confirm that the fork for {@code space} came to nothing. */
+  boolean awaitForkFailure(StubSpace space) {
+    for (int i = 0; i < 100; i++) {
+      synchronized (mu) {
+        drainAcks();
+        if (space.isForkFailed() || closed) {
+          return true;
+        }
+      }
+      LockSupport.parkNanos(1_000_000);
+    }
+    return false;
   }
 
   /** {@return the attested process id of {@code space}}, or 0 while it has not started */
@@ -286,7 +336,12 @@ public final class Systrap implements Platform {
         continue;
       }
       StubSpace space = spaces[index];
-      if (space != null && space.generation() == id) {
+      if (space == null || space.generation() != id) {
+        continue;
+      }
+      if (ackMessage.get(Memory.INT, 4) != 0) {
+        space.setForkFailed();
+      } else {
         space.setPid(acks.senderPid());
         byPid.put(acks.senderPid(), space);
       }
@@ -385,6 +440,7 @@ public final class Systrap implements Platform {
       }
       mu.notifyAll();
     }
+    balancer.stop();
     for (StubSpace space : all) {
       space.die();
     }
@@ -445,9 +501,9 @@ public final class Systrap implements Platform {
     }
   }
 
-  /** Sends the interrupt signal to a guest thread. */
-  static long signalThread(int pid, int tid) {
-    return RawSyscall.syscall(Nr.TGKILL, pid, tid, 10);
+  /** Sends a signal to a guest thread; 0 only asks whether {@code tid} is a thread of {@code pid}. */
+  static long signalThread(int pid, int tid, int signal) {
+    return RawSyscall.syscall(Nr.TGKILL, pid, tid, signal);
   }
 
   @Override
