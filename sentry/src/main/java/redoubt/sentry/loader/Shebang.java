@@ -26,7 +26,7 @@ public record Shebang(String interpreter, @Nullable String argument) {
    * Parses the first {@code length} (at most {@link #HEAD_BYTES}) bytes of a file for which {@link
    * #isScript} holds.
    *
-   * @throws ExecException with ENOEXEC if there is no interpreter, or its path is cut off
+   * @throws ExecException if there is no interpreter, or its path is cut off
    */
   public static Shebang parse(byte[] head, int length) {
     // As Linux does: on a buffer of 256 bytes that is filled up with NULs.
@@ -52,6 +52,10 @@ public record Shebang(String interpreter, @Nullable String argument) {
       throw new ExecException(Errno.ENOEXEC, false, "script: no interpreter after #!");
     }
     int nameEnd = terminator(b, name, end);
+    if (nameEnd == name) {
+      // Linux opens the empty path, finds the current directory and refuses to run it.
+      throw new ExecException(Errno.EACCES, false, "script: no interpreter after #!");
+    }
     int argument = nameEnd < end && b[nameEnd] != 0 ? skipBlanks(b, nameEnd, end) : end;
     return new Shebang(text(b, name, nameEnd), argument == end ? null : text(b, argument, end));
   }

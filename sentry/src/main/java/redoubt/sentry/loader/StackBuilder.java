@@ -42,6 +42,7 @@ public final class StackBuilder {
    * @param auxvOffset where in {@code bytes} the auxiliary vector starts
    * @param auxvBytes its length, AT_NULL included: what /proc/PID/auxv shows
    */
+  @SuppressWarnings("ArrayRecordComponent") // made once, handed over, never compared
   public record Image(
       long sp,
       byte[] bytes,

@@ -52,6 +52,18 @@ class ShebangTest {
     assertEquals(new Shebang("/bin/sh", "x"), parse("#!/bin/sh x\0y\n"));
   }
 
+  /** Each line was tried on Linux 6.18. */
+  @Test
+  void shouldDoAsLinuxWithOddLines() {
+    assertEquals(new Shebang("/bin/sh", "arg  "), parse("#!/bin/sh arg  "));
+    assertEquals(new Shebang("/bin/sh", ""), parse("#!/bin/sh  "));
+    assertNoExec("#!" + " ".repeat(247) + "/bin/sh q\n");
+    assertEquals(new Shebang("/bin/sh", null), parse("#!" + " ".repeat(246) + "/bin/sh q\n"));
+    for (String empty : new String[] {"#!", "#! ", "#!\0\n"}) {
+      assertEquals(Errno.EACCES, assertThrows(ExecException.class, () -> parse(empty)).errno());
+    }
+  }
+
   @Test
   void shouldKnowScriptsByTwoBytes() {
     assertFalse(Shebang.isScript(new byte[] {'#'}, 1));
