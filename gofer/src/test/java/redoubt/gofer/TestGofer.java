@@ -49,7 +49,8 @@ final class TestGofer implements AutoCloseable, P9Client.Listener {
     clientSocket = pair[0];
     Attach[] attaches = {
       new Attach("rw", open(directory.toString()), false),
-      new Attach("ro", open(directory.toString()), true)
+      new Attach("ro", open(directory.toString()), true),
+      new Attach("proc", open("/proc/self"), false)
     };
     redoubt.host.ProcessCalls.umask(0);
     int proc = open("/proc/self/fd");
