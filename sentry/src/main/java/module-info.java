@@ -7,6 +7,7 @@ module redoubt.sentry {
   requires static com.google.errorprone.annotations;
 
   exports redoubt.sentry.control;
+  exports redoubt.sentry.fs;
   exports redoubt.sentry.kernel;
   exports redoubt.sentry.mm;
   exports redoubt.sentry.platform;

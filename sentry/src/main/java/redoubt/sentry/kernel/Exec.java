@@ -92,11 +92,6 @@ public final class Exec {
     t.kernel().log().log(6, "exec by " + t + ": " + why);
   }
 
-  /** Loads a container's first program, with {@code walker}'s view of the tree. */
-  static Program loadFirst(Task walker, VfsPath file, String fileName, List<byte[]> argv, List<byte[]> envp, Credentials creds) {
-    return new Exec(walker, fileName, argv, envp).load(file, creds, () -> 0);
-  }
-
   private interface PointOfNoReturn {
     long pass();
   }

@@ -1,0 +1,38 @@
+package redoubt.sentry.fs;
+
+import java.util.List;
+import java.util.concurrent.ConcurrentSkipListMap;
+import org.jspecify.annotations.Nullable;
+import redoubt.sentry.kernel.Container;
+import redoubt.sentry.vfs.FileSystem;
+
+/** The filesystem types of a kernel, as /proc/filesystems lists them. A subsystem of the kernel. */
+public final class FileSystems {
+  /** Makes instances of one type. */
+  public interface Type {
+    /**
+     * Makes an instance to be mounted.
+     *
+     * @param container whose tasks, names and devices it shows
+     * @param source the device argument of mount(2)
+     * @param options the data argument, split at commas
+     * @throws redoubt.sentry.kernel.ErrnoException EINVAL for options that it does not know
+     */
+    FileSystem make(Container container, String source, List<String> options);
+  }
+
+  private final ConcurrentSkipListMap<String, Type> types = new ConcurrentSkipListMap<>();
+
+  public void register(String name, Type type) {
+    types.put(name, type);
+  }
+
+  /** {@return the type called {@code name}, or null (ENODEV)} */
+  public @Nullable Type type(String name) {
+    return types.get(name);
+  }
+
+  public List<String> names() {
+    return List.copyOf(types.keySet());
+  }
+}
