@@ -65,9 +65,7 @@ public final class GoferMain {
     int room = (int) Math.min(limit - RESERVED_FDS, Integer.MAX_VALUE);
     if (room < 64) {
       throw new IllegalArgumentException(
-          "the limit on open files, "
-              + limit
-              + ", is too low: raise it (ulimit -n) to 1024 or more");
+          "the limit on open files, " + limit + ", is too low: raise it (ulimit -n) to 1024 or more");
     }
     if (procFd < 0) {
       procFd = openProc();

@@ -28,7 +28,13 @@ public final class GoferServer {
   private final Attach[] attaches;
   private final AtomicBoolean ended = new AtomicBoolean();
 
-  GoferServer(int socket, int procFd, Attach[] attaches, int maxFids, Log log, boolean hasOpenat2) {
+  GoferServer(
+      int socket,
+      int procFd,
+      Attach[] attaches,
+      int maxFids,
+      Log log,
+      boolean hasOpenat2) {
     this.socket = socket;
     this.procFd = procFd;
     this.attaches = attaches;
@@ -51,7 +57,6 @@ public final class GoferServer {
   }
 
   /** Starts workers on threads of their own, and works on this one until the client is gone. */
-  @SuppressWarnings("ThreadJoinLoop") // the library it proposes is not ours to load
   void serve(Worker[] workers) {
     Thread[] threads = new Thread[workers.length - 1];
     for (int i = 1; i < workers.length; i++) {

@@ -53,7 +53,10 @@ final class Worker implements Runnable {
           | FileSystemCalls.O_NONBLOCK;
 
   private static final int CREATE_FLAGS =
-      OPEN_FLAGS | FileSystemCalls.O_CREAT | FileSystemCalls.O_EXCL | FileSystemCalls.O_TMPFILE;
+      OPEN_FLAGS
+          | FileSystemCalls.O_CREAT
+          | FileSystemCalls.O_EXCL
+          | FileSystemCalls.O_TMPFILE;
 
   private static final int O_TMPFILE_ONLY = 0x400000;
 
@@ -467,7 +470,8 @@ final class Worker implements Runnable {
   private long readDirectory(Fid fid, long offset, boolean withAttr, int room) {
     int dirFd = fid.dirFd;
     if (dirFd < 0) {
-      long fd = reopen(fid.fd, FileSystemCalls.O_RDONLY | FileSystemCalls.O_DIRECTORY);
+      long fd =
+          reopen(fid.fd, FileSystemCalls.O_RDONLY | FileSystemCalls.O_DIRECTORY);
       if (fd < 0) {
         return fd;
       }
@@ -555,7 +559,9 @@ final class Worker implements Runnable {
     int type = d.get(Memory.BYTE, at + 18) & 15;
     boolean one = name == 1 && d.get(Memory.BYTE, at + 19) == '.';
     boolean two =
-        name == 2 && d.get(Memory.BYTE, at + 19) == '.' && d.get(Memory.BYTE, at + 20) == '.';
+        name == 2
+            && d.get(Memory.BYTE, at + 19) == '.'
+            && d.get(Memory.BYTE, at + 20) == '.';
     long ino = d.get(Memory.LONG, at);
     if (two && fid.isRoot) {
       // What is above the attach point is nobody's business: as in any root, ".." is ".".
@@ -600,15 +606,15 @@ final class Worker implements Runnable {
     if (r < 0) {
       return r;
     }
-    out.put32((int) f.get(Memory.LONG, 0));
-    out.put32((int) f.get(Memory.LONG, 8));
+    out.put32((int) (long) f.get(Memory.LONG, 0));
+    out.put32((int) (long) f.get(Memory.LONG, 8));
     out.put64(f.get(Memory.LONG, 16));
     out.put64(f.get(Memory.LONG, 24));
     out.put64(f.get(Memory.LONG, 32));
     out.put64(f.get(Memory.LONG, 40));
     out.put64(f.get(Memory.LONG, 48));
     out.put64(f.get(Memory.LONG, 56));
-    out.put32((int) f.get(Memory.LONG, 64));
+    out.put32((int) (long) f.get(Memory.LONG, 64));
     return 0;
   }
 
@@ -663,7 +669,8 @@ final class Worker implements Runnable {
       r =
           unnamed
               ? createUnnamed(dir, wanted, mode, uid, gid, number)
-              : create(dir, wanted, (flags & FileSystemCalls.O_EXCL) != 0, mode, uid, gid, number);
+              : create(
+                  dir, wanted, (flags & FileSystemCalls.O_EXCL) != 0, mode, uid, gid, number);
     }
     fids.release(dir);
     return r;
@@ -722,7 +729,10 @@ final class Worker implements Runnable {
   private long createUnnamed(Fid dir, int flags, int mode, int uid, int gid, int number) {
     long fd =
         openBeneath(
-            dir.fd, s.dot, flags & ~FileSystemCalls.O_TRUNC | FileSystemCalls.O_TMPFILE, mode);
+            dir.fd,
+            s.dot,
+            flags & ~FileSystemCalls.O_TRUNC | FileSystemCalls.O_TMPFILE,
+            mode);
     return fd < 0 ? fd : finishCreate(dir, (int) fd, mode, uid, gid, number);
   }
 
@@ -1032,8 +1042,10 @@ final class Worker implements Runnable {
       r = chmod(fid.fd, mode & PERMISSIONS);
     }
     if (r == 0 && (valid & (P9.SETATTR_ATIME | P9.SETATTR_MTIME)) != 0) {
-      putTime(0, valid, P9.SETATTR_ATIME, P9.SETATTR_ATIME_SET, atimeSec, atimeNsec);
-      putTime(16, valid, P9.SETATTR_MTIME, P9.SETATTR_MTIME_SET, mtimeSec, mtimeNsec);
+      putTime(
+          0, valid, P9.SETATTR_ATIME, P9.SETATTR_ATIME_SET, atimeSec, atimeNsec);
+      putTime(
+          16, valid, P9.SETATTR_MTIME, P9.SETATTR_MTIME_SET, mtimeSec, mtimeNsec);
       r = FileSystemCalls.utimensat(server.procFd, s.fdName(fid.fd), s.times, 0);
     }
     if (r == 0) {

@@ -44,7 +44,8 @@ class GoferTest {
   }
 
   private static void assertErrno(int errno, long result) {
-    assertEquals(Errno.name(errno), result < 0 ? Errno.name((int) -result) : Long.toString(result));
+    assertEquals(
+        Errno.name(errno), result < 0 ? Errno.name((int) -result) : Long.toString(result));
   }
 
   private long walk(int fid, String path, int open) {
@@ -92,7 +93,8 @@ class GoferTest {
     }
     assertTrue(walk.attrs[4].isRegular());
     assertEquals(5, walk.attrs[4].size);
-    assertEquals(Files.getAttribute(dir.resolve("a/b/c/d/file"), "unix:ino"), walk.attrs[4].ino);
+    assertEquals(
+        Files.getAttribute(dir.resolve("a/b/c/d/file"), "unix:ino"), walk.attrs[4].ino);
     assertEquals(0, gofer.client.getattr(walk.fids[2], attr));
     assertEquals(Files.getAttribute(dir.resolve("a/b/c"), "unix:ino"), attr.ino);
   }
@@ -144,7 +146,9 @@ class GoferTest {
     assertEquals(2 * P9.WALK_MAX, walk.pathEnd);
     byte[] p = bytes(path);
     assertEquals(
-        8, gofer.client.walk(walk.fids[31], p, walk.pathEnd, p.length - walk.pathEnd, -1, walk));
+        8,
+        gofer.client.walk(
+            walk.fids[31], p, walk.pathEnd, p.length - walk.pathEnd, -1, walk));
   }
 
   @Test
@@ -152,13 +156,7 @@ class GoferTest {
     assertEquals(
         1,
         gofer.client.create(
-            rw,
-            bytes("new"),
-            FileSystemCalls.O_RDWR | FileSystemCalls.O_EXCL,
-            04755,
-            12,
-            34,
-            walk));
+            rw, bytes("new"), FileSystemCalls.O_RDWR | FileSystemCalls.O_EXCL, 04755, 12, 34, walk));
     assertEquals(04755, walk.attrs[0].mode & 07777);
     assertEquals(12, walk.attrs[0].uid);
     assertEquals(34, walk.attrs[0].gid);
@@ -191,7 +189,13 @@ class GoferTest {
   void shouldMakeUnnamedFileAndLinkIt() throws Exception {
     long r =
         gofer.client.create(
-            rw, new byte[0], FileSystemCalls.O_RDWR | FileSystemCalls.O_TMPFILE, 0600, 1, 1, walk);
+            rw,
+            new byte[0],
+            FileSystemCalls.O_RDWR | FileSystemCalls.O_TMPFILE,
+            0600,
+            1,
+            1,
+            walk);
     assertEquals(1, r, () -> Errno.name((int) -r));
     assertEquals(2, write(walk.hostFd, "hi"));
     assertEquals(0, gofer.client.link(rw, walk.fids[0], bytes("named")));
@@ -252,7 +256,8 @@ class GoferTest {
             | P9.SETATTR_ATIME_SET
             | P9.SETATTR_MTIME
             | P9.SETATTR_MTIME_SET;
-    assertEquals(0, gofer.client.setattr(f, all, 06711, 3, 4, 5, 1000, 11, -2000, 22, attr));
+    assertEquals(
+        0, gofer.client.setattr(f, all, 06711, 3, 4, 5, 1000, 11, -2000, 22, attr));
     assertEquals(P9.S_IFREG | 06711, attr.mode);
     assertEquals(3, attr.uid);
     assertEquals(4, attr.gid);
@@ -261,7 +266,8 @@ class GoferTest {
     assertEquals(11, attr.atimeNsec);
     assertEquals(-2000, attr.mtimeSec);
     assertEquals(22, attr.mtimeNsec);
-    assertEquals(0, gofer.client.setattr(f, P9.SETATTR_MTIME, 0, 0, 0, 0, 0, 0, 0, 0, attr));
+    assertEquals(
+        0, gofer.client.setattr(f, P9.SETATTR_MTIME, 0, 0, 0, 0, 0, 0, 0, 0, attr));
     assertTrue(attr.mtimeSec > 1_600_000_000L);
     assertEquals(1000, attr.atimeSec);
   }

@@ -234,15 +234,16 @@ class HostileGoferTest {
   void shouldNotStartWithAGoferOfAnotherTongue() throws Exception {
     Fd[] pair = SeqpacketSocket.pair();
     Thread liar =
-        new Thread(() -> {
-          var b = new P9Buffer(Memory.mapAnonymous(4096));
-          var channel = new SeqpacketSocket.Channel();
-          channel.receive(pair[1].number(), b.haddr(0), 4096, true);
-          b.begin(P9.TVERSION + 1, P9.NOTAG);
-          b.put32(P9.MSIZE_DEFAULT);
-          RawSentry.string(b, "9P1999");
-          SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
-        });
+        new Thread(
+            () -> {
+              var b = new P9Buffer(Memory.mapAnonymous(4096));
+              var channel = new SeqpacketSocket.Channel();
+              channel.receive(pair[1].number(), b.haddr(0), 4096, true);
+              b.begin(P9.TVERSION + 1, P9.NOTAG);
+              b.put32(P9.MSIZE_DEFAULT);
+              RawSentry.string(b, "9P1999");
+              SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
+            });
     liar.start();
     var e =
         assertThrows(
@@ -258,30 +259,32 @@ class HostileGoferTest {
     Fd[] pair = SeqpacketSocket.pair();
     var listener = new Listener();
     Thread mute =
-        new Thread(() -> {
-          var b = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
-          var channel = new SeqpacketSocket.Channel();
-          channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
-          b.begin(P9.TVERSION + 1, P9.NOTAG);
-          b.put32(P9.MSIZE_DEFAULT);
-          RawSentry.string(b, P9.VERSION_REDOUBT);
-          SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
-          for (int i = 0; i < 5; i++) {
-            channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
-          }
-          pair[1].close();
-        });
+        new Thread(
+            () -> {
+              var b = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
+              var channel = new SeqpacketSocket.Channel();
+              channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
+              b.begin(P9.TVERSION + 1, P9.NOTAG);
+              b.put32(P9.MSIZE_DEFAULT);
+              RawSentry.string(b, P9.VERSION_REDOUBT);
+              SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
+              for (int i = 0; i < 5; i++) {
+                channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
+              }
+              pair[1].close();
+            });
     mute.start();
     P9Client c = new P9Client(pair[0], P9.MSIZE_DEFAULT, listener);
     List<Thread> threads = new ArrayList<>();
     var failed = new AtomicInteger();
     for (int i = 0; i < 5; i++) {
       Thread t =
-          new Thread(() -> {
-            if (c.getattr(0, new P9Attr()) == -Errno.EIO) {
-              failed.incrementAndGet();
-            }
-          });
+          new Thread(
+              () -> {
+                if (c.getattr(0, new P9Attr()) == -Errno.EIO) {
+                  failed.incrementAndGet();
+                }
+              });
       threads.add(t);
       t.start();
     }

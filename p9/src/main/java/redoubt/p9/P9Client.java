@@ -248,7 +248,8 @@ public final class P9Client implements AutoCloseable {
     return r;
   }
 
-  private long walkOnce(int fid, byte[] path, int offset, int length, int openFlags, P9Walk out) {
+  private long walkOnce(
+      int fid, byte[] path, int offset, int length, int openFlags, P9Walk out) {
     out.reset();
     int end = offset + length;
     int names = 0;
@@ -1065,7 +1066,8 @@ public final class P9Client implements AutoCloseable {
   @GuardedBy("mu")
   private void addCall() {
     int tag = callCount++;
-    calls[tag] = new Call(tag, mu.newCondition(), new P9Buffer(Memory.mapAnonymous(msize)));
+    calls[tag] =
+        new Call(tag, mu.newCondition(), new P9Buffer(Memory.mapAnonymous(msize)));
     freeCalls[freeCallCount++] = tag;
   }
 
@@ -1175,8 +1177,7 @@ public final class P9Client implements AutoCloseable {
           || agreed > wanted
           || agreed < P9.MSIZE_MIN
           || !Arrays.equals(version, answer)) {
-        throw new P9Exception(
-            "the gofer does not speak " + P9.VERSION_REDOUBT, -redoubt.abi.Errno.EPROTO);
+        throw new P9Exception("the gofer does not speak " + P9.VERSION_REDOUBT, -redoubt.abi.Errno.EPROTO);
       }
       return agreed;
     } finally {

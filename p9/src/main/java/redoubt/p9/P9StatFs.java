@@ -12,8 +12,6 @@ public final class P9StatFs {
   public long fsid;
   public int namelen;
 
-  public P9StatFs() {}
-
   void read(P9Buffer in) {
     type = in.get32();
     bsize = in.get32();

@@ -74,6 +74,11 @@ public final class EventFd extends FileDescription {
   }
 
   @Override
+  public boolean writesWhole() {
+    return false; // 8 bytes a call, however many were given
+  }
+
+  @Override
   public int poll() {
     long c;
     synchronized (this) {

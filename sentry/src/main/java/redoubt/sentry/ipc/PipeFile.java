@@ -5,6 +5,7 @@ import static redoubt.abi.Errno.ENOTTY;
 import static redoubt.abi.Errno.ENXIO;
 
 import org.jspecify.annotations.Nullable;
+import redoubt.abi.Fcntl;
 import redoubt.abi.Ioctls;
 import redoubt.abi.Poll;
 import redoubt.sentry.kernel.Args;
@@ -105,6 +106,15 @@ public final class PipeFile extends FileDescription {
 
   public Pipe pipe() {
     return pipe;
+  }
+
+  @Override
+  public long fcntl(Task t, int command, long argument) {
+    return switch (command) {
+      case Fcntl.F_GETPIPE_SZ -> pipe.capacity();
+      case Fcntl.F_SETPIPE_SZ -> pipe.setCapacity(t, argument);
+      default -> super.fcntl(t, command, argument);
+    };
   }
 
   @Override

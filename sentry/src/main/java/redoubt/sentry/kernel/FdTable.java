@@ -125,7 +125,7 @@ public final class FdTable {
       put(fd, file, closeOnExec);
     }
     if (old != null) {
-      old.flush(t);
+      old.closedIn(t, this);
       old.decRef();
     }
     return fd;
@@ -160,7 +160,7 @@ public final class FdTable {
     if (f == null) {
       return -EBADF;
     }
-    long r = f.flush(t);
+    long r = f.closedIn(t, this);
     f.decRef();
     return r;
   }

@@ -18,6 +18,7 @@ import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.MountNamespace;
+import redoubt.sentry.vfs.StatData;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
@@ -42,6 +43,7 @@ public final class Task {
   private final FutexTable.FutexWaiter futexWaiter = new FutexTable.FutexWaiter(this);
   private final FutexTable.Key futexKey = new FutexTable.Key();
   final Args args = new Args();
+  private final StatData statData = new StatData();
   private @Nullable MemorySegment scratch;
   private long[] vectors = NO_VECTORS;
 
@@ -199,6 +201,20 @@ public final class Task {
 
   void setFds(FdTable f) {
     fds = f;
+  }
+
+  /** Ends the sharing of descriptors with other tasks, if there is any: CLONE_FILES of unshare(2). */
+  public void unshareFiles() {
+    FdTable old = fds;
+    if (old.isShared()) {
+      fds = old.copy();
+      old.leave(this);
+    }
+  }
+
+  /** {@return where stat(2) collects attributes}, reused by every call */
+  public StatData statData() {
+    return statData;
   }
 
   public MemoryManager mm() {

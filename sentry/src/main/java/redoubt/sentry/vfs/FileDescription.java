@@ -35,6 +35,9 @@ public abstract class FileDescription {
   public static final int O_DIRECT = 040000;
   public static final int O_PATH = 010000000;
 
+  private static final int F_SETPIPE_SZ = 1031;
+  private static final int F_GETPIPE_SZ = 1032;
+
   /** Flags that fcntl(F_SETFL) may change. */
   public static final int SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | 020000 | 01000000;
 
@@ -135,8 +138,25 @@ public abstract class FileDescription {
         links.run();
       }
       release();
+      dropLocks(this);
       path.dentry.unpin();
       path.mount.unpin();
+    }
+  }
+
+  /**
+   * A descriptor in {@code table} was closed: its processes give up their record locks on the file, as POSIX
+   * wants it, whatever other descriptors they have of it. Returns 0 or -errno.
+   */
+  public final long closedIn(Task t, Object table) {
+    dropLocks(table);
+    return flush(t);
+  }
+
+  private void dropLocks(Object owner) {
+    Inode inode = path.dentry.inodeOrNull();
+    if (inode != null && inode.locks != null) {
+      FileLocks.release(inode, owner);
     }
   }
 
@@ -178,6 +198,11 @@ public abstract class FileDescription {
   /** {@return the position after the last O_APPEND write by this thread}, else -1 for offset + count */
   public long positionAfterAppend() {
     return -1;
+  }
+
+  /** {@return whether a blocking write goes on until everything is written}: pipes, streams, terminals */
+  public boolean writesWhole() {
+    return !isSeekable() && waitQueue() != null;
   }
 
   /** {@return POLL* bits that are true now} */
@@ -255,6 +280,11 @@ public abstract class FileDescription {
   /** ioctl(2); command in {@code int1()}, argument in {@code long2()}. */
   public long ioctl(Task t, Args a) {
     return -ENOTTY;
+  }
+
+  /** fcntl(2) commands of one kind of file: pipe sizes (EBADF elsewhere), seals (EINVAL elsewhere). */
+  public long fcntl(Task t, int command, long argument) {
+    return command == F_SETPIPE_SZ || command == F_GETPIPE_SZ ? -EBADF : -EINVAL;
   }
 
   /** fsync(2) and fdatasync(2). */
