@@ -15,7 +15,7 @@ import java.nio.file.Path;
  * <p>Each further downcall shape costs 3 to 8 ms at start, so all system calls share this one.
  */
 public final class RawSyscall {
-  private static final MethodHandle RAW_SYSCALL = bind();
+  private static final MethodHandle RAW_SYSCALL = bind("redoubt_raw_syscall");
 
   private RawSyscall() {}
 
@@ -52,7 +52,18 @@ public final class RawSyscall {
     return syscall(nr, a0, a1, a2, a3, a4, 0);
   }
 
-  private static MethodHandle bind() {
+  /** Calls {@code redoubt_spawn} of native/host/spawn.c: the same shape, bound at its first use. */
+  static long spawn(
+      long path, long argv, long env, long fds, long count, long stack, long stackBytes) {
+    try {
+      return (long)
+          bind("redoubt_spawn").invokeExact(path, argv, env, fds, count, stack, stackBytes);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  private static MethodHandle bind(String function) {
     String directory = System.getProperty("redoubt.native");
     if (directory == null) {
       throw new IllegalStateException(
@@ -64,7 +75,7 @@ public final class RawSyscall {
         SymbolLookup.libraryLookup(Path.of(directory, "libredoubthost.so"), Arena.global());
     return Linker.nativeLinker()
         .downcallHandle(
-            library.findOrThrow("redoubt_raw_syscall"),
+            library.findOrThrow(function),
             FunctionDescriptor.of(
                 JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
                 JAVA_LONG));

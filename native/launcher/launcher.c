@@ -1,0 +1,619 @@
+// The launcher: the stage between the redoubt command and the JVMs of a sandbox. A JVM is never
+// single-threaded, so it cannot enter namespaces or give rights up reliably; this program does it
+// and then becomes the JVM. docs/design/boot.md has the picture.
+//
+//   launcher          boots a sandbox by the plan on descriptor 3, answers on descriptor 4
+//   launcher hold ID PID [terminal]
+//                     stands for a process of a sandbox: exits with its code, forwards signals
+//
+// The plan is read to the end of file: records ended by NUL, each "key value".
+//   log FD            where log lines and the JVMs' standard error go
+//   owner FD          owner connection of the sentry
+//   listener FD       control listener of the sentry
+//   attach FD TO      attach point of the gofer and its number there; may repeat
+//   root PATH         existing directory; the new roots are mounted on it, in namespaces of their own
+//   bind PATH         file or directory that the JVMs need, mounted read-only at the same path; repeats
+//   cgroup PATH       cgroup.procs file to join; repeats
+//   rlimit N S H      resource limit of all processes of the sandbox; repeats
+//   oom N             oom_score_adj
+//   uid N, gid N      host ids of sentry, keeper and stubs
+//   keeper PATH       keeper's program
+//   gofer-type N      socket type between sentry and gofer
+//   sentry ARG        argument vector of the sentry; repeats. gofer ARG alike
+//   watch FD          stay; when the other end closes, kill the sandbox, then
+//   remove PATH       unlink or rmdir this, in the order given; repeats
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <grp.h>
+#include <unistd.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+
+enum { PLAN_FD = 3, STATUS_FD = 4, PLAN_LIMIT = 4 << 20, LIST_LIMIT = 512 };
+
+// The sentry's and the gofer's descriptors: redoubt.sentry.control.BootFds.
+enum {
+  SENTRY_OWNER = 3,
+  SENTRY_LISTENER = 4,
+  SENTRY_GOFER = 5,
+  SENTRY_KEEPER = 6,
+  SENTRY_LOG = 7,
+  SENTRY_READY = 8,
+  GOFER_SOCKET = 3,
+  GOFER_LOG = 4,
+  GOFER_READY = 5,
+  KEEPER_SOCKET = 3
+};
+
+struct list {
+  int count;
+  char *item[LIST_LIMIT + 1];
+};
+
+static struct {
+  int log, owner, listener, watch, oom, oom_set, gofer_type;
+  unsigned uid, gid;
+  char *root, *keeper;
+  struct list attach, bind, cgroup, rlimit, sentry, gofer, remove;
+} plan = {.log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
+          .uid = 65534, .gid = 65534};
+
+static int status_fd = STATUS_FD;
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...) {
+  char text[1024];
+  int error = errno;
+  int n = snprintf(text, sizeof text, "error ");
+  va_list args;
+  va_start(args, format);
+  n += vsnprintf(text + n, sizeof text - n, format, args);
+  va_end(args);
+  if (n > (int)sizeof text - 200) n = sizeof text - 200;
+  if (error) n += snprintf(text + n, sizeof text - n, ": %s", strerror(error));
+  for (int i = 0; i < n; i++)
+    if (text[i] == '\n') text[i] = ' ';
+  text[n++] = '\n';
+  if (write(status_fd, text, n) < 0) _exit(127);
+  _exit(126);
+}
+
+static void add(struct list *list, char *value, const char *key) {
+  errno = 0;
+  if (list->count == LIST_LIMIT) fail("the plan has more than %d '%s' records", LIST_LIMIT, key);
+  list->item[list->count++] = value;
+}
+
+static void read_plan(void) {
+  char *text = malloc(PLAN_LIMIT + 1);
+  size_t size = 0;
+  ssize_t n;
+  if (!text) fail("plan");
+  while ((n = read(PLAN_FD, text + size, PLAN_LIMIT - size)) != 0) {
+    if (n < 0 && errno != EINTR) fail("reading the plan");
+    if (n > 0) size += n;
+  }
+  close(PLAN_FD);
+  text[size] = 0;
+  for (char *at = text; at < text + size; at += strlen(at) + 1) {
+    // The value follows in place, so that the loop still steps over the whole record.
+    char *space = strchr(at, ' ');
+    errno = 0;
+    if (!space) fail("plan record '%s' has no value", at);
+    size_t key = space - at;
+    char *value = space + 1;
+#define KEY(name) (key == strlen(name) && !memcmp(at, name, key))
+    if (KEY("log")) plan.log = atoi(value);
+    else if (KEY("owner")) plan.owner = atoi(value);
+    else if (KEY("listener")) plan.listener = atoi(value);
+    else if (KEY("watch")) plan.watch = atoi(value);
+    else if (KEY("oom")) plan.oom = atoi(value), plan.oom_set = 1;
+    else if (KEY("uid")) plan.uid = strtoul(value, 0, 10);
+    else if (KEY("gid")) plan.gid = strtoul(value, 0, 10);
+    else if (KEY("gofer-type")) plan.gofer_type = atoi(value);
+    else if (KEY("root")) plan.root = value;
+    else if (KEY("keeper")) plan.keeper = value;
+    else if (KEY("attach")) add(&plan.attach, value, "attach");
+    else if (KEY("bind")) add(&plan.bind, value, "bind");
+    else if (KEY("cgroup")) add(&plan.cgroup, value, "cgroup");
+    else if (KEY("rlimit")) add(&plan.rlimit, value, "rlimit");
+    else if (KEY("sentry")) add(&plan.sentry, value, "sentry");
+    else if (KEY("gofer")) add(&plan.gofer, value, "gofer");
+    else if (KEY("remove")) add(&plan.remove, value, "remove");
+    else fail("plan record '%.40s' is not known", at);
+#undef KEY
+  }
+  errno = 0;
+  if (!plan.root || plan.owner < 0 || plan.listener < 0 || !plan.sentry.count || !plan.gofer.count)
+    fail("the plan lacks root, owner, listener, sentry or gofer");
+}
+
+static void write_file(const char *path, const char *text, const char *what) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, text, strlen(text)) < 0) fail("%s (%s)", what, path);
+  close(fd);
+}
+
+// ---- the root directory -------------------------------------------------------------------------
+
+// Makes the parents of a path below the current directory, then the leaf as directory or file.
+static void make_path(char *path, int directory) {
+  for (char *p = path + 1; *p; p++)
+    if (*p == '/') {
+      *p = 0;
+      if (mkdir(path, 0755) && errno != EEXIST) fail("mkdir %s in the new root", path);
+      *p = '/';
+    }
+  if (directory) {
+    if (mkdir(path, 0755) && errno != EEXIST) fail("mkdir %s in the new root", path);
+  } else {
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
+    if (fd < 0) fail("create %s in the new root", path);
+    close(fd);
+  }
+}
+
+// Gives this process a root that holds the plan's binds and /proc only. Needs its own mount namespace.
+static void build_root(void) {
+  char path[4200];
+  if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0)) fail("making the mounts private");
+  if (mount("none", plan.root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,nr_inodes=4096,mode=755"))
+    fail("mount a tmpfs on %s", plan.root);
+  if (chdir(plan.root)) fail("chdir %s", plan.root);
+  for (int i = 0; i < plan.bind.count; i++) {
+    const char *source = plan.bind.item[i];
+    struct stat st;
+    errno = 0;
+    if (source[0] != '/' || snprintf(path, sizeof path, ".%s", source) >= (int)sizeof path)
+      fail("bad path to bind: %s", source);
+    if (stat(source, &st)) fail("%s, which the sandbox's Java needs", source);
+    make_path(path, S_ISDIR(st.st_mode));
+    if (mount(source, path, 0, MS_BIND, 0)) fail("bind %s", source);
+    if (mount(0, path, 0, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, 0))
+      fail("bind %s read-only", source);
+  }
+  if (mkdir("proc", 0555) && errno != EEXIST) fail("mkdir proc");
+  if (mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, 0))
+    fail("mount proc");
+  if (syscall(SYS_pivot_root, ".", ".")) fail("pivot_root");
+  if (umount2(".", MNT_DETACH)) fail("unmount the old root");
+  if (chdir("/")) fail("chdir /");
+  if (mount(0, "/", 0, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, 0)) fail("read-only root");
+}
+
+// Empties such a root from outside. The caller is a process of its own: it moves into the mount
+// namespace for good.
+static int empty_root(int namespace_fd) {
+  int bad = 0;
+  if (setns(namespace_fd, CLONE_NEWNS)) return -1;
+  for (int i = plan.bind.count - 1; i >= 0; i--) bad |= umount2(plan.bind.item[i], MNT_DETACH);
+  bad |= umount2("/proc", MNT_DETACH);
+  if (bad) return -1;
+  if (mount(0, "/", 0, MS_REMOUNT | MS_NOSUID | MS_NODEV, 0)) return -1;
+  rmdir("/proc");
+  for (int i = 0; i < plan.bind.count; i++) {
+    char path[4200];
+    snprintf(path, sizeof path, "%s", plan.bind.item[i]);
+    if (unlink(path)) rmdir(path);
+    for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
+      *slash = 0;
+      if (rmdir(path)) break;
+    }
+  }
+  return mount(0, "/", 0, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, 0);
+}
+
+// ---- rights -------------------------------------------------------------------------------------
+
+static void drop_capabilities(uint64_t keep) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) fail("clearing ambient capabilities");
+  for (int cap = 0; cap < 64; cap++)
+    if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) && errno != EINVAL)
+      fail("dropping capability %d", cap);
+  for (int i = 0; i < 2; i++) {
+    data[i].effective = data[i].permitted = keep >> (32 * i);
+    data[i].inheritable = 0;
+  }
+  if (syscall(SYS_capset, &header, data)) fail("capset");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fail("no_new_privs");
+}
+
+// Files: read and execute below the plan's binds and /proc; nothing else, where the host has Landlock.
+static void landlock(void) {
+  struct landlock_ruleset_attr attr = {.handled_access_fs = (1ull << 13) - 1};
+  int abi = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (abi < 1) return;
+  if (abi >= 2) attr.handled_access_fs |= 1ull << 13;  // refer
+  if (abi >= 3) attr.handled_access_fs |= 1ull << 14;  // truncate
+  int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+  if (rules < 0) fail("Landlock ruleset");
+  for (int i = -1; i < plan.bind.count; i++) {
+    const char *path = i < 0 ? "/proc" : plan.bind.item[i];
+    struct stat st;
+    struct landlock_path_beneath_attr rule = {
+        .allowed_access = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE};
+    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+    if (rule.parent_fd < 0 || fstat(rule.parent_fd, &st)) fail("Landlock: %s", path);
+    if (S_ISDIR(st.st_mode)) rule.allowed_access |= LANDLOCK_ACCESS_FS_READ_DIR;
+    if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
+      fail("Landlock rule for %s", path);
+    close(rule.parent_fd);
+  }
+  if (syscall(SYS_landlock_restrict_self, rules, 0)) fail("Landlock");
+  close(rules);
+}
+
+// ---- descriptors --------------------------------------------------------------------------------
+
+struct move {
+  int from, to;
+};
+
+// Puts descriptors where the next program expects them and closes all others; the status pipe stays
+// until the exec succeeds.
+static void arrange(const struct move *moves, int count) {
+  int high[LIST_LIMIT + 16], top = 3;
+  for (int i = 0; i < count; i++)
+    if ((high[i] = fcntl(moves[i].from, F_DUPFD, 512)) < 0)
+      fail("descriptor %d for the sandbox", moves[i].from);
+  for (int i = 0; i < count; i++)
+    if (moves[i].to >= top) top = moves[i].to + 1;
+  int status = fcntl(status_fd, F_DUPFD_CLOEXEC, 512);
+  int null = open("/dev/null", O_RDWR);
+  if (null < 0) null = fcntl(0, F_DUPFD, 512);
+  dup2(null, 0);
+  dup2(null, 1);
+  for (int i = 0; i < count; i++) dup2(high[i], moves[i].to);
+  dup2(status, top);
+  status_fd = top;
+  fcntl(status_fd, F_SETFD, FD_CLOEXEC);
+  // Holes below the top stay closed.
+  for (int fd = 3; fd < top; fd++) {
+    int used = 0;
+    for (int i = 0; i < count; i++) used |= moves[i].to == fd;
+    if (!used) close(fd);
+  }
+  syscall(SYS_close_range, top + 1, ~0u, 0);
+}
+
+static char *environment[] = {"LANG=C.UTF-8", 0};
+
+// ---- the processes ------------------------------------------------------------------------------
+
+static void block_signals(void) {
+  static const int supervised[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUSR1, SIGWINCH, SIGALRM,
+                                   SIGPIPE, SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
+  sigset_t set;
+  sigemptyset(&set);
+  for (unsigned i = 0; i < sizeof supervised / sizeof *supervised; i++)
+    sigaddset(&set, supervised[i]);
+  sigprocmask(SIG_SETMASK, &set, 0);
+}
+
+static pid_t raw_clone(unsigned long flags, int *pidfd) {
+  return syscall(SYS_clone, flags, 0, pidfd, 0, 0);
+}
+
+enum { NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS };
+
+struct sockets {
+  int gofer[2], keeper[2], sentry_ready[2], gofer_ready[2], map[2];
+};
+
+__attribute__((noreturn)) static void run_gofer(struct sockets *s) {
+  struct move moves[LIST_LIMIT + 8] = {{plan.log, 2},
+                                       {plan.log, GOFER_LOG},
+                                       {s->gofer[1], GOFER_SOCKET},
+                                       {s->gofer_ready[1], GOFER_READY}};
+  int count = 4;
+  for (int i = 0; i < plan.attach.count; i++, count++)
+    if (sscanf(plan.attach.item[i], "%d %d", &moves[count].from, &moves[count].to) != 2)
+      fail("plan: attach %s", plan.attach.item[i]);
+  build_root();
+  if (setgroups(0, 0)) fail("setgroups");
+  umask(0);
+  drop_capabilities(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |
+                    1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_MKNOD);
+  arrange(moves, count);
+  execve(plan.gofer.item[0], plan.gofer.item, environment);
+  fail("start of the gofer: %s", plan.gofer.item[0]);
+}
+
+__attribute__((noreturn)) static void run_keeper(struct sockets *s) {
+  struct move moves[] = {{plan.log, 2}, {s->keeper[1], KEEPER_SOCKET}};
+  char *argv[] = {"keeper", 0};
+  // Guest addresses below the stub's region must be free of the host's random placement.
+  personality(ADDR_NO_RANDOMIZE);
+  arrange(moves, 2);
+  execve(plan.keeper, argv, environment);
+  fail("start of the keeper: %s", plan.keeper);
+}
+
+// Pid 1 of the sandbox: prepares, starts gofer and keeper, becomes the sentry.
+__attribute__((noreturn)) static void run_stage(struct sockets *s) {
+  char byte = 'U';
+  char text[32];
+  setsid();
+  block_signals();
+  if (sethostname("redoubt", 7)) fail("sethostname");
+  for (int i = 0; i < plan.cgroup.count; i++)
+    write_file(plan.cgroup.item[i], "0", "joining the cgroup");
+  for (int i = 0; i < plan.rlimit.count; i++) {
+    int resource;
+    struct rlimit limit;
+    if (sscanf(plan.rlimit.item[i], "%d %lu %lu", &resource, &limit.rlim_cur, &limit.rlim_max) != 3)
+      fail("plan: rlimit %s", plan.rlimit.item[i]);
+    if (setrlimit(resource, &limit)) fail("rlimit %s", plan.rlimit.item[i]);
+  }
+  if (plan.oom_set) {
+    snprintf(text, sizeof text, "%d", plan.oom);
+    write_file("/proc/self/oom_score_adj", text, "oom_score_adj");
+  }
+  pid_t gofer = raw_clone(NAMESPACES | SIGCHLD, 0);
+  if (gofer < 0) fail("namespaces of the gofer");
+  if (!gofer) run_gofer(s);
+  build_root();
+
+  if (unshare(CLONE_NEWUSER)) {
+    if (errno == EPERM || errno == ENOSPC || errno == EUSERS)
+      fail("the host allows no user namespaces; raise user.max_user_namespaces (sysctl) or lift the "
+           "policy that forbids them");
+    fail("user namespace");
+  }
+  if (write(s->map[1], &byte, 1) != 1 || read(s->map[1], &byte, 1) != 1 || byte != 'M') {
+    errno = 0;
+    fail("the launcher could not map the sandbox's user");
+  }
+  if (setresgid(plan.gid, plan.gid, plan.gid)) fail("setresgid %u", plan.gid);
+  // Keep the capabilities over the change of user until the bounding set is empty.
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) fail("keepcaps");
+  if (setresuid(plan.uid, plan.uid, plan.uid)) fail("setresuid %u", plan.uid);
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {{1u << CAP_SETPCAP, 1u << CAP_SETPCAP, 0}, {0, 0, 0}};
+  if (syscall(SYS_capset, &header, data)) fail("capset");
+  drop_capabilities(0);
+  landlock();
+  if (plan.keeper) {
+    pid_t keeper = fork();
+    if (keeper < 0) fail("fork of the keeper");
+    if (!keeper) run_keeper(s);
+  }
+  struct move moves[] = {{plan.log, 2},
+                         {plan.owner, SENTRY_OWNER},
+                         {plan.listener, SENTRY_LISTENER},
+                         {s->gofer[0], SENTRY_GOFER},
+                         {s->keeper[0], SENTRY_KEEPER},
+                         {plan.log, SENTRY_LOG},
+                         {s->sentry_ready[1], SENTRY_READY}};
+  arrange(moves, sizeof moves / sizeof *moves);
+  execve(plan.sentry.item[0], plan.sentry.item, environment);
+  fail("start of the sentry: %s", plan.sentry.item[0]);
+}
+
+static void pair(int type, int fds[2]) {
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds)) fail("socketpair");
+}
+
+static void map_ids(pid_t pid) {
+  char path[64], text[64];
+  snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+  snprintf(text, sizeof text, "%u %u 1\n", plan.uid, plan.uid);
+  write_file(path, text, "user map of the sandbox");
+  snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+  snprintf(text, sizeof text, "%u %u 1\n", plan.gid, plan.gid);
+  write_file(path, text, "group map of the sandbox");
+}
+
+// Answers one READY handshake: a child enters the mount namespace and empties its root.
+static void serve_ready(int socket, int namespace_fd) {
+  char byte = 0;
+  int status = 1;
+  if (read(socket, &byte, 1) == 1 && byte == 'R' && namespace_fd >= 0) {
+    pid_t child = fork();
+    if (!child) _exit(empty_root(namespace_fd) ? 1 : 0);
+    if (child > 0)
+      while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    byte = status ? 'E' : 'D';
+    if (write(socket, &byte, 1) != 1) status = 1;
+  }
+  close(namespace_fd);
+  close(socket);
+}
+
+// The gofer's pid is known in the sandbox's pid namespace only; its R carries credentials.
+static int gofer_namespace(int socket) {
+  struct ucred peer;
+  char data, control[CMSG_SPACE(sizeof peer)], path[64];
+  struct iovec iov = {&data, 1};
+  struct msghdr message = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  if (recvmsg(socket, &message, MSG_PEEK) != 1) return -1;
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  if (!c || c->cmsg_type != SCM_CREDENTIALS) return -1;
+  memcpy(&peer, CMSG_DATA(c), sizeof peer);
+  snprintf(path, sizeof path, "/proc/%d/ns/mnt", peer.pid);
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+// Stays after the boot: when the owner is gone, ends the sandbox and removes its traces.
+static void watch(int sentry) {
+  char byte = 0;
+  ssize_t n;
+  while ((n = read(plan.watch, &byte, 1)) < 0 && errno == EINTR) {}
+  if (n == 1) return;  // the owner has cleaned up itself
+  syscall(SYS_pidfd_send_signal, sentry, SIGKILL, 0, 0);
+  struct pollfd ended = {sentry, POLLIN, 0};
+  while (poll(&ended, 1, 10000) < 0 && errno == EINTR) {}
+  for (int round = 0; round < 100; round++) {
+    int busy = 0;
+    for (int i = 0; i < plan.remove.count; i++)
+      if (unlink(plan.remove.item[i]) && errno != ENOENT && rmdir(plan.remove.item[i]))
+        busy |= errno == EBUSY;
+    if (!busy) break;
+    usleep(20000);
+  }
+}
+
+static int boot(void) {
+  struct sockets s;
+  int sentry = -1;
+  int on = 1;
+  char text[64], byte = 'M';
+  fcntl(STATUS_FD, F_SETFD, FD_CLOEXEC);
+  setsid();
+  signal(SIGPIPE, SIG_IGN);
+  read_plan();
+  pair(plan.gofer_type, s.gofer);
+  pair(SOCK_SEQPACKET, s.keeper);
+  pair(SOCK_STREAM, s.sentry_ready);
+  pair(SOCK_STREAM, s.gofer_ready);
+  pair(SOCK_STREAM, s.map);
+  if (setsockopt(s.gofer_ready[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on)) fail("SO_PASSCRED");
+  signal(SIGPIPE, SIG_DFL);
+  pid_t pid = raw_clone(NAMESPACES | CLONE_PARENT | CLONE_PIDFD | SIGCHLD, &sentry);
+  if (pid < 0) {
+    if (errno == EPERM) fail("namespaces of the sandbox (root is needed)");
+    fail("namespaces of the sandbox");
+  }
+  if (!pid) run_stage(&s);
+  signal(SIGPIPE, SIG_IGN);
+  int n = snprintf(text, sizeof text, "pid %d\n", pid);
+  if (write(status_fd, text, n) != n) return 1;
+  close(s.gofer[0]), close(s.gofer[1]), close(s.keeper[0]), close(s.keeper[1]);
+  close(s.sentry_ready[1]), close(s.gofer_ready[1]), close(s.map[1]);
+  close(plan.owner), close(plan.listener);
+  for (int i = 0; i < plan.attach.count; i++) close(atoi(plan.attach.item[i]));
+
+  // The stage asks for its user once it is in its user namespace.
+  char request;
+  if (read(s.map[0], &request, 1) == 1) {
+    map_ids(pid);
+    if (write(s.map[0], &byte, 1) != 1) return 1;
+  }
+  close(s.map[0]);
+  snprintf(text, sizeof text, "/proc/%d/ns/mnt", pid);
+  int sentry_namespace = open(text, O_RDONLY | O_CLOEXEC);
+  close(status_fd);
+
+  struct pollfd ready[] = {{s.sentry_ready[0], POLLIN, 0}, {s.gofer_ready[0], POLLIN, 0},
+                           {sentry, POLLIN, 0}};
+  while ((ready[0].fd >= 0 || ready[1].fd >= 0) && !(ready[2].revents & POLLIN)) {
+    if (poll(ready, 3, -1) < 0 && errno != EINTR) break;
+    if (ready[1].fd >= 0 && ready[1].revents) {
+      serve_ready(ready[1].fd, gofer_namespace(ready[1].fd));
+      ready[1].fd = -1;
+    } else if (ready[0].fd >= 0 && ready[0].revents) {
+      serve_ready(ready[0].fd, sentry_namespace);
+      ready[0].fd = -1;
+    }
+  }
+  close(ready[0].fd), close(ready[1].fd);
+  if (plan.watch >= 0) watch(sentry);
+  return 0;
+}
+
+// ---- hold ---------------------------------------------------------------------------------------
+
+static unsigned char frame[2048];
+
+static void put32(unsigned char *at, uint32_t value) { memcpy(at, &value, 4); }
+
+static int field(int at, int tag, const void *value, uint32_t length) {
+  frame[at] = tag;
+  put32(frame + at + 1, length);
+  memcpy(frame + at + 5, value, length);
+  return at + 5 + length;
+}
+
+static int request(int socket, int type, uint32_t tag, int end) {
+  put32(frame, end - 16);
+  put32(frame + 4, type);
+  put32(frame + 8, tag);
+  put32(frame + 12, 0x31444252);
+  return send(socket, frame, end, MSG_NOSIGNAL) == end ? 0 : -1;
+}
+
+static int receive_all(int socket, unsigned char *to, size_t size) {
+  return recv(socket, to, size, MSG_WAITALL) == (ssize_t)size ? 0 : -1;
+}
+
+// Stands for a process of the sandbox on control connection 3 until it ends.
+static int hold(const char *id, long pid, int terminal) {
+  enum { CONTROL = 3, TERMINAL = 4, SIGNAL = 5, WAIT = 6, RESIZE = 10, OK = 0x100, WAIT_TAG = 1 << 20 };
+  sigset_t all;
+  int64_t number = pid;
+  uint32_t tag = WAIT_TAG;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, 0);
+  setsid();
+  if (strlen(id) > 1024) return 1;
+  if (terminal) ioctl(TERMINAL, TIOCSCTTY, 0);
+  int signals = signalfd(-1, &all, SFD_CLOEXEC);
+  int end = field(16, 1, id, strlen(id));
+  if (request(CONTROL, WAIT, tag, field(end, 2, &number, 8))) return 1;
+  struct pollfd wait[] = {{CONTROL, POLLIN, 0}, {signals, POLLIN, 0}};
+  while (1) {
+    if (poll(wait, 2, -1) < 0) continue;
+    if (wait[0].revents) {
+      unsigned char header[16], payload[4096];
+      uint32_t length, type, got;
+      if (receive_all(CONTROL, header, sizeof header)) return 137;
+      memcpy(&length, header, 4), memcpy(&type, header + 4, 4), memcpy(&got, header + 8, 4);
+      if (length > sizeof payload || (length && receive_all(CONTROL, payload, length))) return 137;
+      if (got != WAIT_TAG) continue;
+      if (type != OK || length < 13) return 137;
+      return payload[5];
+    }
+    if (wait[1].revents) {
+      struct signalfd_siginfo info;
+      if (read(signals, &info, sizeof info) != sizeof info) continue;
+      if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGPIPE) continue;
+      end = field(16, 1, id, strlen(id));
+      end = field(end, 2, &number, 8);
+      if (info.ssi_signo == SIGWINCH) {
+        struct winsize size;
+        if (!terminal || ioctl(TERMINAL, TIOCGWINSZ, &size)) continue;
+        int64_t rows = size.ws_row, columns = size.ws_col;
+        end = field(field(end, 3, &rows, 8), 4, &columns, 8);
+        if (request(CONTROL, RESIZE, ++tag, end)) return 137;
+      } else {
+        int64_t signal = info.ssi_signo;
+        if (request(CONTROL, SIGNAL, ++tag, field(end, 3, &signal, 8))) return 137;
+      }
+    }
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc >= 4 && !strcmp(argv[1], "hold"))
+    return hold(argv[2], atol(argv[3]), argc > 4 && !strcmp(argv[4], "terminal"));
+  if (argc != 1) {
+    fprintf(stderr, "launcher is run by redoubt; it takes its plan from descriptor 3\n");
+    return 2;
+  }
+  return boot();
+}
