@@ -3,8 +3,7 @@
 // and then becomes the JVM. docs/design/boot.md has the picture.
 //
 //   launcher          boots a sandbox by the plan on descriptor 3, answers on descriptor 4
-//   launcher hold ID PID [terminal]
-//                     stands for a process of a sandbox: exits with its code, forwards signals
+//   launcher hold FD  stands for a process of a sandbox by the plan on FD: exits with its code
 //
 // The plan is read to the end of file: records ended by NUL, each "key value".
 //   log FD            where log lines and the JVMs' standard error go
@@ -25,6 +24,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <poll.h>
@@ -45,7 +45,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <grp.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifndef CLONE_PIDFD
@@ -80,6 +80,13 @@ static struct {
   struct list attach, bind, cgroup, rlimit, sentry, gofer, remove;
 } plan = {.log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
           .uid = 65534, .gid = 65534};
+
+static struct {
+  int control, child, tty, proxy, done;
+  long pid;
+  char *id;
+  struct list remove, finish;
+} hold_plan = {.control = -1, .tty = -1, .proxy = -1, .done = -1};
 
 static int status_fd = STATUS_FD;
 
@@ -345,8 +352,10 @@ __attribute__((noreturn)) static void run_gofer(struct sockets *s) {
 
 __attribute__((noreturn)) static void run_keeper(struct sockets *s) {
   struct move moves[] = {{plan.log, 2}, {s->keeper[1], KEEPER_SOCKET}};
-  char *argv[] = {"keeper", 0};
+  char *argv[] = {"keeper", "3", 0};
+  struct rlimit stack = {8 << 20, 8 << 20};
   // Guest addresses below the stub's region must be free of the host's random placement.
+  setrlimit(RLIMIT_STACK, &stack);
   personality(ADDR_NO_RANDOMIZE);
   arrange(moves, 2);
   execve(plan.keeper, argv, environment);
@@ -459,6 +468,17 @@ static int gofer_namespace(int socket) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static void remove_all(struct list *paths) {
+  for (int round = 0; round < 100; round++) {
+    int busy = 0;
+    for (int i = 0; i < paths->count; i++)
+      if (unlink(paths->item[i]) && errno != ENOENT && rmdir(paths->item[i]))
+        busy |= errno == EBUSY;
+    if (!busy) return;
+    usleep(10000);
+  }
+}
+
 // Stays after the boot: when the owner is gone, ends the sandbox and removes its traces.
 static void watch(int sentry) {
   char byte = 0;
@@ -468,14 +488,7 @@ static void watch(int sentry) {
   syscall(SYS_pidfd_send_signal, sentry, SIGKILL, 0, 0);
   struct pollfd ended = {sentry, POLLIN, 0};
   while (poll(&ended, 1, 10000) < 0 && errno == EINTR) {}
-  for (int round = 0; round < 100; round++) {
-    int busy = 0;
-    for (int i = 0; i < plan.remove.count; i++)
-      if (unlink(plan.remove.item[i]) && errno != ENOENT && rmdir(plan.remove.item[i]))
-        busy |= errno == EBUSY;
-    if (!busy) break;
-    usleep(20000);
-  }
+  remove_all(&plan.remove);
 }
 
 static int boot(void) {
@@ -561,56 +574,211 @@ static int receive_all(int socket, unsigned char *to, size_t size) {
   return recv(socket, to, size, MSG_WAITALL) == (ssize_t)size ? 0 : -1;
 }
 
-// Stands for a process of the sandbox on control connection 3 until it ends.
-static int hold(const char *id, long pid, int terminal) {
-  enum { CONTROL = 3, TERMINAL = 4, SIGNAL = 5, WAIT = 6, RESIZE = 10, OK = 0x100, WAIT_TAG = 1 << 20 };
-  sigset_t all;
-  int64_t number = pid;
+enum { CALL_SIGNAL = 5, CALL_WAIT = 6, CALL_RESIZE = 10, ANSWER_OK = 0x100, WAIT_TAG = 1 << 20 };
+
+static struct termios before;
+static int restore_terminal;
+
+static void make_raw(void) {
+  struct termios raw;
+  if (tcgetattr(0, &before)) return;
+  raw = before;
+  cfmakeraw(&raw);
+  restore_terminal = !tcsetattr(0, TCSANOW, &raw);
+}
+
+static void write_all(int fd, const char *data, ssize_t size) {
+  while (size > 0) {
+    ssize_t n = write(fd, data, size);
+    if (n < 0 && errno == EAGAIN) {
+      struct pollfd wait = {fd, POLLOUT, 0};
+      poll(&wait, 1, 1000);
+    } else if (n < 0 && errno != EINTR) {
+      return;
+    } else if (n > 0) {
+      data += n, size -= n;
+    }
+  }
+}
+
+// Tells the sandbox the window size of a terminal, and the pseudo-terminal between, if there is one.
+static void resize(int64_t pid, int from, uint32_t *tag) {
+  struct winsize size;
+  if (ioctl(from, TIOCGWINSZ, &size)) return;
+  if (hold_plan.proxy >= 0) ioctl(hold_plan.proxy, TIOCSWINSZ, &size);
+  int64_t rows = size.ws_row, columns = size.ws_col;
+  int end = field(field(16, 1, hold_plan.id, strlen(hold_plan.id)), 2, &pid, 8);
+  request(hold_plan.control, CALL_RESIZE, ++*tag, field(field(end, 3, &rows, 8), 4, &columns, 8));
+}
+
+// The code of the host child, or -1 while it runs.
+static int child_code(void) {
+  int status;
+  if (waitpid(hold_plan.child, &status, WNOHANG) != hold_plan.child) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Output that the guest wrote before it ended must not be lost.
+static void drain(void) {
+  char data[4096];
+  struct pollfd more = {hold_plan.proxy, POLLIN, 0};
+  while (poll(&more, 1, 50) > 0) {
+    ssize_t n = read(hold_plan.proxy, data, sizeof data);
+    if (n <= 0) return;
+    write_all(1, data, n);
+  }
+}
+
+// Stands for a process of the sandbox until it ends: forwards signals, window sizes and, with a proxy,
+// terminal input and output.
+static int hold_process(void) {
+  int64_t pid = hold_plan.pid;
   uint32_t tag = WAIT_TAG;
+  char pending[4096];
+  ssize_t pending_size = 0;
+  sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, 0);
-  setsid();
-  if (strlen(id) > 1024) return 1;
-  if (terminal) ioctl(TERMINAL, TIOCSCTTY, 0);
   int signals = signalfd(-1, &all, SFD_CLOEXEC);
-  int end = field(16, 1, id, strlen(id));
-  if (request(CONTROL, WAIT, tag, field(end, 2, &number, 8))) return 1;
-  struct pollfd wait[] = {{CONTROL, POLLIN, 0}, {signals, POLLIN, 0}};
+  if (hold_plan.tty >= 0) {
+    setsid();
+    ioctl(hold_plan.tty, TIOCSCTTY, 0);
+  }
+  int end = field(16, 1, hold_plan.id, strlen(hold_plan.id));
+  if (hold_plan.child <= 0 &&
+      request(hold_plan.control, CALL_WAIT, WAIT_TAG, field(end, 2, &pid, 8)))
+    return 137;
+  if (hold_plan.proxy >= 0) {
+    fcntl(hold_plan.proxy, F_SETFL, O_RDWR | O_NONBLOCK);
+    make_raw();
+    resize(pid, 0, &tag);
+  }
+  int input = hold_plan.proxy >= 0 ? 0 : -1;
+  int control = hold_plan.control;
   while (1) {
-    if (poll(wait, 2, -1) < 0) continue;
+    struct pollfd wait[] = {{control, POLLIN, 0},
+                            {signals, POLLIN, 0},
+                            {pending_size ? -1 : input, POLLIN, 0},
+                            {hold_plan.proxy, POLLIN | (pending_size ? POLLOUT : 0), 0}};
+    if (hold_plan.child > 0) {
+      int code = child_code();
+      if (code >= 0) return code;
+    }
+    if (poll(wait, 4, -1) < 0) continue;
     if (wait[0].revents) {
       unsigned char header[16], payload[4096];
-      uint32_t length, type, got;
-      if (receive_all(CONTROL, header, sizeof header)) return 137;
-      memcpy(&length, header, 4), memcpy(&type, header + 4, 4), memcpy(&got, header + 8, 4);
-      if (length > sizeof payload || (length && receive_all(CONTROL, payload, length))) return 137;
-      if (got != WAIT_TAG) continue;
-      if (type != OK || length < 13) return 137;
-      return payload[5];
+      uint32_t length = 0, type = 0, got = 0;
+      int bad = receive_all(control, header, sizeof header);
+      if (!bad) {
+        memcpy(&length, header, 4), memcpy(&type, header + 4, 4), memcpy(&got, header + 8, 4);
+        bad = length > sizeof payload || (length && receive_all(control, payload, length));
+      }
+      if (bad) {
+        if (hold_plan.child <= 0) return 137;
+        control = -1;  // its end of life comes by SIGCHLD
+      } else if (got == WAIT_TAG && hold_plan.child <= 0) {
+        return type == ANSWER_OK && length >= 13 ? payload[5] : 137;
+      }
     }
     if (wait[1].revents) {
       struct signalfd_siginfo info;
       if (read(signals, &info, sizeof info) != sizeof info) continue;
-      if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGPIPE) continue;
-      end = field(16, 1, id, strlen(id));
-      end = field(end, 2, &number, 8);
-      if (info.ssi_signo == SIGWINCH) {
-        struct winsize size;
-        if (!terminal || ioctl(TERMINAL, TIOCGWINSZ, &size)) continue;
-        int64_t rows = size.ws_row, columns = size.ws_col;
-        end = field(field(end, 3, &rows, 8), 4, &columns, 8);
-        if (request(CONTROL, RESIZE, ++tag, end)) return 137;
-      } else {
-        int64_t signal = info.ssi_signo;
-        if (request(CONTROL, SIGNAL, ++tag, field(end, 3, &signal, 8))) return 137;
+      int number = info.ssi_signo;
+      if (number == SIGCHLD || number == SIGPIPE || number == SIGURG) continue;
+      if (number == SIGWINCH) {
+        int from = hold_plan.tty >= 0 ? hold_plan.tty : 0;
+        if (hold_plan.tty >= 0 || hold_plan.proxy >= 0) resize(pid, from, &tag);
+        continue;
+      }
+      int64_t signal = number;
+      end = field(field(16, 1, hold_plan.id, strlen(hold_plan.id)), 2, &pid, 8);
+      request(hold_plan.control, CALL_SIGNAL, ++tag, field(end, 3, &signal, 8));
+    }
+    if (wait[2].revents) {
+      pending_size = read(input, pending, sizeof pending);
+      if (pending_size <= 0) pending_size = 0, input = -1;
+    }
+    if (pending_size && (wait[2].revents || wait[3].revents & POLLOUT)) {
+      ssize_t n = write(hold_plan.proxy, pending, pending_size);
+      if (n > 0) {
+        memmove(pending, pending + n, pending_size - n);
+        pending_size -= n;
+      }
+    }
+    if (wait[3].revents & (POLLIN | POLLHUP | POLLERR)) {
+      char data[4096];
+      ssize_t n = read(hold_plan.proxy, data, sizeof data);
+      if (n > 0) write_all(1, data, n);
+      if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        // Every other end is closed; the code is still to come.
+        close(hold_plan.proxy);
+        hold_plan.proxy = -1, input = -1, pending_size = 0;
       }
     }
   }
 }
 
+// The plan is on descriptor `file`:
+//   control FD, id ID, pid N   connection, container and process (0 the first)
+//   child PID                  host child to wait for, instead of asking the sandbox
+//   tty FD                     terminal to watch for window sizes
+//   proxy FD                   master of a terminal that is to be connected with descriptors 0 and 1
+//   done FD                    the watcher's pipe: tell it that nothing is left to do
+//   remove PATH                as in the launcher's plan; repeats
+//   finish ARG                 program to run after the end; repeats
+static int hold(int file) {
+  char *text = malloc(PLAN_LIMIT + 1);
+  size_t size = 0;
+  ssize_t n;
+  if (!text) return 1;
+  while ((n = read(file, text + size, PLAN_LIMIT - size)) > 0) size += n;
+  text[size] = 0;
+  for (char *at = text; at < text + size; at += strlen(at) + 1) {
+    char *value = strchr(at, ' ');
+    if (!value) return 1;
+    size_t key = value++ - at;
+#define KEY(name) (key == strlen(name) && !memcmp(at, name, key))
+    if (KEY("control")) hold_plan.control = atoi(value);
+    else if (KEY("id")) hold_plan.id = value;
+    else if (KEY("pid")) hold_plan.pid = atol(value);
+    else if (KEY("child")) hold_plan.child = atoi(value);
+    else if (KEY("tty")) hold_plan.tty = atoi(value);
+    else if (KEY("proxy")) hold_plan.proxy = atoi(value);
+    else if (KEY("done")) hold_plan.done = atoi(value);
+    else if (KEY("remove")) add(&hold_plan.remove, value, "remove");
+    else if (KEY("finish")) add(&hold_plan.finish, value, "finish");
+#undef KEY
+  }
+  if (!hold_plan.id || strlen(hold_plan.id) > 1024 || hold_plan.control < 0) return 1;
+  // What the JVM that became this program left open is not ours.
+  int keep[] = {hold_plan.control, hold_plan.tty, hold_plan.proxy, hold_plan.done};
+  for (int fd = 3; fd < 256; fd++) {
+    int used = 0;
+    for (int i = 0; i < 4; i++) used |= keep[i] == fd;
+    if (!used) close(fd);
+  }
+  int code = hold_process();
+  if (hold_plan.proxy >= 0) drain();
+  if (restore_terminal) tcsetattr(0, TCSADRAIN, &before);
+  remove_all(&hold_plan.remove);
+  if (hold_plan.finish.count) {
+    pid_t pid = fork();
+    if (!pid) {
+      sigset_t none;
+      sigemptyset(&none);
+      sigprocmask(SIG_SETMASK, &none, 0);
+      execv(hold_plan.finish.item[0], hold_plan.finish.item);
+      _exit(127);
+    }
+    int status;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  }
+  if (hold_plan.done >= 0 && write(hold_plan.done, "x", 1) < 0) return code;
+  return code;
+}
+
 int main(int argc, char **argv) {
-  if (argc >= 4 && !strcmp(argv[1], "hold"))
-    return hold(argv[2], atol(argv[3]), argc > 4 && !strcmp(argv[4], "terminal"));
+  if (argc == 3 && !strcmp(argv[1], "hold")) return hold(atoi(argv[2]));
   if (argc != 1) {
     fprintf(stderr, "launcher is run by redoubt; it takes its plan from descriptor 3\n");
     return 2;

@@ -63,6 +63,21 @@ public final class Spawn {
     return wait(pid, WNOHANG);
   }
 
+  /**
+   * Becomes another program: same pid, same children, only the descriptors without close-on-exec.
+   *
+   * @return a negative errno; no return when it worked
+   */
+  public static long replace(String path, List<String> argv, List<String> env) {
+    try (Arena arena = Arena.ofConfined()) {
+      return RawSyscall.syscall(
+          Nr.EXECVE,
+          utf8(arena, path).address(),
+          vector(arena, argv).address(),
+          vector(arena, env).address());
+    }
+  }
+
   private static int wait(int pid, int flags) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = arena.allocate(128, 8);

@@ -1,0 +1,458 @@
+package redoubt.sandbox;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.host.Fd;
+import redoubt.host.HostException;
+import redoubt.host.HostFiles;
+import redoubt.host.Pty;
+import redoubt.host.Spawn;
+import redoubt.host.UnixStream;
+import redoubt.oci.Process;
+import redoubt.oci.Spec;
+import redoubt.oci.SpecException;
+import redoubt.sentry.control.BootFds;
+import redoubt.sentry.control.ContainerConfig;
+import redoubt.sentry.control.ControlClient;
+import redoubt.sentry.control.ControlException;
+import redoubt.sentry.control.SandboxConfig;
+
+/**
+ * A container that this process creates: from nothing to a confined sandbox that waits for {@link
+ * #start}. Whatever fails on the way, nothing is left behind. For one thread.
+ */
+public final class Container {
+  private static final int SIGKILL = 9;
+  private static final int SOCK_SEQPACKET = 5;
+  private static final int RLIMIT_CORE = 4;
+  private static final int RLIMIT_NOFILE = 7;
+  private static final int STATUS_LIMIT = 1 << 16;
+
+  private final StateDirectory directory;
+  private final CreateOptions options;
+  private final Installation installation;
+  private final Spec spec;
+  private final List<String> cgroupDirectories = new ArrayList<>();
+
+  private @Nullable SentrySandbox sandbox;
+  private @Nullable Stdio stdio;
+  private @Nullable Fd watchPipe;
+  private @Nullable Fd lock;
+  private @Nullable ContainerState state;
+  private int pid;
+  private int launcherPid;
+
+  private Container(
+      StateDirectory directory, CreateOptions options, Installation installation, Spec spec) {
+    this.directory = directory;
+    this.options = options;
+    this.installation = installation;
+    this.spec = spec;
+  }
+
+  /**
+   * Creates a container.
+   *
+   * @throws SandboxException if it cannot be; so do SpecException, HostException and ControlException
+   */
+  public static Container create(
+      StateDirectory directory, Spec spec, CreateOptions options, Installation installation) {
+    var container = new Container(directory, options, installation, spec);
+    checkTerminal(spec, options);
+    directory.create();
+    try {
+      container.lock = directory.lock();
+      container.boot();
+      return container;
+    } catch (RuntimeException | Error e) {
+      container.abandon();
+      throw e;
+    }
+  }
+
+  private static void checkTerminal(Spec spec, CreateOptions options) {
+    Process process = spec.process();
+    boolean terminal = process != null && process.terminal();
+    if (terminal && options.consoleSocket().isEmpty() && !options.foreground()) {
+      throw new SandboxException(
+          "process.terminal is true: give --console-socket to receive the terminal, or run in the"
+              + " foreground");
+    }
+    if (!terminal && !options.consoleSocket().isEmpty()) {
+      throw new SandboxException(
+          "--console-socket is given, but process.terminal is not true in config.json");
+    }
+  }
+
+  public StateDirectory directory() {
+    return directory;
+  }
+
+  /** {@return the host pid of the sentry} */
+  public int pid() {
+    return pid;
+  }
+
+  private void boot() {
+    try (var translator = new Translator(options.bundle(), options.overlayRoot())) {
+      ContainerConfig config = translator.container(directory.id(), spec);
+      Process process = spec.process();
+      Stdio io =
+          process != null && process.terminal()
+              ? Stdio.terminal(options.consoleSocket(), process.rows(), process.columns())
+              : Stdio.inherited(options.preserveFds());
+      stdio = io;
+      List<String> procs = makeCgroups();
+      Fd[] owner = UnixStream.pair();
+      var client = new ControlClient(owner[0]);
+      sandbox = new SentrySandbox(directory.id(), 0, client);
+      Fd status = launch(owner[1], translator, procs);
+      int tag = sendBoot(client, config, io);
+      readStatus(status);
+      sandbox = new SentrySandbox(directory.id(), pid, client);
+      awaitBoot(client, tag);
+      Pty pty = io.pty();
+      if (pty != null) {
+        pty.slave().close();
+        if (!options.consoleSocket().isEmpty()) {
+          pty.master().close();
+        }
+      } else {
+        io.close();
+      }
+      finishCreation(translator);
+    }
+  }
+
+  private int sendBoot(ControlClient client, ContainerConfig config, Stdio io) {
+    var boot =
+        new SandboxConfig(
+            directory.id(),
+            options.platform(),
+            options.patch(),
+            options.strace(),
+            options.debug(),
+            "none",
+            cpus(),
+            memoryBytes(),
+            config);
+    try {
+      return client.boot(boot, io.fds());
+    } catch (ControlException e) {
+      return -1; // the launcher failed early; its status says why
+    }
+  }
+
+  private void awaitBoot(ControlClient client, int tag) {
+    try {
+      if (tag < 0) {
+        throw new ControlException(Errno.EPIPE, "");
+      }
+      client.await(tag);
+    } catch (ControlException e) {
+      if (e.errno() != Errno.EPIPE) {
+        throw e;
+      }
+      HostFiles.kill(pid, SIGKILL);
+      int code = Spawn.waitFor(pid);
+      pid = 0;
+      String line = lastLogLine();
+      throw new SandboxException(
+          "the sandbox's kernel ended while it booted (exit code " + code + ")"
+              + (line.isEmpty() ? "" : ": " + line));
+    }
+  }
+
+  private String lastLogLine() {
+    String text = HostFiles.readText(directory.logPath(), 1 << 20);
+    if (text == null || text.isBlank()) {
+      return "";
+    }
+    String[] lines = text.strip().split("\n");
+    return printable(lines[lines.length - 1]);
+  }
+
+  private static String printable(String text) {
+    var out = new StringBuilder();
+    for (int i = 0; i < text.length() && i < 400; i++) {
+      char c = text.charAt(i);
+      out.append(c >= 0x20 && c < 0x7f ? c : '?');
+    }
+    return out.toString();
+  }
+
+  private List<String> makeCgroups() {
+    if (!options.cgroups()) {
+      return List.of();
+    }
+    Cgroups cgroups = Cgroups.ofHost();
+    String path = spec.linux().cgroupsPath();
+    try {
+      cgroups.apply(
+          path.isEmpty() ? "/redoubt/" + directory.id() : path, spec.linux().resources());
+    } finally {
+      cgroupDirectories.addAll(cgroups.made());
+    }
+    return cgroups.procsFiles();
+  }
+
+  private int cpus() {
+    int cpus = Runtime.getRuntime().availableProcessors();
+    Long quota = spec.linux().resources().cpuQuota();
+    Long period = spec.linux().resources().cpuPeriod();
+    if (quota != null && quota > 0) {
+      long p = period == null || period <= 0 ? 100000 : period;
+      cpus = (int) Math.clamp((quota + p - 1) / p, 1, cpus);
+    }
+    return cpus;
+  }
+
+  private long memoryBytes() {
+    long total = 1L << 30;
+    String info = HostFiles.readText("/proc/meminfo", 256);
+    if (info != null && info.startsWith("MemTotal:")) {
+      int end = info.indexOf(" kB");
+      total = Long.parseLong(info.substring(9, end).strip()) << 10;
+    }
+    Long limit = spec.linux().resources().memoryLimit();
+    return limit != null && limit > 0 && limit < total ? limit : total;
+  }
+
+  /** Starts the launcher; returns the descriptor that its answer comes from. */
+  private Fd launch(Fd owner, Translator translator, List<String> procs) {
+    List<AttachPoint> attaches = translator.attachPoints();
+    int firstAttach = 16;
+    int[] fds = new int[firstAttach + attaches.size()];
+    java.util.Arrays.fill(fds, -1);
+    var plan = new Plan();
+    var gofer = new ArrayList<>(installation.goferCommand());
+    gofer.add("--socket=" + BootFds.GOFER_SOCKET);
+    gofer.add("--log=" + BootFds.GOFER_LOG);
+    gofer.add("--ready=" + BootFds.GOFER_READY);
+    for (int i = 0; i < attaches.size(); i++) {
+      AttachPoint point = attaches.get(i);
+      int to = BootFds.GOFER_FIRST_ATTACH + i;
+      fds[firstAttach + i] = point.fd().number();
+      plan.add("attach", (firstAttach + i) + " " + to);
+      gofer.add(
+          "--attach=" + point.name() + ":" + to + ":" + (point.readonly() ? "ro" : "rw"));
+    }
+    plan.add("log", 2).add("owner", 5).add("listener", 6).add("root", directory.path());
+    plan.addAll("bind", installation.binds()).addAll("cgroup", procs);
+    plan.add("rlimit", RLIMIT_NOFILE + " 1048576 1048576").add("rlimit", RLIMIT_CORE + " 0 0");
+    Process process = spec.process();
+    if (process != null && process.oomScoreAdj() != 0) {
+      plan.add("oom", process.oomScoreAdj());
+    }
+    plan.add("gofer-type", SOCK_SEQPACKET).add("keeper", installation.keeper());
+    plan.addAll("sentry", installation.sentryCommand()).addAll("gofer", gofer);
+    Fd[] watch = null;
+    if (options.foreground()) {
+      watch = HostFiles.pipe();
+      fds[7] = watch[0].number();
+      plan.add("watch", 7).addAll("remove", removalPaths());
+    }
+    Fd[] status = HostFiles.pipe();
+    try (owner;
+        Fd listener = UnixStream.listen(directory.path(), ControlClient.SOCKET_NAME);
+        Fd planFile = plan.toFile();
+        Fd nothing = HostFiles.open("/dev/null", HostFiles.O_RDWR, 0);
+        Fd log = openLog();
+        Fd statusEnd = status[1]) {
+      fds[0] = nothing.number();
+      fds[1] = nothing.number();
+      fds[2] = log.number();
+      fds[3] = planFile.number();
+      fds[4] = statusEnd.number();
+      fds[5] = owner.number();
+      fds[6] = listener.number();
+      launcherPid =
+          Spawn.spawn(installation.launcher(), List.of("launcher"), List.of(), fds);
+    } catch (RuntimeException e) {
+      status[0].close();
+      throw e;
+    } finally {
+      if (watch != null) {
+        watch[0].close();
+        watchPipe = watch[1];
+      }
+    }
+    return status[0];
+  }
+
+  private Fd openLog() {
+    if (options.logToStderr()) {
+      return HostFiles.duplicate(2);
+    }
+    String path = options.debugLog() == null ? directory.logPath() : options.debugLog();
+    return HostFiles.open(
+        path, HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_APPEND, 0600);
+  }
+
+  /** Reads the launcher's answer: the pid, and an end without an error. */
+  private void readStatus(Fd status) {
+    String text;
+    try (status) {
+      text = new String(HostFiles.readAll(status, STATUS_LIMIT), StandardCharsets.UTF_8);
+    }
+    String error = "";
+    for (String line : text.split("\n")) {
+      if (line.startsWith("pid ")) {
+        pid = Integer.parseInt(line.substring(4));
+      } else if (line.startsWith("error ") && error.isEmpty()) {
+        error = line.substring(6);
+      }
+    }
+    if (!error.isEmpty() || pid == 0) {
+      throw new SandboxException(error.isEmpty() ? "the launcher ended without a word" : error);
+    }
+  }
+
+  private void finishCreation(Translator translator) {
+    var created =
+        new ContainerState(
+            directory.id(),
+            pid,
+            HostProcess.startTime(pid),
+            options.bundle(),
+            translator.rootPath(spec),
+            Instant.now().toString(),
+            HostFiles.effectiveUid(),
+            false,
+            false,
+            spec.annotations(),
+            List.copyOf(cgroupDirectories),
+            spec.hooks());
+    state = created;
+    directory.save(created);
+    HookRunner.run("prestart", spec.hooks().prestart(), created.toOci());
+    HookRunner.run("createRuntime", spec.hooks().createRuntime(), created.toOci());
+    HookRunner.run("createContainer", spec.hooks().createContainer(), created.toOci());
+  }
+
+  /**
+   * Writes the pid file, as {@code create} and {@code run} end with it.
+   *
+   * @param path empty for none
+   */
+  public void writePidFile(String path) {
+    try {
+      PidFile.write(path, pid);
+    } catch (HostException e) {
+      abandon();
+      throw new SandboxException("--pid-file: " + e.getMessage());
+    }
+  }
+
+  /** Lets the container run. */
+  public void start() {
+    try {
+      Lifecycle.start(directory, present(sandbox));
+    } catch (RuntimeException e) {
+      abandon();
+      throw e;
+    }
+  }
+
+  /** Leaves the sandbox to itself: it outlives this process. */
+  public void detach() {
+    SentrySandbox s = present(sandbox);
+    s.detach();
+    s.close();
+    closeAll();
+  }
+
+  /**
+   * Becomes a small program that stands for the container until it ends, forwards signals and terminal,
+   * and removes every trace. Does not return.
+   *
+   * @param finish command to run after the end for poststop hooks, or empty
+   */
+  public void hold(List<String> finish) {
+    SentrySandbox s = present(sandbox);
+    var plan = new Plan();
+    HostFiles.keepOverExec(s.socket());
+    plan.add("control", s.socket().number()).add("id", directory.id()).add("pid", 0);
+    plan.add("child", pid);
+    Stdio io = stdio;
+    if (io != null && io.pty() != null) {
+      Pty pty = io.pty();
+      HostFiles.keepOverExec(pty.master());
+      plan.add("proxy", pty.master().number());
+    }
+    if (watchPipe != null) {
+      HostFiles.keepOverExec(watchPipe);
+      plan.add("done", watchPipe.number());
+    }
+    if (finish.isEmpty()) {
+      plan.addAll("remove", removalPaths());
+    } else {
+      plan.addAll("finish", finish);
+    }
+    releaseLock();
+    Holder.become(installation, plan);
+  }
+
+  private List<String> removalPaths() {
+    var paths = new ArrayList<String>();
+    for (int i = cgroupDirectories.size() - 1; i >= 0; i--) {
+      paths.add(cgroupDirectories.get(i));
+    }
+    paths.addAll(directory.removalPaths());
+    return paths;
+  }
+
+  /** Takes back whatever creation did. */
+  private void abandon() {
+    if (pid > 0) {
+      HostFiles.kill(pid, SIGKILL);
+      Spawn.waitFor(pid);
+    }
+    if (sandbox != null) {
+      sandbox.close();
+    }
+    if (watchPipe != null) {
+      HostFiles.write(watchPipe, new byte[] {'x'}); // nothing is left for the watcher
+    }
+    if (launcherPid > 0) {
+      Spawn.waitFor(launcherPid);
+    }
+    Cgroups.remove(cgroupDirectories);
+    directory.remove();
+    if (state != null) {
+      try {
+        HookRunner.run("poststop", spec.hooks().poststop(), state.toOci());
+      } catch (SandboxException e) {
+        // The first failure is the one to tell.
+      }
+    }
+    closeAll();
+  }
+
+  private void closeAll() {
+    releaseLock();
+    if (stdio != null) {
+      stdio.close();
+    }
+    if (watchPipe != null) {
+      watchPipe.close();
+    }
+  }
+
+  private void releaseLock() {
+    if (lock != null) {
+      lock.close();
+    }
+  }
+
+  private static <T> T present(@Nullable T value) {
+    if (value == null) {
+      throw new SpecException("the container is not created");
+    }
+    return value;
+  }
+}

@@ -1,0 +1,29 @@
+package redoubt.sandbox;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a container is created, beyond its config.json.
+ *
+ * @param bundle absolute path of the bundle's directory
+ * @param consoleSocket path of the socket that takes the terminal's master, or empty
+ * @param preserveFds how many descriptors from 3 on the container gets
+ * @param foreground the sandbox ends with this process, and leaves nothing behind
+ * @param overlayRoot whether a writable root gets an upper in memory
+ * @param cgroups whether the host's control groups are used
+ * @param debugLog file for the sentry's log, or null for the state directory's
+ * @param logToStderr whether the log goes to this process's standard error
+ */
+public record CreateOptions(
+    String bundle,
+    String consoleSocket,
+    int preserveFds,
+    boolean foreground,
+    boolean overlayRoot,
+    boolean cgroups,
+    String platform,
+    boolean patch,
+    boolean strace,
+    boolean debug,
+    @Nullable String debugLog,
+    boolean logToStderr) {}

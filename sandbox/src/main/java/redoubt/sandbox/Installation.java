@@ -1,0 +1,133 @@
+package redoubt.sandbox;
+
+import java.io.File;
+import java.util.ArrayList;
+import java.util.List;
+import redoubt.host.HostFiles;
+
+/**
+ * Where this product's parts are, and how its JVMs are started.
+ *
+ * @param javaHome the JDK
+ * @param modulePath entries of the module path
+ * @param nativeDirectory directory of libredoubthost.so, launcher and keeper
+ * @param cacheDirectory directory of the AOT caches, or empty
+ */
+public record Installation(
+    String javaHome, List<String> modulePath, String nativeDirectory, String cacheDirectory) {
+
+  private static final List<String> LIBRARY_DIRECTORIES =
+      List.of("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64");
+
+  /** What java, libjvm and libjava are linked with. */
+  private static final List<String> LIBRARIES =
+      List.of("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libz.so.1");
+
+  private static final String LOADER = "/lib64/ld-linux-x86-64.so.2";
+
+  /** {@return the installation that this JVM runs from} */
+  public static Installation current() {
+    return new Installation(
+        property("java.home"),
+        List.of(property("jdk.module.path").split(":")),
+        property("redoubt.native"),
+        System.getProperty("redoubt.aot", ""));
+  }
+
+  private static String property(String name) {
+    String value = System.getProperty(name);
+    if (value == null || value.isEmpty()) {
+      throw new SandboxException(
+          "system property " + name + " is not set; start redoubt by its script ./redoubt");
+    }
+    return value;
+  }
+
+  public String launcher() {
+    return nativeDirectory + "/launcher";
+  }
+
+  public String keeper() {
+    return nativeDirectory + "/keeper";
+  }
+
+  /** {@return the sentry's argument vector} */
+  public List<String> sentryCommand() {
+    return command(
+        "sentry",
+        List.of("-Xms16m", "-Xmx512m", "-Xss512k"),
+        "redoubt.sentry/redoubt.sentry.boot.SentryMain");
+  }
+
+  /** {@return the gofer's argument vector, without its attach points} */
+  public List<String> goferCommand() {
+    return command(
+        "gofer",
+        List.of("-XX:TieredStopAtLevel=1", "-Xms4m", "-Xmx64m", "-Xss256k"),
+        "redoubt.gofer/redoubt.gofer.GoferMain");
+  }
+
+  private List<String> command(String kind, List<String> flags, String main) {
+    var command = new ArrayList<String>();
+    command.add(javaHome + "/bin/java");
+    command.addAll(jvmFlags());
+    command.addAll(flags);
+    String cache = cacheDirectory + "/" + kind + ".aot";
+    if (!cacheDirectory.isEmpty() && HostFiles.isFile(cache)) {
+      command.add("-XX:AOTCache=" + cache);
+    }
+    command.add("-Dredoubt.native=" + nativeDirectory);
+    command.add("-p");
+    command.add(String.join(":", modulePath));
+    command.add("-m");
+    command.add(main);
+    return command;
+  }
+
+  private static List<String> jvmFlags() {
+    return List.of(
+        "-XX:+UseSerialGC",
+        "-XX:-UsePerfData",
+        // The supervisor's signals are not the JVM's, and nobody attaches to a confined process.
+        "-Xrs",
+        "-XX:+DisableAttachMechanism",
+        "-XX:-UseContainerSupport",
+        "-XX:+ErrorFileToStderr",
+        "-XX:-CreateCoredumpOnCrash",
+        "--enable-native-access=redoubt.host",
+        "--illegal-native-access=deny");
+  }
+
+  /** {@return the host paths that the JVMs need until they are confined} None lies below another. */
+  public List<String> binds() {
+    var binds = new ArrayList<String>();
+    add(binds, javaHome);
+    add(binds, nativeDirectory);
+    if (!cacheDirectory.isEmpty()) {
+      add(binds, cacheDirectory);
+    }
+    for (String entry : modulePath) {
+      add(binds, new File(entry).getAbsolutePath());
+    }
+    add(binds, LOADER);
+    for (String library : LIBRARIES) {
+      for (String directory : LIBRARY_DIRECTORIES) {
+        if (HostFiles.isFile(directory + "/" + library)) {
+          add(binds, directory + "/" + library);
+          break;
+        }
+      }
+    }
+    return binds;
+  }
+
+  private static void add(List<String> binds, String path) {
+    for (String bind : binds) {
+      if (path.equals(bind) || path.startsWith(bind + "/")) {
+        return;
+      }
+    }
+    binds.removeIf(bind -> bind.startsWith(path + "/"));
+    binds.add(path);
+  }
+}

@@ -1,0 +1,157 @@
+package redoubt.sandbox;
+
+import java.util.List;
+import java.util.function.Consumer;
+import redoubt.host.Fd;
+import redoubt.host.HostException;
+import redoubt.host.HostFiles;
+import redoubt.oci.Process;
+import redoubt.oci.Spec;
+import redoubt.sentry.control.ControlException;
+
+/** What happens to a container after its creation, whoever created it. */
+public final class Lifecycle {
+  private static final int SIGKILL = 9;
+  private static final int STOP_ATTEMPTS = 1000;
+
+  private Lifecycle() {}
+
+  /** Starts a created container: startContainer hooks inside it, its program, poststart hooks. */
+  public static void start(StateDirectory directory) {
+    try (Fd lock = directory.lock();
+        SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+      String status = directory.load().status();
+      if (!status.equals("created")) {
+        throw new SandboxException(
+            "cannot start container '" + directory.id() + "': it is " + status + ", not created");
+      }
+      start(directory, sandbox);
+    }
+  }
+
+  static void start(StateDirectory directory, SentrySandbox sandbox) {
+    ContainerState state = directory.load();
+    for (Spec.Hook hook : state.hooks().startContainer()) {
+      startContainerHook(hook, sandbox);
+    }
+    sandbox.start();
+    ContainerState started = state.withStarted(true, false);
+    directory.save(started);
+    HookRunner.run("poststart", state.hooks().poststart(), started.toOci());
+  }
+
+  /** Runs in the container, as the specification asks. */
+  private static void startContainerHook(Spec.Hook hook, SentrySandbox sandbox) {
+    List<String> args = hook.args().isEmpty() ? List.of(hook.path()) : hook.args();
+    var process =
+        new redoubt.sentry.control.ProcessConfig(
+            args, hook.env(), "/", 0, 0, List.of(), -1, 0, 0, 0, 0, 0, List.of(), false, false, 0,
+            0, 0);
+    try (Stdio stdio = Stdio.inherited(0)) {
+      int pid = sandbox.exec(process, stdio.fds(), true);
+      int code = sandbox.await(pid);
+      if (code != 0) {
+        throw new SandboxException(
+            "startContainer hook (" + hook.path() + ") failed with exit code " + code);
+      }
+    }
+  }
+
+  /**
+   * Starts a process in a running container.
+   *
+   * @param process with paths and numbers of the container
+   */
+  public static int exec(
+      SentrySandbox sandbox, ContainerState state, Process process, Stdio stdio, boolean kill) {
+    return sandbox.exec(Translator.process(process, state.rootfs()), stdio.fds(), kill);
+  }
+
+  public static void pause(StateDirectory directory, boolean paused) {
+    try (Fd lock = directory.lock();
+        SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+      ContainerState state = directory.load();
+      String status = state.status();
+      if (!status.equals(paused ? "running" : "paused")) {
+        throw new SandboxException(
+            "cannot " + (paused ? "pause" : "resume") + " container '" + directory.id()
+                + "': it is " + status);
+      }
+      if (paused) {
+        sandbox.pause();
+      } else {
+        sandbox.resume();
+      }
+      directory.save(state.withStarted(true, paused));
+    }
+  }
+
+  /** Sends a signal to the first process, or to all. */
+  public static void kill(StateDirectory directory, int signal, boolean all) {
+    ContainerState state = directory.load();
+    if (state.status().equals("stopped")) {
+      throw new SandboxException(
+          "cannot kill container '" + directory.id() + "': it is not running");
+    }
+    try (SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+      sandbox.signal(all ? -1 : 0, signal);
+    } catch (SandboxException | ControlException e) {
+      // A kernel that does not answer can still be ended.
+      if (signal != SIGKILL || HostFiles.kill(state.pid(), SIGKILL) < 0) {
+        throw e;
+      }
+    }
+  }
+
+  /**
+   * Deletes a container and all that is left of it.
+   *
+   * @param force kill it first if it runs, and do not mind if it does not exist
+   * @param warning takes a line about a poststop hook that failed
+   */
+  public static void delete(StateDirectory directory, boolean force, Consumer<String> warning) {
+    if (force && !directory.exists()) {
+      return;
+    }
+    try (Fd lock = directory.lock()) {
+      ContainerState state;
+      try {
+        state = directory.load();
+      } catch (SandboxException e) {
+        if (!force) {
+          throw e;
+        }
+        directory.remove();
+        return;
+      }
+      String status = state.status();
+      if (!status.equals("stopped")) {
+        if (!force && !status.equals("created")) {
+          throw new SandboxException(
+              "cannot delete container '" + directory.id() + "': it is " + status
+                  + "; kill it first, or use --force");
+        }
+        HostFiles.kill(state.pid(), SIGKILL);
+        awaitEnd(state);
+      }
+      Cgroups.remove(state.cgroups());
+      directory.remove();
+      try {
+        HookRunner.run("poststop", state.hooks().poststop(), state.toOci());
+      } catch (SandboxException | HostException e) {
+        warning.accept(String.valueOf(e.getMessage()));
+      }
+    }
+  }
+
+  private static void awaitEnd(ContainerState state) {
+    for (int i = 0; i < STOP_ATTEMPTS && !state.status().equals("stopped"); i++) {
+      try {
+        Thread.sleep(i < 50 ? 2 : 10);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+package redoubt.sandbox;
+
+import java.io.File;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import redoubt.abi.Errno;
+import redoubt.host.Fd;
+import redoubt.host.HostException;
+import redoubt.host.HostFiles;
+import redoubt.oci.Json;
+import redoubt.oci.JsonException;
+import redoubt.sentry.control.ControlClient;
+
+/**
+ * The directory {@code ROOT/ID} of a container: {@code state.json} (replaced atomically), {@code
+ * control.sock}, {@code lock}, {@code log}. Removing it is the end of the container.
+ */
+public final class StateDirectory {
+  private static final String STATE = "state.json";
+  private static final String LOCK = "lock";
+  private static final String LOG = "log";
+  private static final int ID_LIMIT = 1024;
+  private static final int STATE_LIMIT = 16 << 20;
+
+  private final String root;
+  private final String id;
+
+  public StateDirectory(String root, String id) {
+    this.root = root;
+    this.id = id;
+    checkId(id);
+  }
+
+  /** Where containers are kept unless --root says otherwise. */
+  public static String defaultRoot() {
+    String runtime = System.getenv("XDG_RUNTIME_DIR");
+    return HostFiles.effectiveUid() != 0 && runtime != null && !runtime.isEmpty()
+        ? runtime + "/redoubt"
+        : "/run/redoubt";
+  }
+
+  public String id() {
+    return id;
+  }
+
+  public String path() {
+    return root + "/" + id;
+  }
+
+  public String logPath() {
+    return path() + "/" + LOG;
+  }
+
+  /**
+   * Makes the directory.
+   *
+   * @throws SandboxException if the container exists
+   */
+  public void create() {
+    makeRoot(root);
+    long r = HostFiles.mkdir(path(), 0700);
+    if (r == -Errno.EEXIST) {
+      throw new SandboxException(
+          "container '" + id + "' exists already; choose another id, or delete it first");
+    }
+    HostException.check("mkdir " + path(), r);
+  }
+
+  private static void makeRoot(String path) {
+    long r = HostFiles.mkdir(path, 0711);
+    if (r == -Errno.ENOENT && path.lastIndexOf('/') > 0) {
+      makeRoot(path.substring(0, path.lastIndexOf('/')));
+      r = HostFiles.mkdir(path, 0711);
+    }
+    if (r != -Errno.EEXIST) {
+      HostException.check("mkdir " + path, r);
+    }
+  }
+
+  /** Takes the container's lock; it ends with the descriptor. */
+  public Fd lock() {
+    long n =
+        HostFiles.tryOpen(path() + "/" + LOCK, HostFiles.O_RDWR | HostFiles.O_CREAT, 0600);
+    if (n == -Errno.ENOENT) {
+      throw absent();
+    }
+    var fd = new Fd((int) HostException.check("open " + path() + "/" + LOCK, n));
+    HostFiles.lock(fd);
+    return fd;
+  }
+
+  /**
+   * @throws SandboxException if there is no such container
+   */
+  public ContainerState load() {
+    String text = HostFiles.readText(path() + "/" + STATE, STATE_LIMIT);
+    if (text == null) {
+      throw absent();
+    }
+    try {
+      return ContainerState.fromJson(Json.parse(text));
+    } catch (JsonException | NumberFormatException e) {
+      throw new SandboxException(
+          path() + "/" + STATE + " is damaged (" + e.getMessage() + "); use delete --force");
+    }
+  }
+
+  /** Replaces the state: the old one or the new one is there at any moment. */
+  public void save(ContainerState state) {
+    String temporary = path() + "/." + STATE;
+    byte[] text = state.toJson().compact().getBytes(StandardCharsets.UTF_8);
+    int flags = HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_TRUNC;
+    try (Fd fd = HostFiles.open(temporary, flags, 0600)) {
+      HostException.check("write " + temporary, HostFiles.write(fd, text));
+    }
+    HostException.check("rename to " + STATE, HostFiles.rename(temporary, path() + "/" + STATE));
+  }
+
+  public boolean exists() {
+    return HostFiles.isDirectory(path());
+  }
+
+  /** {@return the paths whose removal, in this order, removes the directory} */
+  public List<String> removalPaths() {
+    var paths = new ArrayList<String>();
+    for (String name :
+        List.of(STATE, "." + STATE, ControlClient.SOCKET_NAME, LOG, LOCK)) {
+      paths.add(path() + "/" + name);
+    }
+    paths.add(path());
+    return paths;
+  }
+
+  /** Removes the directory, whatever of it exists. */
+  public void remove() {
+    for (String path : removalPaths()) {
+      if (HostFiles.unlink(path) < 0) {
+        HostFiles.rmdir(path);
+      }
+    }
+  }
+
+  /** {@return the ids of all containers below {@code root}, sorted} */
+  public static List<String> list(String root) {
+    String[] names = new File(root).list();
+    var ids = new ArrayList<String>();
+    if (names != null) {
+      Arrays.sort(names);
+      for (String name : names) {
+        if (HostFiles.isFile(root + "/" + name + "/" + STATE)) {
+          ids.add(name);
+        }
+      }
+    }
+    return ids;
+  }
+
+  private SandboxException absent() {
+    return new SandboxException("container '" + id + "' does not exist (looked in " + root + ")");
+  }
+
+  private static void checkId(String id) {
+    boolean good = !id.isEmpty() && id.length() <= ID_LIMIT && !id.equals(".") && !id.equals("..");
+    for (int i = 0; i < id.length() && good; i++) {
+      char c = id.charAt(i);
+      good =
+          c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || "_+-.".indexOf(c) >= 0;
+    }
+    if (!good) {
+      throw new SandboxException(
+          "invalid container id '" + id.replaceAll("[^\\x20-\\x7e]", "?")
+              + "': letters, digits, '_', '+', '-' and '.' only");
+    }
+  }
+}
