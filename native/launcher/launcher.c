@@ -373,10 +373,15 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
     write_file(plan.cgroup.item[i], "0", "joining the cgroup");
   for (int i = 0; i < plan.rlimit.count; i++) {
     int resource;
-    struct rlimit limit;
+    struct rlimit limit, now;
     if (sscanf(plan.rlimit.item[i], "%d %lu %lu", &resource, &limit.rlim_cur, &limit.rlim_max) != 3)
       fail("plan: rlimit %s", plan.rlimit.item[i]);
-    if (setrlimit(resource, &limit)) fail("rlimit %s", plan.rlimit.item[i]);
+    // Where we may not raise a limit, the highest that we may set will do.
+    if (setrlimit(resource, &limit) && !getrlimit(resource, &now)) {
+      limit.rlim_max = limit.rlim_max < now.rlim_max ? limit.rlim_max : now.rlim_max;
+      limit.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
+      if (setrlimit(resource, &limit)) fail("rlimit %s", plan.rlimit.item[i]);
+    }
   }
   if (plan.oom_set) {
     snprintf(text, sizeof text, "%d", plan.oom);

@@ -1,8 +1,10 @@
 package redoubt.gofer;
 
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
+import redoubt.host.Fd;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
 import redoubt.host.Landlock;
@@ -10,6 +12,7 @@ import redoubt.host.Memory;
 import redoubt.host.ProcessCalls;
 import redoubt.host.SeccompFilter;
 import redoubt.host.SeqpacketSocket;
+import redoubt.host.UnixStream;
 
 /**
  * The gofer's main class. Started by the launcher with everything that it may touch as open
@@ -21,6 +24,7 @@ import redoubt.host.SeqpacketSocket;
  *   --log=FD               where lines go (default: none)
  *   --proc=FD              a directory descriptor of this process's /proc/self/fd; by default it is
  *                          opened here, which needs a /proc at start (it may be detached later)
+ *   --ready=FD             stream socket to the launcher: asks it to empty the root directory
  *   --threads=N            how many threads serve (default 4)
  *   --max-fids=N           most files that the sentry may hold (default: what RLIMIT_NOFILE leaves)
  *   --seccomp=off          no filter, for a debugger
@@ -36,6 +40,7 @@ public final class GoferMain {
   private int socket = -1;
   private int logFd = -1;
   private int procFd = -1;
+  private int readyFd = -1;
   private int threads = 4;
   private int maxFids = Integer.MAX_VALUE;
   private boolean seccomp = true;
@@ -96,6 +101,9 @@ public final class GoferMain {
     SeccompFilter filter = GoferFilter.make(server);
     filter.assemble();
     int abi = landlock ? Landlock.abi() : 0;
+    if (readyFd >= 0) {
+      emptyRoot();
+    }
     if (abi >= 2) {
       // Before the workers' threads start: Landlock binds this thread and those that it starts.
       try (Landlock rules = Landlock.forbidAll(abi)) {
@@ -108,6 +116,18 @@ public final class GoferMain {
     }
     if (seccomp) {
       filter.install();
+    }
+  }
+
+  /** Has the launcher take everything away from our root directory: docs/design/boot.md. */
+  private void emptyRoot() {
+    byte[] answer = new byte[1];
+    try (Fd ready = new Fd(readyFd)) {
+      if (UnixStream.send(ready, new byte[] {'R'}, new int[0], true) != 0
+          || UnixStream.receive(ready, answer, new ArrayList<>(), 0) != 1
+          || answer[0] != 'D') {
+        throw new IllegalArgumentException("the launcher could not empty the root directory");
+      }
     }
   }
 
@@ -155,6 +175,7 @@ public final class GoferMain {
       switch (key) {
         case "--socket" -> socket = number(arg, value);
         case "--log" -> logFd = number(arg, value);
+        case "--ready" -> readyFd = number(arg, value);
         case "--proc" -> procFd = number(arg, value);
         case "--threads" -> threads = Math.clamp(number(arg, value), 1, 64);
         case "--max-fids" -> maxFids = Math.max(number(arg, value), 1);

@@ -12,9 +12,14 @@ import redoubt.host.HostFiles;
  * @param modulePath entries of the module path
  * @param nativeDirectory directory of libredoubthost.so, launcher and keeper
  * @param cacheDirectory directory of the AOT caches, or empty
+ * @param sentryMain module and main class of the sentry
  */
 public record Installation(
-    String javaHome, List<String> modulePath, String nativeDirectory, String cacheDirectory) {
+    String javaHome,
+    List<String> modulePath,
+    String nativeDirectory,
+    String cacheDirectory,
+    String sentryMain) {
 
   private static final List<String> LIBRARY_DIRECTORIES =
       List.of("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64");
@@ -31,7 +36,8 @@ public record Installation(
         property("java.home"),
         List.of(property("jdk.module.path").split(":")),
         property("redoubt.native"),
-        System.getProperty("redoubt.aot", ""));
+        System.getProperty("redoubt.aot", ""),
+        System.getProperty("redoubt.sentry", "redoubt.sentry/redoubt.sentry.boot.SentryMain"));
   }
 
   private static String property(String name) {
@@ -56,7 +62,7 @@ public record Installation(
     return command(
         "sentry",
         List.of("-Xms16m", "-Xmx512m", "-Xss512k"),
-        "redoubt.sentry/redoubt.sentry.boot.SentryMain");
+        sentryMain);
   }
 
   /** {@return the gofer's argument vector, without its attach points} */
