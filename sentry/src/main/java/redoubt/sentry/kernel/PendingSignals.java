@@ -38,9 +38,11 @@ public final class PendingSignals {
   boolean add(SignalInfo info) {
     int signo = info.signo;
     if (signo < 32 && (mask & bit(signo)) != 0) {
+      info.dropped();
       return true;
     }
     if (queued >= LIMIT) {
+      info.dropped();
       if (signo >= 32) {
         return false;
       }
@@ -67,6 +69,7 @@ public final class PendingSignals {
       return new SignalInfo(signo, redoubt.abi.Signal.SI_USER);
     }
     queued--;
+    i.taken();
     if (q.isEmpty()) {
       mask &= ~bit(signo);
     }
@@ -81,6 +84,9 @@ public final class PendingSignals {
         ArrayDeque<SignalInfo> q = queues[s];
         if (q != null) {
           queued -= q.size();
+          for (SignalInfo i : q) {
+            i.dropped();
+          }
           q.clear();
         }
       }

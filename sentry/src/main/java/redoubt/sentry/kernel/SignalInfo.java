@@ -1,6 +1,7 @@
 package redoubt.sentry.kernel;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Signal;
 import redoubt.host.Memory;
 
@@ -56,12 +57,42 @@ public final class SignalInfo {
     return i;
   }
 
-  /** A POSIX timer's expiry. */
-  public static SignalInfo timer(int signo, int timerId, int overrun, long value) {
+  /** Who wants to know what becomes of a signal. Called under {@code SignalHandlers.mu}. */
+  public interface Source {
+    /** The signal is about to be delivered: {@return si_overrun}. */
+    int taken();
+
+    /** The signal was ignored, discarded, or joined with one that waits already. */
+    void dropped();
+  }
+
+  private @Nullable Source source;
+
+  /** A POSIX timer's expiry; {@code source} gives the overrun when the signal is taken. */
+  public static SignalInfo timer(int signo, int timerId, Source source, long value) {
     SignalInfo i = new SignalInfo(signo, Signal.SI_TIMER);
-    i.word16 = (timerId & 0xffffffffL) | (long) overrun << 32;
+    i.word16 = timerId & 0xffffffffL;
     i.word24 = value;
+    i.source = source;
     return i;
+  }
+
+  /** The signal leaves its queue for delivery. */
+  void taken() {
+    Source s = source;
+    if (s != null) {
+      source = null;
+      word16 = (word16 & 0xffffffffL) | (long) s.taken() << 32;
+    }
+  }
+
+  /** The signal will never be delivered. */
+  void dropped() {
+    Source s = source;
+    if (s != null) {
+      source = null;
+      s.dropped();
+    }
   }
 
   /** SIGIO for descriptor {@code fd}. */

@@ -72,6 +72,7 @@ public final class Signals {
           discardEverywhere(g, bit(Signal.SIGCONT));
         }
         if (dropped(g, target, h, signo, outside)) {
+          info.dropped();
           if (continued) {
             JobControl.resume(g);
           }
