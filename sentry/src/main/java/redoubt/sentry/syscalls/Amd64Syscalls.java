@@ -56,10 +56,10 @@ public final class Amd64Syscalls {
       case 32 -> Dup.dup(t, a); // dup
       case 33 -> Dup.dup2(t, a); // dup2
       case 34 -> SignalCalls.pause(t, a); // pause
-      case 35 -> -ENOSYS; // nanosleep
-      case 36 -> -ENOSYS; // getitimer
-      case 37 -> -ENOSYS; // alarm
-      case 38 -> -ENOSYS; // setitimer
+      case 35 -> Clock.nanosleep(t, a); // nanosleep
+      case 36 -> Timers.getitimer(t, a); // getitimer
+      case 37 -> Timers.alarm(t, a); // alarm
+      case 38 -> Timers.setitimer(t, a); // setitimer
       case 39 -> -ENOSYS; // getpid
       case 40 -> -ENOSYS; // sendfile
       case 41 -> -ENOSYS; // socket
@@ -117,11 +117,11 @@ public final class Amd64Syscalls {
       case 93 -> Attributes.fchown(t, a); // fchown
       case 94 -> Attributes.lchown(t, a); // lchown
       case 95 -> Attributes.umask(t, a); // umask
-      case 96 -> -ENOSYS; // gettimeofday
+      case 96 -> Clock.gettimeofday(t, a); // gettimeofday
       case 97 -> -ENOSYS; // getrlimit
       case 98 -> -ENOSYS; // getrusage
       case 99 -> -ENOSYS; // sysinfo
-      case 100 -> -ENOSYS; // times
+      case 100 -> Clock.times(t, a); // times
       case 101 -> -ENOSYS; // ptrace
       case 102 -> -ENOSYS; // getuid
       case 103 -> -ENOSYS; // syslog
@@ -180,7 +180,7 @@ public final class Amd64Syscalls {
       case 156 -> -ENOSYS; // _sysctl: never
       case 157 -> -ENOSYS; // prctl
       case 158 -> -ENOSYS; // arch_prctl
-      case 159 -> -ENOSYS; // adjtimex
+      case 159 -> Clock.adjtimex(t, a); // adjtimex
       case 160 -> -ENOSYS; // setrlimit
       case 161 -> Directories.chroot(t, a); // chroot
       case 162 -> -ENOSYS; // sync
@@ -222,7 +222,7 @@ public final class Amd64Syscalls {
       case 198 -> ExtendedAttributes.lremovexattr(t, a); // lremovexattr
       case 199 -> ExtendedAttributes.fremovexattr(t, a); // fremovexattr
       case 200 -> SignalCalls.tkill(t, a); // tkill
-      case 201 -> -ENOSYS; // time
+      case 201 -> Clock.time(t, a); // time
       case 202 -> FutexCalls.futex(t, a); // futex
       case 203 -> -ENOSYS; // sched_setaffinity
       case 204 -> -ENOSYS; // sched_getaffinity
@@ -243,15 +243,15 @@ public final class Amd64Syscalls {
       case 219 -> SignalCalls.restartSyscall(t, a); // restart_syscall
       case 220 -> -ENOSYS; // semtimedop
       case 221 -> -ENOSYS; // fadvise64
-      case 222 -> -ENOSYS; // timer_create
-      case 223 -> -ENOSYS; // timer_settime
-      case 224 -> -ENOSYS; // timer_gettime
-      case 225 -> -ENOSYS; // timer_getoverrun
-      case 226 -> -ENOSYS; // timer_delete
+      case 222 -> Timers.timerCreate(t, a); // timer_create
+      case 223 -> Timers.timerSettime(t, a); // timer_settime
+      case 224 -> Timers.timerGettime(t, a); // timer_gettime
+      case 225 -> Timers.timerGetoverrun(t, a); // timer_getoverrun
+      case 226 -> Timers.timerDelete(t, a); // timer_delete
       case 227 -> -EPERM; // clock_settime: never
-      case 228 -> -ENOSYS; // clock_gettime
-      case 229 -> -ENOSYS; // clock_getres
-      case 230 -> -ENOSYS; // clock_nanosleep
+      case 228 -> Clock.clockGettime(t, a); // clock_gettime
+      case 229 -> Clock.clockGetres(t, a); // clock_getres
+      case 230 -> Clock.clockNanosleep(t, a); // clock_nanosleep
       case 231 -> ExitCalls.exitGroup(t, a); // exit_group
       case 232 -> EventPoll.epollWait(t, a); // epoll_wait
       case 233 -> EventPoll.epollCtl(t, a); // epoll_ctl
@@ -303,14 +303,14 @@ public final class Amd64Syscalls {
       case 279 -> -ENOSYS; // move_pages
       case 280 -> Attributes.utimensat(t, a); // utimensat
       case 281 -> EventPoll.epollPwait(t, a); // epoll_pwait
-      case 282 -> -ENOSYS; // signalfd
-      case 283 -> -ENOSYS; // timerfd_create
+      case 282 -> EventFiles.signalfd(t, a); // signalfd
+      case 283 -> EventFiles.timerfdCreate(t, a); // timerfd_create
       case 284 -> EventFiles.eventfd(t, a); // eventfd
       case 285 -> Attributes.fallocate(t, a); // fallocate
-      case 286 -> -ENOSYS; // timerfd_settime
-      case 287 -> -ENOSYS; // timerfd_gettime
+      case 286 -> EventFiles.timerfdSettime(t, a); // timerfd_settime
+      case 287 -> EventFiles.timerfdGettime(t, a); // timerfd_gettime
       case 288 -> -ENOSYS; // accept4
-      case 289 -> -ENOSYS; // signalfd4
+      case 289 -> EventFiles.signalfd4(t, a); // signalfd4
       case 290 -> EventFiles.eventfd2(t, a); // eventfd2
       case 291 -> EventPoll.epollCreate1(t, a); // epoll_create1
       case 292 -> Dup.dup3(t, a); // dup3
@@ -326,7 +326,7 @@ public final class Amd64Syscalls {
       case 302 -> -ENOSYS; // prlimit64
       case 303 -> -ENOSYS; // name_to_handle_at
       case 304 -> -ENOSYS; // open_by_handle_at
-      case 305 -> -ENOSYS; // clock_adjtime
+      case 305 -> Clock.clockAdjtime(t, a); // clock_adjtime
       case 306 -> -ENOSYS; // syncfs
       case 307 -> -ENOSYS; // sendmmsg
       case 308 -> -ENOSYS; // setns

@@ -60,7 +60,7 @@ final class Blocking {
   }
 
   private static long waitAndRead(Task t, FileDescription f, IoBuffer dst, long offset) {
-    WaitQueue queue = f.waitQueue();
+    WaitQueue queue = f.waitQueue(t);
     if (queue == null) {
       return -EAGAIN;
     }
@@ -117,7 +117,7 @@ final class Blocking {
   }
 
   private static long waitAndWrite(Task t, FileDescription f, IoBuffer src, long offset, long before) {
-    WaitQueue queue = f.waitQueue();
+    WaitQueue queue = f.waitQueue(t);
     if (queue == null) {
       return before > 0 ? before : -EAGAIN;
     }
@@ -182,14 +182,14 @@ final class Blocking {
    * @return 0, or -ERESTARTSYS
    */
   static long await(Task t, FileDescription f, int events) {
-    @Nullable WaitQueue queue = f.waitQueue();
+    @Nullable WaitQueue queue = f.waitQueue(t);
     if (queue == null) {
       return 0;
     }
     Waiter.Entry entry = t.waitEntry();
     queue.add(entry, events);
     try {
-      while ((f.poll() & (events | Poll.POLLERR | Poll.POLLHUP)) == 0) {
+      while ((f.poll(t) & (events | Poll.POLLERR | Poll.POLLHUP)) == 0) {
         long w = t.block(Waiter.FOREVER);
         if (w < 0) {
           return w;
