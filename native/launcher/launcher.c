@@ -19,6 +19,7 @@
 //   keeper PATH       keeper's program
 //   gofer-type N      socket type between sentry and gofer
 //   sentry ARG        argument vector of the sentry; repeats. gofer ARG alike
+//   train 1           no confinement at all: the JVMs write AOT caches when they end
 //   watch FD          stay; when the other end closes, kill the sandbox, then
 //   remove PATH       unlink or rmdir this, in the order given; repeats
 #define _GNU_SOURCE
@@ -74,7 +75,7 @@ struct list {
 };
 
 static struct {
-  int log, owner, listener, watch, oom, oom_set, gofer_type;
+  int log, owner, listener, watch, oom, oom_set, gofer_type, train;
   unsigned uid, gid;
   char *root, *keeper;
   struct list attach, bind, cgroup, rlimit, sentry, gofer, remove;
@@ -140,6 +141,7 @@ static void read_plan(void) {
     else if (KEY("uid")) plan.uid = strtoul(value, 0, 10);
     else if (KEY("gid")) plan.gid = strtoul(value, 0, 10);
     else if (KEY("gofer-type")) plan.gofer_type = atoi(value);
+    else if (KEY("train")) plan.train = atoi(value);
     else if (KEY("root")) plan.root = value;
     else if (KEY("keeper")) plan.keeper = value;
     else if (KEY("attach")) add(&plan.attach, value, "attach");
@@ -340,11 +342,13 @@ __attribute__((noreturn)) static void run_gofer(struct sockets *s) {
   for (int i = 0; i < plan.attach.count; i++, count++)
     if (sscanf(plan.attach.item[i], "%d %d", &moves[count].from, &moves[count].to) != 2)
       fail("plan: attach %s", plan.attach.item[i]);
-  build_root();
-  if (setgroups(0, 0)) fail("setgroups");
   umask(0);
-  drop_capabilities(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |
-                    1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_MKNOD);
+  if (!plan.train) {
+    build_root();
+    if (setgroups(0, 0)) fail("setgroups");
+    drop_capabilities(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |
+                      1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_MKNOD);
+  }
   arrange(moves, count);
   execve(plan.gofer.item[0], plan.gofer.item, environment);
   fail("start of the gofer: %s", plan.gofer.item[0]);
@@ -362,34 +366,9 @@ __attribute__((noreturn)) static void run_keeper(struct sockets *s) {
   fail("start of the keeper: %s", plan.keeper);
 }
 
-// Pid 1 of the sandbox: prepares, starts gofer and keeper, becomes the sentry.
-__attribute__((noreturn)) static void run_stage(struct sockets *s) {
+// Gives up everything: root directory, user, capabilities, files.
+static void confine_sentry(struct sockets *s) {
   char byte = 'U';
-  char text[32];
-  setsid();
-  block_signals();
-  if (sethostname("redoubt", 7)) fail("sethostname");
-  for (int i = 0; i < plan.cgroup.count; i++)
-    write_file(plan.cgroup.item[i], "0", "joining the cgroup");
-  for (int i = 0; i < plan.rlimit.count; i++) {
-    int resource;
-    struct rlimit limit, now;
-    if (sscanf(plan.rlimit.item[i], "%d %lu %lu", &resource, &limit.rlim_cur, &limit.rlim_max) != 3)
-      fail("plan: rlimit %s", plan.rlimit.item[i]);
-    // Where we may not raise a limit, the highest that we may set will do.
-    if (setrlimit(resource, &limit) && !getrlimit(resource, &now)) {
-      limit.rlim_max = limit.rlim_max < now.rlim_max ? limit.rlim_max : now.rlim_max;
-      limit.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
-      if (setrlimit(resource, &limit)) fail("rlimit %s", plan.rlimit.item[i]);
-    }
-  }
-  if (plan.oom_set) {
-    snprintf(text, sizeof text, "%d", plan.oom);
-    write_file("/proc/self/oom_score_adj", text, "oom_score_adj");
-  }
-  pid_t gofer = raw_clone(NAMESPACES | SIGCHLD, 0);
-  if (gofer < 0) fail("namespaces of the gofer");
-  if (!gofer) run_gofer(s);
   build_root();
 
   if (unshare(CLONE_NEWUSER)) {
@@ -411,6 +390,36 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
   if (syscall(SYS_capset, &header, data)) fail("capset");
   drop_capabilities(0);
   landlock();
+}
+
+// Pid 1 of the sandbox: prepares, starts gofer and keeper, becomes the sentry.
+__attribute__((noreturn)) static void run_stage(struct sockets *s) {
+  char text[32];
+  setsid();
+  block_signals();
+  if (!plan.train && sethostname("redoubt", 7)) fail("sethostname");
+  for (int i = 0; i < plan.cgroup.count; i++)
+    write_file(plan.cgroup.item[i], "0", "joining the cgroup");
+  for (int i = 0; i < plan.rlimit.count; i++) {
+    int resource;
+    struct rlimit limit, now;
+    if (sscanf(plan.rlimit.item[i], "%d %lu %lu", &resource, &limit.rlim_cur, &limit.rlim_max) != 3)
+      fail("plan: rlimit %s", plan.rlimit.item[i]);
+    // Where we may not raise a limit, the highest that we may set will do.
+    if (setrlimit(resource, &limit) && !getrlimit(resource, &now)) {
+      limit.rlim_max = limit.rlim_max < now.rlim_max ? limit.rlim_max : now.rlim_max;
+      limit.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
+      if (setrlimit(resource, &limit)) fail("rlimit %s", plan.rlimit.item[i]);
+    }
+  }
+  if (plan.oom_set) {
+    snprintf(text, sizeof text, "%d", plan.oom);
+    write_file("/proc/self/oom_score_adj", text, "oom_score_adj");
+  }
+  pid_t gofer = raw_clone((plan.train ? 0 : NAMESPACES) | SIGCHLD, 0);
+  if (gofer < 0) fail("namespaces of the gofer");
+  if (!gofer) run_gofer(s);
+  if (!plan.train) confine_sentry(s);
   if (plan.keeper) {
     pid_t keeper = fork();
     if (keeper < 0) fail("fork of the keeper");
@@ -448,7 +457,7 @@ static void serve_ready(int socket, int namespace_fd) {
   int status = 1;
   if (read(socket, &byte, 1) == 1 && byte == 'R' && namespace_fd >= 0) {
     pid_t child = fork();
-    if (!child) _exit(empty_root(namespace_fd) ? 1 : 0);
+    if (!child) _exit(!plan.train && empty_root(namespace_fd) ? 1 : 0);
     if (child > 0)
       while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     byte = status ? 'E' : 'D';
@@ -512,7 +521,7 @@ static int boot(void) {
   pair(SOCK_STREAM, s.map);
   if (setsockopt(s.gofer_ready[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on)) fail("SO_PASSCRED");
   signal(SIGPIPE, SIG_DFL);
-  pid_t pid = raw_clone(NAMESPACES | CLONE_PARENT | CLONE_PIDFD | SIGCHLD, &sentry);
+  pid_t pid = raw_clone((plan.train ? 0 : NAMESPACES) | CLONE_PARENT | CLONE_PIDFD | SIGCHLD, &sentry);
   if (pid < 0) {
     if (errno == EPERM) fail("namespaces of the sandbox (root is needed)");
     fail("namespaces of the sandbox");

@@ -49,6 +49,14 @@ public record Installation(
     return value;
   }
 
+  /**
+   * {@return whether this run only makes the AOT caches} Its processes are not confined, since they
+   * write the caches when they end.
+   */
+  public boolean isTraining() {
+    return System.getProperty("redoubt.train") != null;
+  }
+
   public String launcher() {
     return nativeDirectory + "/launcher";
   }
@@ -79,7 +87,10 @@ public record Installation(
     command.addAll(jvmFlags());
     command.addAll(flags);
     String cache = cacheDirectory + "/" + kind + ".aot";
-    if (!cacheDirectory.isEmpty() && HostFiles.isFile(cache)) {
+    if (isTraining()) {
+      command.add("-XX:AOTCacheOutput=" + cache);
+      command.add("-Dredoubt.train=true");
+    } else if (!cacheDirectory.isEmpty() && HostFiles.isFile(cache)) {
       command.add("-XX:AOTCache=" + cache);
     }
     command.add("-Dredoubt.native=" + nativeDirectory);
