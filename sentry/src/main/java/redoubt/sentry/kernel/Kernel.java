@@ -109,6 +109,12 @@ public final class Kernel {
     return type.cast(o);
   }
 
+  /** {@return the kernel's one {@code type}, or null if it has none} */
+  public <T> @Nullable T subsystemOrNull(Class<T> type) {
+    Object o = subsystems.get(type);
+    return o == null ? null : type.cast(o);
+  }
+
   /** Makes {@code instance} available as {@link #subsystem}. */
   public <T> void register(Class<T> type, T instance) {
     subsystems.put(type, instance);

@@ -60,6 +60,16 @@ public final class PidNamespace {
     return t != null && t.threadGroup().tgid() == tgid ? t.threadGroup() : null;
   }
 
+  /** {@return the thread group with the lowest number that is {@code from} or more, or null} */
+  public @Nullable ThreadGroup nextThreadGroup(int from) {
+    for (Task t : tasks.tailMap(from).values()) {
+      if (t.tid() == t.threadGroup().tgid()) {
+        return t.threadGroup();
+      }
+    }
+    return null;
+  }
+
   /** {@return all thread groups, in order of number} */
   public List<ThreadGroup> threadGroups() {
     List<ThreadGroup> out = new ArrayList<>();
@@ -74,6 +84,16 @@ public final class PidNamespace {
   /** {@return all tasks, in order of number} */
   public List<Task> tasks() {
     return new ArrayList<>(tasks.values());
+  }
+
+  /** {@return pid_max}: numbers are below it */
+  public int limit() {
+    return limit;
+  }
+
+  /** Sets pid_max; under {@code TaskSet.mu}. */
+  public void setLimit(int pidMax) {
+    limit = pidMax;
   }
 
   public int lastPid() {

@@ -5,7 +5,7 @@ public final class ProcessGroups {
   private ProcessGroups() {}
 
   /** {@return whether no member of {@code g}'s group has a parent in another group of the same session} */
-  static boolean isOrphaned(ThreadGroup g) {
+  public static boolean isOrphaned(ThreadGroup g) {
     synchronized (g.kernel().tasks().mu) {
       for (ThreadGroup m : g.pidNamespace().threadGroups()) {
         if (m.pgid != g.pgid || m.zombie) {

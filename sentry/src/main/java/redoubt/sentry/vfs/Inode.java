@@ -173,6 +173,11 @@ public abstract class Inode {
     throw ErrnoException.of(EINVAL);
   }
 
+  /** As {@link #readlink()}, for links whose text depends on who reads them (/proc/self). */
+  public String readlink(Task t) {
+    return readlink();
+  }
+
   /**
    * Follows a magic link (/proc/PID/fd/3, exe, cwd): the place itself, whatever its name is now.
    *

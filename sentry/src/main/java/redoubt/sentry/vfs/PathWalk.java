@@ -321,7 +321,7 @@ public final class PathWalk {
       at = magic;
       return null;
     }
-    return inode.readlink();
+    return inode.readlink(task);
   }
 
   /** {@return where the walk began} */
