@@ -11,11 +11,16 @@ public final class Container {
   public final MountNamespace mounts;
   volatile @Nullable ThreadGroup init;
 
-  public Container(String id, PidNamespace pids, UtsNamespace uts, MountNamespace mounts) {
+  /** Makes a container's mount tree once the container itself exists: its /proc shows the container. */
+  public interface MountTree {
+    MountNamespace make(Container container);
+  }
+
+  public Container(String id, PidNamespace pids, UtsNamespace uts, MountTree tree) {
     this.id = id;
     this.pids = pids;
     this.uts = uts;
-    this.mounts = mounts;
+    this.mounts = tree.make(this);
   }
 
   public @Nullable ThreadGroup init() {
