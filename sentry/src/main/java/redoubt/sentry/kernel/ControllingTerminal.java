@@ -8,6 +8,9 @@ public interface ControllingTerminal {
   /** The session leader has exited: hang up. */
   void sessionLeaderExited();
 
+  /** The window has a new size; the foreground group hears of it by SIGWINCH. */
+  void resize(int rows, int columns);
+
   /** {@return the device number for /proc/PID/stat} */
   long device();
 }
