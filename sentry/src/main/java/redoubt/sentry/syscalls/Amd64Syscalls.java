@@ -179,7 +179,7 @@ public final class Amd64Syscalls {
       case 155 -> -ENOSYS; // pivot_root
       case 156 -> -ENOSYS; // _sysctl: never
       case 157 -> -ENOSYS; // prctl
-      case 158 -> -ENOSYS; // arch_prctl
+      case 158 -> ArchPrctl.archPrctl(t, a); // arch_prctl
       case 159 -> Clock.adjtimex(t, a); // adjtimex
       case 160 -> -ENOSYS; // setrlimit
       case 161 -> Directories.chroot(t, a); // chroot

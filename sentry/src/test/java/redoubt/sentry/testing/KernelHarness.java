@@ -127,7 +127,11 @@ public final class KernelHarness implements AutoCloseable {
   private void copyTree(Task t, Path p) throws IOException {
     makeParents(t, p);
     if (Files.isSymbolicLink(p)) {
-      Vfs.symlink(t, Files.readSymbolicLink(p).toString(), root, p.toString());
+      try {
+        Vfs.symlink(t, Files.readSymbolicLink(p).toString(), root, p.toString());
+      } catch (redoubt.sentry.kernel.ErrnoException e) {
+        return; // there already
+      }
       Path target = p.toRealPath();
       if (!target.equals(p)) {
         copyTree(t, target);
