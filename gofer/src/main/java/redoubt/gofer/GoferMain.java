@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
+import redoubt.host.ClassFiles;
 import redoubt.host.Fd;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
@@ -121,6 +122,7 @@ public final class GoferMain {
 
   /** Has the launcher take everything away from our root directory: docs/design/boot.md. */
   private void emptyRoot() {
+    ClassFiles.keepReachable();
     byte[] answer = new byte[1];
     try (Fd ready = new Fd(readyFd)) {
       if (UnixStream.send(ready, new byte[] {'R'}, new int[0], true) != 0

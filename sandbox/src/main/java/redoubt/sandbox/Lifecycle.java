@@ -2,6 +2,7 @@ package redoubt.sandbox;
 
 import java.util.List;
 import java.util.function.Consumer;
+import redoubt.abi.Errno;
 import redoubt.host.Fd;
 import redoubt.host.HostException;
 import redoubt.host.HostFiles;
@@ -96,6 +97,9 @@ public final class Lifecycle {
     try (SentrySandbox sandbox = SentrySandbox.connect(directory)) {
       sandbox.signal(all ? -1 : 0, signal);
     } catch (SandboxException | ControlException e) {
+      if (e instanceof ControlException c && c.errno() == Errno.EPIPE) {
+        return; // it took the signal and ended before it could answer
+      }
       // A kernel that does not answer can still be ended.
       if (signal != SIGKILL || HostFiles.kill(state.pid(), SIGKILL) < 0) {
         throw e;
