@@ -15,6 +15,8 @@ import redoubt.host.SeccompFilter;
  * The gofer's seccomp filter. Every path is relative to a descriptor: AT_FDCWD is never allowed.
  */
 final class GoferFilter {
+  private static final int AF_UNIX = 1;
+  private static final int SOCK_SEQPACKET_CLOEXEC = 0x80005;
   private static final int SOL_SOCKET = 1;
   private static final int SO_SNDBUF = 7;
   private static final int F_DUPFD_CLOEXEC = 1030;
@@ -25,17 +27,22 @@ final class GoferFilter {
     SeccompFilter f = new SeccompFilter(SeccompFilter.errno(Errno.EPERM));
     JvmSyscalls.addTo(f);
     JvmSyscalls.killHostile(f);
-    int socket = server.socket;
-    f.allow(Nr.RECVMSG, "requests of the sentry", equal(0, socket))
-        .allow(Nr.SENDTO, "answers", equal(0, socket), equal64(4, 0))
-        .allow(Nr.SENDMSG, "answers with a descriptor", equal(0, socket))
-        .allow(Nr.SHUTDOWN, "ending the connection", equal(0, socket))
+    f.allow(Nr.RECVMSG, "requests of the sentry")
+        .allow(Nr.SENDTO, "answers, to no address", equal64(4, 0))
+        .allow(Nr.SENDMSG, "answers with a descriptor")
+        .allow(Nr.SHUTDOWN, "ending the connection")
         .allow(
             Nr.SETSOCKOPT,
             "room for the largest message",
-            equal(0, socket),
             equal(1, SOL_SOCKET),
             equal(2, SO_SNDBUF))
+        .allow(
+            Nr.SOCKETPAIR,
+            "one more lane",
+            equal(0, AF_UNIX),
+            equal(1, SOCK_SEQPACKET_CLOEXEC),
+            equal(2, 0))
+        .allow(Nr.SCHED_SETAFFINITY, "a lane's processor, own thread only", equal(0, 0))
         .allow(
             Nr.OPENAT,
             "opening what an O_PATH descriptor stands for",

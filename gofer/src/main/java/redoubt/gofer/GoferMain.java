@@ -26,7 +26,7 @@ import redoubt.host.UnixStream;
  *   --proc=FD              a directory descriptor of this process's /proc/self/fd; by default it is
  *                          opened here, which needs a /proc at start (it may be detached later)
  *   --ready=FD             stream socket to the launcher: asks it to empty the root directory
- *   --threads=N            how many threads serve (default 4)
+ *   --threads=N            threads that serve the first socket (default 2); each lane has two more
  *   --max-fids=N           most files that the sentry may hold (default: what RLIMIT_NOFILE leaves)
  *   --seccomp=off          no filter, for a debugger
  *   --landlock=off         no Landlock
@@ -42,7 +42,7 @@ public final class GoferMain {
   private int logFd = -1;
   private int procFd = -1;
   private int readyFd = -1;
-  private int threads = 4;
+  private int threads = 2;
   private int maxFids = Integer.MAX_VALUE;
   private boolean seccomp = true;
   private boolean landlock = true;

@@ -25,6 +25,7 @@ import redoubt.abi.Errno;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
 import redoubt.host.Memory;
+import redoubt.host.ProcessCalls;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
@@ -53,10 +54,7 @@ final class Worker implements Runnable {
           | FileSystemCalls.O_NONBLOCK;
 
   private static final int CREATE_FLAGS =
-      OPEN_FLAGS
-          | FileSystemCalls.O_CREAT
-          | FileSystemCalls.O_EXCL
-          | FileSystemCalls.O_TMPFILE;
+      OPEN_FLAGS | FileSystemCalls.O_CREAT | FileSystemCalls.O_EXCL | FileSystemCalls.O_TMPFILE;
 
   private static final int O_TMPFILE_ONLY = 0x400000;
 
@@ -76,6 +74,11 @@ final class Worker implements Runnable {
   private static final byte[] REDOUBT = ascii(P9.VERSION_REDOUBT);
 
   private final GoferServer server;
+  private final int socket;
+
+  /** The processor to run on, or -1 for any. */
+  private final int cpu;
+
   private final FidTable fids;
   private final SeqpacketSocket.Channel channel = new SeqpacketSocket.Channel();
   private final Scratch s = new Scratch();
@@ -91,7 +94,13 @@ final class Worker implements Runnable {
   private int donated = -1;
 
   Worker(GoferServer server) {
+    this(server, server.socket, -1);
+  }
+
+  Worker(GoferServer server, int socket, int cpu) {
     this.server = server;
+    this.socket = socket;
+    this.cpu = cpu;
     this.fids = server.fids;
     this.in = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
     this.out = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
@@ -99,11 +108,14 @@ final class Worker implements Runnable {
 
   @Override
   public void run() {
-    int socket = server.socket;
+    if (cpu >= 0) {
+      // If the host does not allow it, the lane is only slower.
+      ProcessCalls.pinThread(cpu);
+    }
     while (true) {
       long n = channel.receive(socket, in.haddr(0), P9.MSIZE_MAX, true);
       if (n == 0) {
-        server.clientGone();
+        server.clientGone(socket);
         break;
       }
       if (n < 0) {
@@ -132,7 +144,7 @@ final class Worker implements Runnable {
       }
       if (r < 0) {
         if (r == -Errno.EPIPE) {
-          server.clientGone();
+          server.clientGone(socket);
         } else {
           server.end("answering to the sentry", r);
         }
@@ -257,6 +269,7 @@ final class Worker implements Runnable {
       case P9.TLISTXATTR -> listxattr();
       case P9.TREMOVEXATTR -> removexattr();
       case P9.TCLUNKS -> clunks();
+      case P9.TLANE -> lane();
       default -> -EOPNOTSUPP;
     };
   }
@@ -335,6 +348,18 @@ final class Worker implements Runnable {
       }
     }
     return in.isConsumed() ? r : -EINVAL;
+  }
+
+  private long lane() {
+    int cpu = in.get32();
+    if (!in.isConsumed() || cpu < 0 || cpu >= ProcessCalls.CPUS_MAX) {
+      return -EINVAL;
+    }
+    long fd = server.addLane(cpu);
+    if (fd >= 0) {
+      donated = (int) fd;
+    }
+    return Math.min(fd, 0);
   }
 
   // Finding.
@@ -470,8 +495,7 @@ final class Worker implements Runnable {
   private long readDirectory(Fid fid, long offset, boolean withAttr, int room) {
     int dirFd = fid.dirFd;
     if (dirFd < 0) {
-      long fd =
-          reopen(fid.fd, FileSystemCalls.O_RDONLY | FileSystemCalls.O_DIRECTORY);
+      long fd = reopen(fid.fd, FileSystemCalls.O_RDONLY | FileSystemCalls.O_DIRECTORY);
       if (fd < 0) {
         return fd;
       }
@@ -559,9 +583,7 @@ final class Worker implements Runnable {
     int type = d.get(Memory.BYTE, at + 18) & 15;
     boolean one = name == 1 && d.get(Memory.BYTE, at + 19) == '.';
     boolean two =
-        name == 2
-            && d.get(Memory.BYTE, at + 19) == '.'
-            && d.get(Memory.BYTE, at + 20) == '.';
+        name == 2 && d.get(Memory.BYTE, at + 19) == '.' && d.get(Memory.BYTE, at + 20) == '.';
     long ino = d.get(Memory.LONG, at);
     if (two && fid.isRoot) {
       // What is above the attach point is nobody's business: as in any root, ".." is ".".
@@ -606,15 +628,15 @@ final class Worker implements Runnable {
     if (r < 0) {
       return r;
     }
-    out.put32((int) (long) f.get(Memory.LONG, 0));
-    out.put32((int) (long) f.get(Memory.LONG, 8));
+    out.put32((int) f.get(Memory.LONG, 0));
+    out.put32((int) f.get(Memory.LONG, 8));
     out.put64(f.get(Memory.LONG, 16));
     out.put64(f.get(Memory.LONG, 24));
     out.put64(f.get(Memory.LONG, 32));
     out.put64(f.get(Memory.LONG, 40));
     out.put64(f.get(Memory.LONG, 48));
     out.put64(f.get(Memory.LONG, 56));
-    out.put32((int) (long) f.get(Memory.LONG, 64));
+    out.put32((int) f.get(Memory.LONG, 64));
     return 0;
   }
 
@@ -669,8 +691,7 @@ final class Worker implements Runnable {
       r =
           unnamed
               ? createUnnamed(dir, wanted, mode, uid, gid, number)
-              : create(
-                  dir, wanted, (flags & FileSystemCalls.O_EXCL) != 0, mode, uid, gid, number);
+              : create(dir, wanted, (flags & FileSystemCalls.O_EXCL) != 0, mode, uid, gid, number);
     }
     fids.release(dir);
     return r;
@@ -729,10 +750,7 @@ final class Worker implements Runnable {
   private long createUnnamed(Fid dir, int flags, int mode, int uid, int gid, int number) {
     long fd =
         openBeneath(
-            dir.fd,
-            s.dot,
-            flags & ~FileSystemCalls.O_TRUNC | FileSystemCalls.O_TMPFILE,
-            mode);
+            dir.fd, s.dot, flags & ~FileSystemCalls.O_TRUNC | FileSystemCalls.O_TMPFILE, mode);
     return fd < 0 ? fd : finishCreate(dir, (int) fd, mode, uid, gid, number);
   }
 
@@ -1042,10 +1060,8 @@ final class Worker implements Runnable {
       r = chmod(fid.fd, mode & PERMISSIONS);
     }
     if (r == 0 && (valid & (P9.SETATTR_ATIME | P9.SETATTR_MTIME)) != 0) {
-      putTime(
-          0, valid, P9.SETATTR_ATIME, P9.SETATTR_ATIME_SET, atimeSec, atimeNsec);
-      putTime(
-          16, valid, P9.SETATTR_MTIME, P9.SETATTR_MTIME_SET, mtimeSec, mtimeNsec);
+      putTime(0, valid, P9.SETATTR_ATIME, P9.SETATTR_ATIME_SET, atimeSec, atimeNsec);
+      putTime(16, valid, P9.SETATTR_MTIME, P9.SETATTR_MTIME_SET, mtimeSec, mtimeNsec);
       r = FileSystemCalls.utimensat(server.procFd, s.fdName(fid.fd), s.times, 0);
     }
     if (r == 0) {

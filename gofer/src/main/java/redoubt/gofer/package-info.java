@@ -2,8 +2,8 @@
  * The gofer: one process per sandbox that serves the files of all its containers over 9P from
  * directory descriptors that were handed to it.
  *
- * <p>It never resolves a path of more than one name, never follows a symlink and never takes "."
- * or "..", so nothing that a guest or another process does to the tree meanwhile can lead it out of
+ * <p>It never resolves a path of more than one name, never follows a symlink and never takes "." or
+ * "..", so nothing that a guest or another process does to the tree meanwhile can lead it out of
  * its attach points. A file that it has found is an {@code O_PATH} descriptor; it is opened for
  * data through {@code /proc/self/fd}, so that what is opened is what was found.
  *

@@ -41,12 +41,11 @@ class EscapeTest {
       long secretIno = (long) Files.getAttribute(outside.resolve("secret"), "unix:ino");
       var stop = new AtomicBoolean();
       Thread swapper =
-          new Thread(
-              () -> {
-                while (!stop.get()) {
-                  FileSystemCalls.renameat2(-100, real, -100, link, 2);
-                }
-              });
+          new Thread(() -> {
+            while (!stop.get()) {
+              FileSystemCalls.renameat2(-100, real, -100, link, 2);
+            }
+          });
       swapper.start();
       int rw = gofer.rw();
       int reached = 0;

@@ -24,7 +24,8 @@ public final class GoferBench {
 
   public static void main(String[] args) throws Exception {
     int rounds = args.length > 0 ? Integer.parseInt(args[0]) : 20_000;
-    List<String> jvm = new ArrayList<>(List.of(args).subList(Math.min(1, args.length), args.length));
+    List<String> jvm =
+        new ArrayList<>(List.of(args).subList(Math.min(1, args.length), args.length));
     List<String> own = new ArrayList<>();
     jvm.removeIf(a -> a.startsWith("--") && own.add(a));
     Path dir = Files.createTempDirectory("gofer-bench");
@@ -32,8 +33,7 @@ public final class GoferBench {
     Files.writeString(dir.resolve("a/b/c/d/file"), "hello");
     File log = Files.createTempFile("gofer-bench", ".log").toFile();
     try (GoferProcess gofer =
-        new GoferProcess(
-            dir, log, jvm, GoferMain.class.getName(), own.toArray(new String[0]))) {
+        new GoferProcess(dir, log, jvm, GoferMain.class.getName(), own.toArray(new String[0]))) {
       P9Client client =
           new P9Client(
               gofer.socket,
@@ -100,19 +100,18 @@ public final class GoferBench {
     System.err.print(Files.readString(log.toPath()));
   }
 
-  private static void parallel(
-      String what, int rounds, int n, P9Client client, int root) throws InterruptedException {
+  private static void parallel(String what, int rounds, int n, P9Client client, int root)
+      throws InterruptedException {
     Thread[] threads = new Thread[n];
     long start = System.nanoTime();
     for (int t = 0; t < n; t++) {
       threads[t] =
-          new Thread(
-              () -> {
-                P9Attr a = new P9Attr();
-                for (int i = 0; i < rounds / n; i++) {
-                  check(client.getattr(root, a));
-                }
-              });
+          new Thread(() -> {
+            P9Attr a = new P9Attr();
+            for (int i = 0; i < rounds / n; i++) {
+              check(client.getattr(root, a));
+            }
+          });
       threads[t].start();
     }
     for (Thread t : threads) {

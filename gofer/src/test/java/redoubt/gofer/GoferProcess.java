@@ -16,7 +16,9 @@ final class GoferProcess implements AutoCloseable {
   final Process process;
   final Fd socket;
 
-  /** Starts {@link GoferMain} with {@code directory} as "rw" and "ro", lines going to {@code log}. */
+  /**
+   * Starts {@link GoferMain} with {@code directory} as "rw" and "ro", lines going to {@code log}.
+   */
   GoferProcess(Path directory, File log, String... args) {
     this(directory, log, List.of(), GoferMain.class.getName(), args);
   }

@@ -133,17 +133,16 @@ class GoferProcessTest implements P9Client.Listener {
       var ended = new AtomicInteger();
       for (int i = 0; i < 6; i++) {
         Thread t =
-            new Thread(
-                () -> {
-                  P9Attr a = new P9Attr();
-                  long r;
-                  do {
-                    r = c.getattr(rw, a);
-                  } while (r == 0);
-                  if (r == -Errno.EIO) {
-                    ended.incrementAndGet();
-                  }
-                });
+            new Thread(() -> {
+              P9Attr a = new P9Attr();
+              long r;
+              do {
+                r = c.getattr(rw, a);
+              } while (r == 0);
+              if (r == -Errno.EIO) {
+                ended.incrementAndGet();
+              }
+            });
         threads.add(t);
         t.start();
       }

@@ -44,8 +44,7 @@ class GoferTest {
   }
 
   private static void assertErrno(int errno, long result) {
-    assertEquals(
-        Errno.name(errno), result < 0 ? Errno.name((int) -result) : Long.toString(result));
+    assertEquals(Errno.name(errno), result < 0 ? Errno.name((int) -result) : Long.toString(result));
   }
 
   private long walk(int fid, String path, int open) {
@@ -93,8 +92,7 @@ class GoferTest {
     }
     assertTrue(walk.attrs[4].isRegular());
     assertEquals(5, walk.attrs[4].size);
-    assertEquals(
-        Files.getAttribute(dir.resolve("a/b/c/d/file"), "unix:ino"), walk.attrs[4].ino);
+    assertEquals(Files.getAttribute(dir.resolve("a/b/c/d/file"), "unix:ino"), walk.attrs[4].ino);
     assertEquals(0, gofer.client.getattr(walk.fids[2], attr));
     assertEquals(Files.getAttribute(dir.resolve("a/b/c"), "unix:ino"), attr.ino);
   }
@@ -146,9 +144,7 @@ class GoferTest {
     assertEquals(2 * P9.WALK_MAX, walk.pathEnd);
     byte[] p = bytes(path);
     assertEquals(
-        8,
-        gofer.client.walk(
-            walk.fids[31], p, walk.pathEnd, p.length - walk.pathEnd, -1, walk));
+        8, gofer.client.walk(walk.fids[31], p, walk.pathEnd, p.length - walk.pathEnd, -1, walk));
   }
 
   @Test
@@ -156,7 +152,13 @@ class GoferTest {
     assertEquals(
         1,
         gofer.client.create(
-            rw, bytes("new"), FileSystemCalls.O_RDWR | FileSystemCalls.O_EXCL, 04755, 12, 34, walk));
+            rw,
+            bytes("new"),
+            FileSystemCalls.O_RDWR | FileSystemCalls.O_EXCL,
+            04755,
+            12,
+            34,
+            walk));
     assertEquals(04755, walk.attrs[0].mode & 07777);
     assertEquals(12, walk.attrs[0].uid);
     assertEquals(34, walk.attrs[0].gid);
@@ -189,13 +191,7 @@ class GoferTest {
   void shouldMakeUnnamedFileAndLinkIt() throws Exception {
     long r =
         gofer.client.create(
-            rw,
-            new byte[0],
-            FileSystemCalls.O_RDWR | FileSystemCalls.O_TMPFILE,
-            0600,
-            1,
-            1,
-            walk);
+            rw, new byte[0], FileSystemCalls.O_RDWR | FileSystemCalls.O_TMPFILE, 0600, 1, 1, walk);
     assertEquals(1, r, () -> Errno.name((int) -r));
     assertEquals(2, write(walk.hostFd, "hi"));
     assertEquals(0, gofer.client.link(rw, walk.fids[0], bytes("named")));
@@ -256,8 +252,7 @@ class GoferTest {
             | P9.SETATTR_ATIME_SET
             | P9.SETATTR_MTIME
             | P9.SETATTR_MTIME_SET;
-    assertEquals(
-        0, gofer.client.setattr(f, all, 06711, 3, 4, 5, 1000, 11, -2000, 22, attr));
+    assertEquals(0, gofer.client.setattr(f, all, 06711, 3, 4, 5, 1000, 11, -2000, 22, attr));
     assertEquals(P9.S_IFREG | 06711, attr.mode);
     assertEquals(3, attr.uid);
     assertEquals(4, attr.gid);
@@ -266,8 +261,7 @@ class GoferTest {
     assertEquals(11, attr.atimeNsec);
     assertEquals(-2000, attr.mtimeSec);
     assertEquals(22, attr.mtimeNsec);
-    assertEquals(
-        0, gofer.client.setattr(f, P9.SETATTR_MTIME, 0, 0, 0, 0, 0, 0, 0, 0, attr));
+    assertEquals(0, gofer.client.setattr(f, P9.SETATTR_MTIME, 0, 0, 0, 0, 0, 0, 0, 0, attr));
     assertTrue(attr.mtimeSec > 1_600_000_000L);
     assertEquals(1000, attr.atimeSec);
   }
@@ -423,5 +417,21 @@ class GoferTest {
     int f = find("f");
     assertEquals(0, gofer.client.clunkNow(f));
     assertErrno(Errno.EBADF, gofer.client.getattr(f, attr));
+  }
+
+  @Test
+  void shouldServeLanesUpToALimit() {
+    try (RawSentry raw = new RawSentry(gofer.clientSocket.number())) {
+      assertEquals(Errno.EINVAL, raw.call(P9.TLANE, b -> b.put32(-1)));
+      assertEquals(Errno.EINVAL, raw.call(P9.TLANE, b -> b.put32(1 << 20)));
+      int made = 0;
+      int e;
+      while ((e = raw.call(P9.TLANE, b -> b.put32(1000))) == 0 && made < 100) {
+        made++;
+      }
+      assertEquals(Errno.ENOSPC, e);
+      assertTrue(made > 0 && made <= 64);
+    }
+    gofer.disconnects = 0;
   }
 }

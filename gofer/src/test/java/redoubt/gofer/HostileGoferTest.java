@@ -82,9 +82,17 @@ class HostileGoferTest {
         if (n <= 0) {
           break;
         }
-        SeqpacketSocket.send(g, buffer.haddr(0), n);
-        n = channel.receive(g, buffer.haddr(0), P9.MSIZE_MAX, true);
-        int fd = channel.takeFd();
+        int fd = -1;
+        if (buffer.memory().get(Memory.BYTE, 4) == (byte) P9.TLANE) {
+          // A lane would go past the forger.
+          buffer.begin(P9.RLERROR, buffer.tag());
+          buffer.put32(Errno.EOPNOTSUPP);
+          n = buffer.finish();
+        } else {
+          SeqpacketSocket.send(g, buffer.haddr(0), n);
+          n = channel.receive(g, buffer.haddr(0), P9.MSIZE_MAX, true);
+          fd = channel.takeFd();
+        }
         if (n <= 0) {
           break;
         }
@@ -234,16 +242,15 @@ class HostileGoferTest {
   void shouldNotStartWithAGoferOfAnotherTongue() throws Exception {
     Fd[] pair = SeqpacketSocket.pair();
     Thread liar =
-        new Thread(
-            () -> {
-              var b = new P9Buffer(Memory.mapAnonymous(4096));
-              var channel = new SeqpacketSocket.Channel();
-              channel.receive(pair[1].number(), b.haddr(0), 4096, true);
-              b.begin(P9.TVERSION + 1, P9.NOTAG);
-              b.put32(P9.MSIZE_DEFAULT);
-              RawSentry.string(b, "9P1999");
-              SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
-            });
+        new Thread(() -> {
+          var b = new P9Buffer(Memory.mapAnonymous(4096));
+          var channel = new SeqpacketSocket.Channel();
+          channel.receive(pair[1].number(), b.haddr(0), 4096, true);
+          b.begin(P9.TVERSION + 1, P9.NOTAG);
+          b.put32(P9.MSIZE_DEFAULT);
+          RawSentry.string(b, "9P1999");
+          SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
+        });
     liar.start();
     var e =
         assertThrows(
@@ -259,32 +266,30 @@ class HostileGoferTest {
     Fd[] pair = SeqpacketSocket.pair();
     var listener = new Listener();
     Thread mute =
-        new Thread(
-            () -> {
-              var b = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
-              var channel = new SeqpacketSocket.Channel();
-              channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
-              b.begin(P9.TVERSION + 1, P9.NOTAG);
-              b.put32(P9.MSIZE_DEFAULT);
-              RawSentry.string(b, P9.VERSION_REDOUBT);
-              SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
-              for (int i = 0; i < 5; i++) {
-                channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
-              }
-              pair[1].close();
-            });
+        new Thread(() -> {
+          var b = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
+          var channel = new SeqpacketSocket.Channel();
+          channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
+          b.begin(P9.TVERSION + 1, P9.NOTAG);
+          b.put32(P9.MSIZE_DEFAULT);
+          RawSentry.string(b, P9.VERSION_REDOUBT);
+          SeqpacketSocket.send(pair[1].number(), b.haddr(0), b.finish());
+          for (int i = 0; i < 5; i++) {
+            channel.receive(pair[1].number(), b.haddr(0), P9.MSIZE_MAX, true);
+          }
+          pair[1].close();
+        });
     mute.start();
     P9Client c = new P9Client(pair[0], P9.MSIZE_DEFAULT, listener);
     List<Thread> threads = new ArrayList<>();
     var failed = new AtomicInteger();
     for (int i = 0; i < 5; i++) {
       Thread t =
-          new Thread(
-              () -> {
-                if (c.getattr(0, new P9Attr()) == -Errno.EIO) {
-                  failed.incrementAndGet();
-                }
-              });
+          new Thread(() -> {
+            if (c.getattr(0, new P9Attr()) == -Errno.EIO) {
+              failed.incrementAndGet();
+            }
+          });
       threads.add(t);
       t.start();
     }

@@ -21,10 +21,28 @@ import redoubt.p9.P9Buffer;
 /** What a sentry that a guest has taken over might send. */
 class HostileSentryTest {
   private static final int[] TYPES = {
-    P9.TSTATFS, P9.TREADLINK, P9.TFSYNC, P9.TLINK, P9.TUNLINKAT, P9.TATTACH, P9.TFLUSH, P9.TCLUNK,
-    P9.TWALKATTR, P9.TOPENFD, P9.TCREATEFD, P9.TMKDIRATTR, P9.TSYMLINKATTR, P9.TMKNODATTR,
-    P9.TRENAMEAT2, P9.TREADDIRATTR, P9.TSETATTRATTR, P9.TGETXATTR, P9.TSETXATTR, P9.TLISTXATTR,
-    P9.TREMOVEXATTR, P9.TCLUNKS
+    P9.TSTATFS,
+    P9.TREADLINK,
+    P9.TFSYNC,
+    P9.TLINK,
+    P9.TUNLINKAT,
+    P9.TATTACH,
+    P9.TFLUSH,
+    P9.TCLUNK,
+    P9.TWALKATTR,
+    P9.TOPENFD,
+    P9.TCREATEFD,
+    P9.TMKDIRATTR,
+    P9.TSYMLINKATTR,
+    P9.TMKNODATTR,
+    P9.TRENAMEAT2,
+    P9.TREADDIRATTR,
+    P9.TSETATTRATTR,
+    P9.TGETXATTR,
+    P9.TSETXATTR,
+    P9.TLISTXATTR,
+    P9.TREMOVEXATTR,
+    P9.TCLUNKS
   };
 
   /** The JVM opens a jar or two at first use; have that behind before anybody counts. */
@@ -207,38 +225,35 @@ class HostileSentryTest {
   @Test
   void shouldEndOnAFrameWhoseSizeIsALie() {
     for (int lie : new int[] {-1, 1, 100}) {
-      assertEnds(
-          raw -> {
-            raw.out.begin(P9.TSTATFS, 1);
-            raw.out.put32(0);
-            int length = raw.out.finish();
-            raw.out.patch32(0, length + lie);
-            SeqpacketSocket.send(socketOf(raw), raw.out.haddr(0), length);
-          });
+      assertEnds(raw -> {
+        raw.out.begin(P9.TSTATFS, 1);
+        raw.out.put32(0);
+        int length = raw.out.finish();
+        raw.out.patch32(0, length + lie);
+        SeqpacketSocket.send(socketOf(raw), raw.out.haddr(0), length);
+      });
     }
   }
 
   @Test
   void shouldEndOnAFrameLargerThanAgreed() {
-    assertEnds(
-        raw -> {
-          int length = P9.MSIZE_DEFAULT + 1;
-          raw.out.begin(P9.TSTATFS, 1);
-          raw.out.patch32(0, length);
-          SeqpacketSocket.setSendBuffer(socketOf(raw), 2 * length);
-          SeqpacketSocket.send(socketOf(raw), raw.out.haddr(0), length);
-        });
+    assertEnds(raw -> {
+      int length = P9.MSIZE_DEFAULT + 1;
+      raw.out.begin(P9.TSTATFS, 1);
+      raw.out.patch32(0, length);
+      SeqpacketSocket.setSendBuffer(socketOf(raw), 2 * length);
+      SeqpacketSocket.send(socketOf(raw), raw.out.haddr(0), length);
+    });
   }
 
   @Test
   void shouldEndOnADescriptorFromTheSentry() {
-    assertEnds(
-        raw -> {
-          raw.out.begin(P9.TSTATFS, 1);
-          raw.out.put32(0);
-          int length = raw.out.finish();
-          new SeqpacketSocket.Channel().sendWithFd(socketOf(raw), raw.out.haddr(0), length, 0);
-        });
+    assertEnds(raw -> {
+      raw.out.begin(P9.TSTATFS, 1);
+      raw.out.put32(0);
+      int length = raw.out.finish();
+      new SeqpacketSocket.Channel().sendWithFd(socketOf(raw), raw.out.haddr(0), length, 0);
+    });
   }
 
   @Test

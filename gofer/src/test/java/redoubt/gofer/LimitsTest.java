@@ -106,25 +106,24 @@ class LimitsTest {
       for (int t = 0; t < threads; t++) {
         int me = t;
         Thread thread =
-            new Thread(
-                () -> {
-                  P9Walk walk = new P9Walk();
-                  P9Attr attr = new P9Attr();
-                  byte[] path = bytes("t" + me + "/f");
-                  for (int i = 0; i < 200; i++) {
-                    long n = gofer.client.walk(rw, path, 0, path.length, 0, walk);
-                    if (n != 2 || walk.attrs[1].ino != inos[me] || walk.hostFd < 0) {
-                      return;
-                    }
-                    FileSystemCalls.close(walk.takeHostFd());
-                    if (gofer.client.getattr(walk.fids[1], attr) != 0 || attr.size != me) {
-                      return;
-                    }
-                    gofer.client.clunk(walk.fids[0]);
-                    gofer.client.clunk(walk.fids[1]);
-                  }
-                  good.incrementAndGet();
-                });
+            new Thread(() -> {
+              P9Walk walk = new P9Walk();
+              P9Attr attr = new P9Attr();
+              byte[] path = bytes("t" + me + "/f");
+              for (int i = 0; i < 200; i++) {
+                long n = gofer.client.walk(rw, path, 0, path.length, 0, walk);
+                if (n != 2 || walk.attrs[1].ino != inos[me] || walk.hostFd < 0) {
+                  return;
+                }
+                FileSystemCalls.close(walk.takeHostFd());
+                if (gofer.client.getattr(walk.fids[1], attr) != 0 || attr.size != me) {
+                  return;
+                }
+                gofer.client.clunk(walk.fids[0]);
+                gofer.client.clunk(walk.fids[1]);
+              }
+              good.incrementAndGet();
+            });
         all.add(thread);
         thread.start();
       }

@@ -54,8 +54,7 @@ final class TestGofer implements AutoCloseable, P9Client.Listener {
     };
     redoubt.host.ProcessCalls.umask(0);
     int proc = open("/proc/self/fd");
-    server =
-        new GoferServer(pair[1].release(), proc, attaches, maxFids, new Log(-1), hasOpenat2);
+    server = new GoferServer(pair[1].release(), proc, attaches, maxFids, new Log(-1), hasOpenat2);
     Worker[] workers = new Worker[threads];
     for (int i = 0; i < threads; i++) {
       workers[i] = new Worker(server);

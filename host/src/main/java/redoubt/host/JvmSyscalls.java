@@ -13,7 +13,9 @@ import redoubt.abi.Nr;
  * asks for many things that it can do without. What no honest JVM calls is in {@link #killHostile}.
  */
 public final class JvmSyscalls {
-  /** CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | SETTLS | PARENT_SETTID | CHILD_CLEARTID. */
+  /**
+   * CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | SETTLS | PARENT_SETTID | CHILD_CLEARTID.
+   */
   private static final int CLONE_PTHREAD = 0x3d0f00;
 
   /** CLONE_DETACHED, which musl adds and the kernel ignores. */
@@ -43,9 +45,7 @@ public final class JvmSyscalls {
         .allow(Nr.RT_SIGRETURN, "return from SIGSEGV at safepoints and null checks")
         .allow(Nr.SIGALTSTACK, "stacks for signal handlers of new threads")
         .allow(
-            Nr.TGKILL,
-            "signals between the JVM's own threads",
-            SeccompFilter.equal(0, (int) pid))
+            Nr.TGKILL, "signals between the JVM's own threads", SeccompFilter.equal(0, (int) pid))
         .allow(
             Nr.CLONE,
             "new threads, nothing else",

@@ -65,7 +65,10 @@ public final class Memory {
     return MemorySegment.ofAddress(address).reinterpret(length);
   }
 
-  /** Unmaps a segment that {@link #mapShared} or {@link #mapAnonymous} returned. No access may follow. */
+  /**
+   * Unmaps a segment that {@link #mapShared} or {@link #mapAnonymous} returned. No access may
+   * follow.
+   */
   public static void unmap(MemorySegment segment) {
     RawSyscall.syscall(Nr.MUNMAP, segment.address(), segment.byteSize());
   }

@@ -10,6 +10,9 @@ public final class ProcessCalls {
   private static final int PR_SET_DUMPABLE = 4;
   private static final int PR_SET_NO_NEW_PRIVS = 38;
 
+  /** Processors that {@link #pinThread} knows: the numbers below this. */
+  public static final int CPUS_MAX = 1024;
+
   private ProcessCalls() {}
 
   /** Raises the limit on open descriptors to its hard value and {@return that value} */
@@ -27,6 +30,15 @@ public final class ProcessCalls {
             RawSyscall.syscall(Nr.PRLIMIT64, 0, RLIMIT_NOFILE, limit.address(), 0));
       }
       return hard;
+    }
+  }
+
+  /** Keeps the calling thread on one processor; returns 0 or -errno. */
+  public static long pinThread(int cpu) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment mask = arena.allocate(CPUS_MAX / 8, 8);
+      mask.set(Memory.LONG, cpu / 64 * 8L, 1L << (cpu % 64));
+      return RawSyscall.syscall(Nr.SCHED_SETAFFINITY, 0, CPUS_MAX / 8, mask.address());
     }
   }
 

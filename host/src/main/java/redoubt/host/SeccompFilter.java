@@ -116,8 +116,7 @@ public final class SeccompFilter {
 
   /** Holds if of the low 32 bits those in {@code mask} are as in {@code value}. */
   public static Check masked(int argument, int mask, int value) {
-    return new Check(
-        Check.Kind.MASKED_32, argument, mask & 0xffffffffL, value & 0xffffffffL);
+    return new Check(Check.Kind.MASKED_32, argument, mask & 0xffffffffL, value & 0xffffffffL);
   }
 
   /** Holds if the argument as an {@code int} is not negative: for descriptors, not AT_FDCWD. */
@@ -337,6 +336,9 @@ public final class SeccompFilter {
 
   @Override
   public String toString() {
-    return "seccomp filter of " + rules.size() + " calls " + Arrays.toString(rules.keySet().toArray());
+    return "seccomp filter of "
+        + rules.size()
+        + " calls "
+        + Arrays.toString(rules.keySet().toArray());
   }
 }

@@ -119,6 +119,9 @@ public final class SeqpacketSocket {
     private final MemorySegment header = Memory.allocateGlobal(BYTES);
     private int receivedFd = -1;
 
+    /** Makes a channel; its memory is never given back. */
+    public Channel() {}
+
     /**
      * Sends one message with one descriptor, which stays open here too.
      *

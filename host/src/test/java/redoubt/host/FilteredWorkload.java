@@ -42,14 +42,13 @@ final class FilteredWorkload {
     var pool = Executors.newFixedThreadPool(8);
     for (int t = 0; t < 16; t++) {
       int seed = t;
-      pool.submit(
-          () -> {
-            Object[] keep = new Object[64];
-            for (int i = 0; i < 20_000; i++) {
-              keep[i & 63] = new byte[(i * 31 + seed) & 0xfff];
-            }
-            return BigInteger.valueOf(seed + 2).pow(200).mod(BigInteger.TEN);
-          });
+      pool.submit(() -> {
+        Object[] keep = new Object[64];
+        for (int i = 0; i < 20_000; i++) {
+          keep[i & 63] = new byte[(i * 31 + seed) & 0xfff];
+        }
+        return BigInteger.valueOf(seed + 2).pow(200).mod(BigInteger.TEN);
+      });
     }
     pool.shutdown();
     boolean ended = pool.awaitTermination(60, TimeUnit.SECONDS);

@@ -75,6 +75,9 @@ public final class P9 {
   /** Clunks many fids. */
   public static final int TCLUNKS = 226;
 
+  /** Makes one more socket, which the gofer answers on one processor. */
+  public static final int TLANE = 228;
+
   public static final String VERSION_LINUX = "9P2000.L";
   public static final String VERSION_REDOUBT = "9P2000.L.redoubt";
 

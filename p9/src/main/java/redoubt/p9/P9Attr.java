@@ -44,6 +44,8 @@ public final class P9Attr {
   public int ctimeNsec;
   public int btimeNsec;
 
+  public P9Attr() {}
+
   /** {@return the file type, S_IFREG and kin} */
   public int type() {
     return mode & P9.S_IFMT;

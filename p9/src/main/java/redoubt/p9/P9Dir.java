@@ -55,8 +55,7 @@ public final class P9Dir implements AutoCloseable {
 
   /** Copies the entry's name; {@code to} has room for NAME_MAX bytes from {@code at} on. */
   public void copyName(byte[] to, int at) {
-    MemorySegment.copy(
-        buffer.memory(), ValueLayout.JAVA_BYTE, nameOffset, to, at, nameLength);
+    MemorySegment.copy(buffer.memory(), ValueLayout.JAVA_BYTE, nameOffset, to, at, nameLength);
   }
 
   /** {@return the memory in which {@link #nameOffset} counts} */

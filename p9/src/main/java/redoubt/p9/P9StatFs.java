@@ -12,6 +12,8 @@ public final class P9StatFs {
   public long fsid;
   public int namelen;
 
+  public P9StatFs() {}
+
   void read(P9Buffer in) {
     type = in.get32();
     bsize = in.get32();

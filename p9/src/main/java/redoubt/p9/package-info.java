@@ -5,7 +5,8 @@
  * redoubt.p9.P9Client} the sentry's side; the gofer's side is {@code redoubt.gofer}. The messages
  * that are ours stand in docs/design/9p.md.
  *
- * <p>Locks: {@code P9Client.mu}, a leaf; nothing is called and nothing blocks while it is held.
+ * <p>Locks: {@code P9Client.mu} (fids) and {@code P9Lane.mu} (calls), both leaves: nothing is
+ * called and nothing blocks while one is held.
  *
  * <p>Read {@link redoubt.p9.P9Client} first.
  */
