@@ -1,0 +1,103 @@
+package redoubt.sentry.boot;
+
+import java.util.List;
+import redoubt.host.Fd;
+import redoubt.host.HostLog;
+import redoubt.host.ProcessCalls;
+import redoubt.host.RawSyscall;
+import redoubt.sentry.control.BootFds;
+import redoubt.sentry.control.HostRoot;
+import redoubt.sentry.control.ProcessConfig;
+import redoubt.sentry.control.SandboxConfig;
+import redoubt.sentry.fs.FileSystems;
+import redoubt.sentry.fs.dev.Devices;
+import redoubt.sentry.fs.kernfs.HostFacts;
+import redoubt.sentry.fs.proc.ProcFs;
+import redoubt.sentry.fs.tmpfs.TmpFs;
+import redoubt.sentry.fs.tmpfs.TmpFsOptions;
+import redoubt.sentry.ipc.Ipc;
+import redoubt.sentry.kernel.Container;
+import redoubt.sentry.kernel.FdTable;
+import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.kernel.Task;
+import redoubt.sentry.mm.MemoryFile;
+import redoubt.sentry.platform.systrap.Systrap;
+import redoubt.sentry.strace.Strace;
+import redoubt.sentry.strace.StraceObserver;
+import redoubt.sentry.syscalls.Amd64Syscalls;
+import redoubt.sentry.vfs.Dentry;
+import redoubt.sentry.vfs.VfsPath;
+
+/** The real machine: systrap stubs, files from the gofer, confinement by the host kernel. */
+final class SentryMachine implements SandboxKernel.Machine {
+  private final HostLog log;
+
+  SentryMachine(HostLog log) {
+    this.log = log;
+  }
+
+  @Override
+  public SandboxKernel.Booted boot(SandboxConfig config) {
+    Systrap platform = new Systrap(new Fd(BootFds.KEEPER));
+    Kernel kernel = new Kernel(platform, MemoryFile.create("redoubt-memory"), Amd64Syscalls::dispatch);
+    kernel.cpus = config.cpus();
+    kernel.totalMemoryBytes = config.memoryBytes();
+    kernel.register(HostFacts.class, HostFacts.read());
+    FileSystems types = new FileSystems();
+    kernel.register(FileSystems.class, types);
+    registerTypes(kernel, types);
+    Ipc.install(kernel);
+    Devices.register(kernel);
+    if (config.strace()) {
+      kernel.observer = new StraceObserver(new Strace(Strace.toFd(new Fd(BootFds.LOG)), 64, null));
+    }
+    BootMessages.write(kernel, config);
+    return new SandboxKernel.Booted(kernel, new ContainerBuilder(kernel, types, new HostStdio()));
+  }
+
+  private static void registerTypes(Kernel kernel, FileSystems types) {
+    types.register("tmpfs", (c, source, options) -> tmpfs(kernel, options));
+    types.register("devtmpfs", (c, source, options) -> {
+      TmpFs fs = tmpfs(kernel, options);
+      Devices.populate(fs.root());
+      Devices.populateMachine(fs.root());
+      return fs;
+    });
+    types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids));
+  }
+
+  private static TmpFs tmpfs(Kernel kernel, List<String> options) {
+    return new TmpFs(kernel.memoryFile(), kernel.platform(), TmpFsOptions.parse(String.join(",", options), kernel.totalMemoryBytes));
+  }
+
+  @Override
+  public void confine() {
+    ProcessCalls.setNotDumpable();
+    HostRoot.detach(new Fd(BootFds.READY));
+    SentryFilter.make().install();
+  }
+
+  @Override
+  public void halt(int exitCode) {
+    RawSyscall.syscall(redoubt.abi.Nr.EXIT_GROUP, exitCode);
+  }
+
+  HostLog log() {
+    return log;
+  }
+
+  /** Standard files that are the host's own streams. */
+  private static final class HostStdio implements ContainerBuilder.StdioFactory {
+    @Override
+    public void install(Kernel kernel, Container container, ProcessConfig p, List<Fd> fds, FdTable table) {
+      var root = container.mounts.root();
+      for (Fd fd : fds) {
+        VfsPath place = new VfsPath(root, Dentry.anonymous(root.root.inode(), "host:[" + fd.number() + "]"));
+        table.install(new BlockingHostFile(place, fd), 0, false, 1 << 20);
+      }
+    }
+
+    @Override
+    public void started(Task t, ProcessConfig p) {}
+  }
+}
