@@ -45,8 +45,10 @@ final class Context {
         .value("platform", "NAME", "how guest code is run: systrap (default)")
         .flag("no-patch", "do not patch system call sites in guest text")
         .value("network", "KIND", "none (default): loopback only")
-        .value("overlay", "WHAT", "root (default): writes to the root stay in memory; none: they"
-            + " go to the host")
+        .value(
+            "overlay",
+            "WHAT",
+            "root (default): writes to the root stay in memory; none: they" + " go to the host")
         .flag("ignore-cgroups", "use no control groups of the host")
         .flag("systemd-cgroup", "take cgroupsPath as slice:prefix:name")
         .value("rootless", "MODE", "accepted for compatibility")

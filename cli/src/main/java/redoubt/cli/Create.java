@@ -17,9 +17,9 @@ final class Create implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt create --bundle /my/bundle c1
-          redoubt start c1
-        """;
+      redoubt create --bundle /my/bundle c1
+      redoubt start c1
+    """;
   }
 
   @Override

@@ -19,8 +19,8 @@ final class Debug implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt debug --stacks c1
-        """;
+      redoubt debug --stacks c1
+    """;
   }
 
   @Override

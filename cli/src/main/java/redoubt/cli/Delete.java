@@ -17,8 +17,8 @@ final class Delete implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt delete --force c1
-        """;
+      redoubt delete --force c1
+    """;
   }
 
   @Override

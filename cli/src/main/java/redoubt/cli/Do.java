@@ -26,11 +26,11 @@ final class Do implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt do dmesg
-          redoubt do sh -c 'touch /etc/gone; ls -l /etc/gone'    the host's /etc is untouched
-          redoubt --strace do ls /
-          redoubt do --root /my/rootfs --volume /data:/mnt bash
-        """;
+      redoubt do dmesg
+      redoubt do sh -c 'touch /etc/gone; ls -l /etc/gone'    the host's /etc is untouched
+      redoubt --strace do ls /
+      redoubt do --root /my/rootfs --volume /data:/mnt bash
+    """;
   }
 
   @Override
@@ -64,22 +64,36 @@ final class Do implements Verb {
     long caps = user[0] == 0 ? Capabilities.ALL : 0;
     var process =
         new Process(
-            flags.rest(), env, cwd, terminal, 0, 0, user[0], user[1], -1, List.of(),
-            Capabilities.ALL, caps, caps, 0, 0, List.of(), false, 0);
+            flags.rest(),
+            env,
+            cwd,
+            terminal,
+            0,
+            0,
+            user[0],
+            user[1],
+            -1,
+            List.of(),
+            Capabilities.ALL,
+            caps,
+            caps,
+            0,
+            0,
+            List.of(),
+            false,
+            0);
     var mounts = new ArrayList<Spec.Mount>();
     mounts.add(new Spec.Mount("/proc", "proc", "proc", List.of()));
     mounts.add(new Spec.Mount("/dev", "tmpfs", "dev", List.of("nosuid", "mode=755")));
     mounts.add(
         new Spec.Mount(
             "/dev/pts", "devpts", "devpts", List.of("nosuid", "noexec", "ptmxmode=0666")));
-    mounts.add(
-        new Spec.Mount("/dev/shm", "tmpfs", "shm", List.of("nosuid", "nodev", "mode=1777")));
+    mounts.add(new Spec.Mount("/dev/shm", "tmpfs", "shm", List.of("nosuid", "nodev", "mode=1777")));
     mounts.add(new Spec.Mount("/sys", "sysfs", "sysfs", List.of("ro")));
     for (String directory : List.of("/run", "/tmp")) {
       if (root.equals("/") && !cwd.startsWith(directory + "/")) {
         String mode = directory.equals("/tmp") ? "mode=1777" : "mode=755";
-        mounts.add(
-            new Spec.Mount(directory, "tmpfs", "tmpfs", List.of("nosuid", "nodev", mode)));
+        mounts.add(new Spec.Mount(directory, "tmpfs", "tmpfs", List.of("nosuid", "nodev", mode)));
       }
     }
     for (String volume : flags.all("volume")) {
@@ -90,8 +104,7 @@ final class Do implements Verb {
       String source = new java.io.File(volume.substring(0, colon)).getAbsolutePath();
       mounts.add(new Spec.Mount(volume.substring(colon + 1), "bind", source, List.of("bind")));
     }
-    var linux =
-        new Spec.Linux(List.of(), "", Resources.NONE, List.of(), List.of(), Map.of());
+    var linux = new Spec.Linux(List.of(), "", Resources.NONE, List.of(), List.of(), Map.of());
     var spec =
         new Spec(
             Spec.VERSION,

@@ -23,8 +23,8 @@ final class Events implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt events --stats c1
-        """;
+      redoubt events --stats c1
+    """;
   }
 
   @Override

@@ -33,10 +33,10 @@ final class Exec implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt exec c1 ls -l /
-          redoubt exec --tty c1 bash
-          redoubt exec --detach --pid-file /run/e.pid --process process.json c1
-        """;
+      redoubt exec c1 ls -l /
+      redoubt exec --tty c1 bash
+      redoubt exec --detach --pid-file /run/e.pid --process process.json c1
+    """;
   }
 
   @Override
@@ -139,15 +139,32 @@ final class Exec implements Verb {
     return override(process, flags);
   }
 
-  /** {@return the container's own process}, whose environment and rights an executed one takes over */
+  /**
+   * {@return the container's own process}, whose environment and rights an executed one takes over
+   */
   private static Process containerProcess(ContainerState state) {
     String text = HostFiles.readText(state.bundle() + "/config.json", 16 << 20);
     Process process = text == null ? null : parsed(text);
     if (process == null) {
       return new Process(
-          List.of("none"), List.of("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-          "/", false, 0, 0, 0, 0, -1, List.of(), Capabilities.ALL, Capabilities.ALL,
-          Capabilities.ALL, 0, 0, List.of(), false, 0);
+          List.of("none"),
+          List.of("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+          "/",
+          false,
+          0,
+          0,
+          0,
+          0,
+          -1,
+          List.of(),
+          Capabilities.ALL,
+          Capabilities.ALL,
+          Capabilities.ALL,
+          0,
+          0,
+          List.of(),
+          false,
+          0);
     }
     return process;
   }
@@ -183,8 +200,7 @@ final class Exec implements Verb {
       }
       caps |= 1L << bit;
     }
-    boolean terminal =
-        p.terminal() || flags.is("tty");
+    boolean terminal = p.terminal() || flags.is("tty");
     return new Process(
         p.args(),
         env,

@@ -17,8 +17,8 @@ final class Features implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt features
-        """;
+      redoubt features
+    """;
   }
 
   @Override

@@ -7,7 +7,8 @@ import java.util.Map;
 
 /**
  * The flags of a verb, and what a command line gave them. Go's forms are understood: {@code -name},
- * {@code --name}, {@code --name=value}, {@code --name value}, one-letter names, and {@code --} to end.
+ * {@code --name}, {@code --name=value}, {@code --name value}, one-letter names, and {@code --} to
+ * end.
  */
 final class Flags {
   private record Flag(String name, String letter, String value, String help) {
@@ -155,7 +156,8 @@ final class Flags {
   void describe(StringBuilder out) {
     for (Flag flag : shown) {
       String left =
-          "  --" + flag.name
+          "  --"
+              + flag.name
               + (flag.letter.isEmpty() ? "" : ", -" + flag.letter)
               + (flag.isSwitch() ? "" : " " + flag.value);
       out.append(left).repeat(' ', Math.max(2, 30 - left.length())).append(flag.help).append('\n');

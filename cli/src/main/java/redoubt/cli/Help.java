@@ -15,9 +15,9 @@ final class Help implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt help platforms
-          redoubt help syscalls --format=csv
-        """;
+      redoubt help platforms
+      redoubt help syscalls --format=csv
+    """;
   }
 
   @Override

@@ -27,9 +27,9 @@ final class Install implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt install && systemctl reload docker
-          docker run --runtime=redoubt --network=none debian true
-        """;
+      redoubt install && systemctl reload docker
+      docker run --runtime=redoubt --network=none debian true
+    """;
   }
 
   @Override
@@ -99,8 +99,14 @@ final class Install implements Verb {
     }
     String table = "plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes." + name;
     String entry =
-        MARK + "[" + table + "]\n  runtime_type = \"io.containerd.runc.v2\"\n[" + table
-            + ".options]\n  BinaryName = \"" + command + "\"\n";
+        MARK
+            + "["
+            + table
+            + "]\n  runtime_type = \"io.containerd.runc.v2\"\n["
+            + table
+            + ".options]\n  BinaryName = \""
+            + command
+            + "\"\n";
     replace(path, text + (text.isEmpty() || text.endsWith("\n") ? "" : "\n") + entry);
   }
 

@@ -17,9 +17,9 @@ final class Kill implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt kill c1 KILL
-          redoubt kill --all c1 15
-        """;
+      redoubt kill c1 KILL
+      redoubt kill --all c1 15
+    """;
   }
 
   @Override

@@ -22,15 +22,13 @@ final class ListContainers implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt list --format json
-        """;
+      redoubt list --format json
+    """;
   }
 
   @Override
   public void declare(Flags flags) {
-    flags
-        .value("format|f", "FORMAT", "table (default) or json")
-        .flag("quiet|q", "ids only");
+    flags.value("format|f", "FORMAT", "table (default) or json").flag("quiet|q", "ids only");
   }
 
   @Override

@@ -19,8 +19,25 @@ public final class Main {
 
   private static final List<String> VERBS =
       List.of(
-          "do", "run", "create", "start", "exec", "kill", "delete", "state", "list", "ps", "top",
-          "pause", "resume", "events", "spec", "features", "debug", "install", "help");
+          "do",
+          "run",
+          "create",
+          "start",
+          "exec",
+          "kill",
+          "delete",
+          "state",
+          "list",
+          "ps",
+          "top",
+          "pause",
+          "resume",
+          "events",
+          "spec",
+          "features",
+          "debug",
+          "install",
+          "help");
 
   private Main() {}
 

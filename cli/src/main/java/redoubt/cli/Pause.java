@@ -17,8 +17,8 @@ final class Pause implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt pause c1
-        """;
+      redoubt pause c1
+    """;
   }
 
   @Override

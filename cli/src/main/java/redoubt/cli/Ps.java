@@ -20,9 +20,9 @@ final class Ps implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt ps c1
-          redoubt ps --format json c1
-        """;
+      redoubt ps c1
+      redoubt ps --format json c1
+    """;
   }
 
   @Override

@@ -17,8 +17,8 @@ final class Resume implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt resume c1
-        """;
+      redoubt resume c1
+    """;
   }
 
   @Override

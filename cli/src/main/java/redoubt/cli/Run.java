@@ -18,9 +18,9 @@ final class Run implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt run --bundle /my/bundle c1     in the foreground; the exit code is the container's
-          redoubt run --detach --pid-file /run/c1.pid --bundle /my/bundle c1
-        """;
+      redoubt run --bundle /my/bundle c1     in the foreground; the exit code is the container's
+      redoubt run --detach --pid-file /run/c1.pid --bundle /my/bundle c1
+    """;
   }
 
   static void declareCreate(Flags flags) {
@@ -66,8 +66,7 @@ final class Run implements Verb {
       return 0;
     }
     boolean hooks = !bundle.spec().hooks().poststop().isEmpty();
-    container.hold(
-        hooks ? context.again(List.of("delete", "--force", id)) : List.of());
+    container.hold(hooks ? context.again(List.of("delete", "--force", id)) : List.of());
     return 0;
   }
 }

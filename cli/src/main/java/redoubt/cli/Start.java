@@ -17,8 +17,8 @@ final class Start implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt start c1
-        """;
+      redoubt start c1
+    """;
   }
 
   @Override

@@ -1,7 +1,5 @@
 package redoubt.cli;
 
-
-
 /** Print the state of a container as JSON. */
 final class State implements Verb {
   @Override
@@ -17,8 +15,8 @@ final class State implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt state c1
-        """;
+      redoubt state c1
+    """;
   }
 
   @Override

@@ -24,8 +24,8 @@ final class Top implements Verb {
   @Override
   public String examples() {
     return """
-          redoubt top --count 1 c1
-        """;
+      redoubt top --count 1 c1
+    """;
   }
 
   @Override

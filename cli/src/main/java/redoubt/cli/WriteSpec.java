@@ -24,8 +24,8 @@ final class WriteSpec implements Verb {
   @Override
   public String examples() {
     return """
-          cd /my/bundle && mkdir rootfs && redoubt spec
-        """;
+      cd /my/bundle && mkdir rootfs && redoubt spec
+    """;
   }
 
   @Override

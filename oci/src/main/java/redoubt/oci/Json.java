@@ -7,8 +7,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON value (RFC 8259). Numbers keep their text, so that no digit of a 64-bit one is lost; objects
- * keep the order of their members.
+ * A JSON value (RFC 8259). Numbers keep their text, so that no digit of a 64-bit one is lost;
+ * objects keep the order of their members.
  */
 public sealed interface Json {
   /** An object; the map is the value's own and may be filled. */

@@ -6,8 +6,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code linux.resources}: what the host's cgroup of the sandbox is limited to. Null where nothing is
- * asked for; bytes and microseconds as in the specification.
+ * {@code linux.resources}: what the host's cgroup of the sandbox is limited to. Null where nothing
+ * is asked for; bytes and microseconds as in the specification.
  */
 public record Resources(
     @Nullable Long memoryLimit,
@@ -29,8 +29,8 @@ public record Resources(
   /** Nothing limited. */
   public static final Resources NONE =
       new Resources(
-          null, null, null, null, false, null, null, null, "", "", null, null, List.of(),
-          List.of(), Map.of());
+          null, null, null, null, false, null, null, null, "", "", null, null, List.of(), List.of(),
+          Map.of());
 
   /**
    * A device's rate.

@@ -6,9 +6,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A {@code config.json} of the OCI runtime specification 1.x, validated: the parts that a sandbox can
- * use. What has no meaning here (seccomp, AppArmor and SELinux labels, devices: the sandbox's kernel has
- * its own) is accepted and left out.
+ * A {@code config.json} of the OCI runtime specification 1.x, validated: the parts that a sandbox
+ * can use. What has no meaning here (seccomp, AppArmor and SELinux labels, devices: the sandbox's
+ * kernel has its own) is accepted and left out.
  */
 public record Spec(
     String ociVersion,

@@ -17,8 +17,7 @@ public final class SpecText {
     process.put("args", strings("sh"));
     process.put(
         "env",
-        strings(
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"));
+        strings("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"));
     process.put("cwd", "/");
     var capabilities = new Json.Obj();
     for (String set : List.of("bounding", "effective", "permitted")) {
@@ -40,8 +39,15 @@ public final class SpecText {
     linux.put(
         "maskedPaths",
         strings(
-            "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-            "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware",
+            "/proc/acpi",
+            "/proc/asound",
+            "/proc/kcore",
+            "/proc/keys",
+            "/proc/latency_stats",
+            "/proc/timer_list",
+            "/proc/timer_stats",
+            "/proc/sched_debug",
+            "/sys/firmware",
             "/proc/scsi"));
     linux.put(
         "readonlyPaths",
@@ -59,21 +65,25 @@ public final class SpecText {
   private static Json.Arr mounts() {
     var mounts = new Json.Arr();
     mounts.add(mount("/proc", "proc", "proc"));
-    mounts.add(
-        mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"));
-    mounts.add(
-        mount(
-            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
-            "mode=0620", "gid=5"));
+    mounts.add(mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"));
     mounts.add(
         mount(
-            "/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            "nosuid",
+            "noexec",
+            "newinstance",
+            "ptmxmode=0666",
+            "mode=0620",
+            "gid=5"));
+    mounts.add(
+        mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
     mounts.add(mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"));
     return mounts.add(mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"));
   }
 
-  private static Json.Obj mount(
-      String destination, String type, String source, String... options) {
+  private static Json.Obj mount(String destination, String type, String source, String... options) {
     var mount = new Json.Obj().put("destination", destination).put("type", type);
     mount.put("source", source);
     return options.length == 0 ? mount : mount.put("options", strings(options));
@@ -82,8 +92,7 @@ public final class SpecText {
   /** {@return what {@code features} prints: features-linux of the runtime specification} */
   public static Json.Obj features(String version) {
     var linux = new Json.Obj();
-    linux.put(
-        "namespaces", strings("cgroup", "ipc", "mount", "network", "pid", "user", "uts"));
+    linux.put("namespaces", strings("cgroup", "ipc", "mount", "network", "pid", "user", "uts"));
     linux.put("capabilities", Json.Arr.ofStrings(Capabilities.names()));
     linux.put(
         "cgroup",
@@ -100,11 +109,43 @@ public final class SpecText {
     var options = new ArrayList<String>();
     for (String option :
         List.of(
-            "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "lazytime",
-            "loud", "mand", "noatime", "nodev", "nodiratime", "noexec", "nolazytime", "nomand",
-            "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "rbind", "relatime",
-            "ro", "rprivate", "rro", "rslave", "runbindable", "rw", "silent", "slave",
-            "strictatime", "suid", "symfollow", "sync", "unbindable")) {
+            "async",
+            "atime",
+            "bind",
+            "defaults",
+            "dev",
+            "diratime",
+            "dirsync",
+            "exec",
+            "lazytime",
+            "loud",
+            "mand",
+            "noatime",
+            "nodev",
+            "nodiratime",
+            "noexec",
+            "nolazytime",
+            "nomand",
+            "norelatime",
+            "nostrictatime",
+            "nosuid",
+            "nosymfollow",
+            "private",
+            "rbind",
+            "relatime",
+            "ro",
+            "rprivate",
+            "rro",
+            "rslave",
+            "runbindable",
+            "rw",
+            "silent",
+            "slave",
+            "strictatime",
+            "suid",
+            "symfollow",
+            "sync",
+            "unbindable")) {
       options.add(option);
     }
     return new Json.Obj()
@@ -113,7 +154,11 @@ public final class SpecText {
         .put(
             "hooks",
             strings(
-                "prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+                "prestart",
+                "createRuntime",
+                "createContainer",
+                "startContainer",
+                "poststart",
                 "poststop"))
         .put("mountOptions", Json.Arr.ofStrings(options))
         .put("linux", linux)

@@ -13,8 +13,8 @@ import redoubt.host.HostFiles;
 import redoubt.oci.Resources;
 
 /**
- * The host's control groups of a sandbox, version 1 and 2: all its processes are in them, so that limits
- * hold whatever happens inside.
+ * The host's control groups of a sandbox, version 1 and 2: all its processes are in them, so that
+ * limits hold whatever happens inside.
  */
 public final class Cgroups {
   private final Map<String, String> mounts; // controller -> mount point; "" for version 2
@@ -120,8 +120,12 @@ public final class Cgroups {
   }
 
   private static boolean limitsAnything(Resources r) {
-    return r.memoryLimit() != null || r.cpuQuota() != null || r.cpuShares() != null
-        || r.pidsLimit() != null || !r.cpus().isEmpty() || !r.unified().isEmpty();
+    return r.memoryLimit() != null
+        || r.cpuQuota() != null
+        || r.cpuShares() != null
+        || r.pidsLimit() != null
+        || !r.cpus().isEmpty()
+        || !r.unified().isEmpty();
   }
 
   // ---- version 1
@@ -184,7 +188,9 @@ public final class Cgroups {
     }
   }
 
-  /** Makes the group in a controller's hierarchy and marks it to be joined; null if there is none. */
+  /**
+   * Makes the group in a controller's hierarchy and marks it to be joined; null if there is none.
+   */
   private @Nullable String join(String controller, String below) {
     String mount = mounts.get(controller);
     if (mount == null) {
@@ -329,7 +335,13 @@ public final class Cgroups {
     long r = tryWrite(path, text);
     if (r < 0) {
       throw new SandboxException(
-          "linux.resources." + what + ": the host refused '" + text + "' for " + path + ": "
+          "linux.resources."
+              + what
+              + ": the host refused '"
+              + text
+              + "' for "
+              + path
+              + ": "
               + Errno.message((int) -r));
     }
   }

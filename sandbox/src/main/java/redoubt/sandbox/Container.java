@@ -57,7 +57,8 @@ public final class Container {
   /**
    * Creates a container.
    *
-   * @throws SandboxException if it cannot be; so do SpecException, HostException and ControlException
+   * @throws SandboxException if it cannot be; so do SpecException, HostException and
+   *     ControlException
    */
   public static Container create(
       StateDirectory directory, Spec spec, CreateOptions options, Installation installation) {
@@ -162,7 +163,9 @@ public final class Container {
       pid = 0;
       String line = lastLogLine();
       throw new SandboxException(
-          "the sandbox's kernel ended while it booted (exit code " + code + ")"
+          "the sandbox's kernel ended while it booted (exit code "
+              + code
+              + ")"
               + (line.isEmpty() ? "" : ": " + line));
     }
   }
@@ -192,8 +195,7 @@ public final class Container {
     Cgroups cgroups = Cgroups.ofHost();
     String path = spec.linux().cgroupsPath();
     try {
-      cgroups.apply(
-          path.isEmpty() ? "/redoubt/" + directory.id() : path, spec.linux().resources());
+      cgroups.apply(path.isEmpty() ? "/redoubt/" + directory.id() : path, spec.linux().resources());
     } finally {
       cgroupDirectories.addAll(cgroups.made());
     }
@@ -243,8 +245,7 @@ public final class Container {
       int to = BootFds.GOFER_FIRST_ATTACH + i;
       fds[firstAttach + i] = point.fd().number();
       plan.add("attach", (firstAttach + i) + " " + to);
-      gofer.add(
-          "--attach=" + point.name() + ":" + to + ":" + (point.readonly() ? "ro" : "rw"));
+      gofer.add("--attach=" + point.name() + ":" + to + ":" + (point.readonly() ? "ro" : "rw"));
     }
     plan.add("log", 2).add("owner", 5).add("listener", 6).add("root", directory.path());
     plan.addAll("bind", installation.binds()).addAll("cgroup", procs);
@@ -275,8 +276,7 @@ public final class Container {
       fds[4] = statusEnd.number();
       fds[5] = owner.number();
       fds[6] = listener.number();
-      launcherPid =
-          Spawn.spawn(installation.launcher(), List.of("launcher"), List.of(), fds);
+      launcherPid = Spawn.spawn(installation.launcher(), List.of("launcher"), List.of(), fds);
     } catch (RuntimeException e) {
       status[0].close();
       throw e;
@@ -294,8 +294,7 @@ public final class Container {
       return HostFiles.duplicate(2);
     }
     String path = options.debugLog() == null ? directory.logPath() : options.debugLog();
-    return HostFiles.open(
-        path, HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_APPEND, 0600);
+    return HostFiles.open(path, HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_APPEND, 0600);
   }
 
   /** Reads the launcher's answer: the pid, and an end without an error. */
@@ -372,8 +371,8 @@ public final class Container {
   }
 
   /**
-   * Becomes a small program that stands for the container until it ends, forwards signals and terminal,
-   * and removes every trace. Does not return.
+   * Becomes a small program that stands for the container until it ends, forwards signals and
+   * terminal, and removes every trace. Does not return.
    *
    * @param finish command to run after the end for poststop hooks, or empty
    */

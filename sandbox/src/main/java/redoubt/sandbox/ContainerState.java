@@ -4,13 +4,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import redoubt.host.HostFiles;
 import redoubt.oci.Json;
 import redoubt.oci.Spec;
 
 /**
- * What {@code state.json} says of a container. The process's start time tells it from a later one with
- * the same pid.
+ * What {@code state.json} says of a container. The process's start time tells it from a later one
+ * with the same pid.
  *
  * @param started whether {@code start} was called; {@code paused} whether it is paused
  * @param cgroups directories made for it, parents first
@@ -39,8 +38,18 @@ public record ContainerState(
 
   public ContainerState withStarted(boolean nowStarted, boolean nowPaused) {
     return new ContainerState(
-        id, pid, pidStartTime, bundle, rootfs, created, owner, nowStarted, nowPaused, annotations,
-        cgroups, hooks);
+        id,
+        pid,
+        pidStartTime,
+        bundle,
+        rootfs,
+        created,
+        owner,
+        nowStarted,
+        nowPaused,
+        annotations,
+        cgroups,
+        hooks);
   }
 
   private boolean alive() {

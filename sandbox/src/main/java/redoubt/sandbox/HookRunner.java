@@ -61,7 +61,11 @@ final class HookRunner {
     }
     if (code != 0) {
       throw new SandboxException(
-          what + " (" + hook.path() + ") failed with exit code " + code
+          what
+              + " ("
+              + hook.path()
+              + ") failed with exit code "
+              + code
               + (text == null || text.isBlank() ? "" : ": " + text.strip().replace('\n', ' ')));
     }
   }

@@ -67,10 +67,7 @@ public record Installation(
 
   /** {@return the sentry's argument vector} */
   public List<String> sentryCommand() {
-    return command(
-        "sentry",
-        List.of("-Xms16m", "-Xmx512m", "-Xss512k"),
-        sentryMain);
+    return command("sentry", List.of("-Xms16m", "-Xmx512m", "-Xss512k"), sentryMain);
   }
 
   /** {@return the gofer's argument vector, without its attach points} */
@@ -115,7 +112,9 @@ public record Installation(
         "--illegal-native-access=deny");
   }
 
-  /** {@return the host paths that the JVMs need until they are confined} None lies below another. */
+  /**
+   * {@return the host paths that the JVMs need until they are confined} None lies below another.
+   */
   public List<String> binds() {
     var binds = new ArrayList<String>();
     add(binds, javaHome);

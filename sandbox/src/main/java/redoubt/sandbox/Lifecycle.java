@@ -46,8 +46,24 @@ public final class Lifecycle {
     List<String> args = hook.args().isEmpty() ? List.of(hook.path()) : hook.args();
     var process =
         new redoubt.sentry.control.ProcessConfig(
-            args, hook.env(), "/", 0, 0, List.of(), -1, 0, 0, 0, 0, 0, List.of(), false, false, 0,
-            0, 0);
+            args,
+            hook.env(),
+            "/",
+            0,
+            0,
+            List.of(),
+            -1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            List.of(),
+            false,
+            false,
+            0,
+            0,
+            0);
     try (Stdio stdio = Stdio.inherited(0)) {
       int pid = sandbox.exec(process, stdio.fds(), true);
       int code = sandbox.await(pid);
@@ -75,8 +91,12 @@ public final class Lifecycle {
       String status = state.status();
       if (!status.equals(paused ? "running" : "paused")) {
         throw new SandboxException(
-            "cannot " + (paused ? "pause" : "resume") + " container '" + directory.id()
-                + "': it is " + status);
+            "cannot "
+                + (paused ? "pause" : "resume")
+                + " container '"
+                + directory.id()
+                + "': it is "
+                + status);
       }
       if (paused) {
         sandbox.pause();
@@ -132,7 +152,10 @@ public final class Lifecycle {
       if (!status.equals("stopped")) {
         if (!force && !status.equals("created")) {
           throw new SandboxException(
-              "cannot delete container '" + directory.id() + "': it is " + status
+              "cannot delete container '"
+                  + directory.id()
+                  + "': it is "
+                  + status
                   + "; kill it first, or use --force");
         }
         HostFiles.kill(state.pid(), SIGKILL);

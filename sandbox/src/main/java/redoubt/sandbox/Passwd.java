@@ -10,7 +10,9 @@ final class Passwd {
 
   private Passwd() {}
 
-  /** {@return the home directory of {@code uid}}, or {@code /root} for root and {@code /} for others */
+  /**
+   * {@return the home directory of {@code uid}}, or {@code /root} for root and {@code /} for others
+   */
   static String home(String rootPath, int uid) {
     String absent = uid == 0 ? "/root" : "/";
     if (rootPath.isEmpty()) {
@@ -18,9 +20,7 @@ final class Passwd {
     }
     long etc =
         HostFiles.tryOpen(
-            rootPath + "/etc",
-            HostFiles.O_PATH | HostFiles.O_DIRECTORY | HostFiles.O_NOFOLLOW,
-            0);
+            rootPath + "/etc", HostFiles.O_PATH | HostFiles.O_DIRECTORY | HostFiles.O_NOFOLLOW, 0);
     if (etc < 0) {
       return absent;
     }
@@ -34,8 +34,7 @@ final class Passwd {
         return absent;
       }
       try (Fd file = new Fd((int) n)) {
-        String text =
-            new String(HostFiles.readAll(file, SIZE_LIMIT), StandardCharsets.ISO_8859_1);
+        String text = new String(HostFiles.readAll(file, SIZE_LIMIT), StandardCharsets.ISO_8859_1);
         return find(text, Integer.toUnsignedString(uid), absent);
       }
     }

@@ -12,7 +12,8 @@ final class Plan {
 
   Plan add(String key, String value) {
     if (value.indexOf('\0') >= 0) {
-      throw new SandboxException("a NUL character in " + key + " '" + value.replace('\0', '?') + "'");
+      throw new SandboxException(
+          "a NUL character in " + key + " '" + value.replace('\0', '?') + "'");
     }
     byte[] record = (key + " " + value).getBytes(StandardCharsets.UTF_8);
     out.write(record, 0, record.length);

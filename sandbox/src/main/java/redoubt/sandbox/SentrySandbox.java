@@ -31,8 +31,7 @@ public final class SentrySandbox implements Sandbox {
       throw new SandboxException("container '" + state.id() + "' is not running (it has stopped)");
     }
     try {
-      return new SentrySandbox(
-          state.id(), state.pid(), ControlClient.connect(directory.path()));
+      return new SentrySandbox(state.id(), state.pid(), ControlClient.connect(directory.path()));
     } catch (HostException e) {
       throw new SandboxException(
           "container '" + state.id() + "' does not answer: " + e.getMessage());

@@ -81,8 +81,7 @@ public final class StateDirectory {
 
   /** Takes the container's lock; it ends with the descriptor. */
   public Fd lock() {
-    long n =
-        HostFiles.tryOpen(path() + "/" + LOCK, HostFiles.O_RDWR | HostFiles.O_CREAT, 0600);
+    long n = HostFiles.tryOpen(path() + "/" + LOCK, HostFiles.O_RDWR | HostFiles.O_CREAT, 0600);
     if (n == -Errno.ENOENT) {
       throw absent();
     }
@@ -125,8 +124,7 @@ public final class StateDirectory {
   /** {@return the paths whose removal, in this order, removes the directory} */
   public List<String> removalPaths() {
     var paths = new ArrayList<String>();
-    for (String name :
-        List.of(STATE, "." + STATE, ControlClient.SOCKET_NAME, LOG, LOCK)) {
+    for (String name : List.of(STATE, "." + STATE, ControlClient.SOCKET_NAME, LOG, LOCK)) {
       paths.add(path() + "/" + name);
     }
     paths.add(path());
@@ -166,11 +164,15 @@ public final class StateDirectory {
     for (int i = 0; i < id.length() && good; i++) {
       char c = id.charAt(i);
       good =
-          c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || "_+-.".indexOf(c) >= 0;
+          c >= 'a' && c <= 'z'
+              || c >= 'A' && c <= 'Z'
+              || c >= '0' && c <= '9'
+              || "_+-.".indexOf(c) >= 0;
     }
     if (!good) {
       throw new SandboxException(
-          "invalid container id '" + id.replaceAll("[^\\x20-\\x7e]", "?")
+          "invalid container id '"
+              + id.replaceAll("[^\\x20-\\x7e]", "?")
               + "': letters, digits, '_', '+', '-' and '.' only");
     }
   }

@@ -4,7 +4,9 @@ import redoubt.host.HostFiles;
 import redoubt.oci.Json;
 import redoubt.sentry.control.SandboxStats;
 
-/** What {@code events --stats} prints: runc's form, from the host's cgroup and the sandbox's kernel. */
+/**
+ * What {@code events --stats} prints: runc's form, from the host's cgroup and the sandbox's kernel.
+ */
 public final class Stats {
   private Stats() {}
 

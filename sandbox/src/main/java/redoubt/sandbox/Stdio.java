@@ -40,7 +40,8 @@ public final class Stdio implements AutoCloseable {
   }
 
   /**
-   * {@return a new terminal} Its master goes to {@code consoleSocket}, or stays here when that is empty.
+   * {@return a new terminal} Its master goes to {@code consoleSocket}, or stays here when that is
+   * empty.
    *
    * @param rows 0 to take the size of this process's own terminal; {@code columns} alike
    */

@@ -31,7 +31,8 @@ public final class Translator implements AutoCloseable {
 
   /**
    * @param bundle directory that relative paths start from
-   * @param overlayRoot whether a writable root gets an upper in memory, discarded with the container
+   * @param overlayRoot whether a writable root gets an upper in memory, discarded with the
+   *     container
    */
   public Translator(String bundle, boolean overlayRoot) {
     this.bundle = bundle;
@@ -131,7 +132,10 @@ public final class Translator implements AutoCloseable {
         flags = flag.set ? flags | flag.bit : flags & ~flag.bit;
       } else if (option.endsWith("shared")) {
         throw new SpecException(
-            "mounts[" + index + "].options: '" + option
+            "mounts["
+                + index
+                + "].options: '"
+                + option
                 + "' cannot be had: the sandbox's mounts are its kernel's own; use private or slave");
       } else if (!option.equals("bind") && !option.equals("rbind") && !isPropagation(option)) {
         data.add(option);
@@ -201,8 +205,7 @@ public final class Translator implements AutoCloseable {
     return flags;
   }
 
-  private static void flag(
-      Map<String, Flag> flags, String on, @Nullable String off, long bit) {
+  private static void flag(Map<String, Flag> flags, String on, @Nullable String off, long bit) {
     flags.put(on, new Flag(bit, true));
     if (off != null) {
       flags.put(off, new Flag(bit, false));
