@@ -65,7 +65,7 @@ final class Top implements Verb {
           process.pid(),
           process.cpuTimeNs() - before.getOrDefault(process.pid(), process.cpuTimeNs()));
     }
-    busy.sort(Comparator.comparing((ProcessInfo p) -> -used.getOrDefault(p.pid(), 0L)));
+    busy.sort(Comparator.comparingLong((ProcessInfo p) -> -used.getOrDefault(p.pid(), 0L)));
     var out = new StringBuilder(Pty.isTerminal(1) ? "\033[H\033[J" : "");
     out.append(sandbox.id()).append(": ").append(stats.processes()).append(" processes, ");
     out.append(stats.threads()).append(" threads, ");
