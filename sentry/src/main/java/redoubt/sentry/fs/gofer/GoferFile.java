@@ -208,23 +208,25 @@ public final class GoferFile extends GoferInode implements FileContent, Mappable
   /** Asks the host itself where there is a descriptor: no message. */
   @Override
   long refresh() {
-    synchronized (fdMu) {
-      int fd = anyFd();
-      if (fd >= 0) {
-        MemorySegment s = STAT.get();
-        long r = FileSystemCalls.fstat(fd, s);
-        if (r == 0) {
-          updateFromStat(s);
-          return 0;
-        }
+    synchronized (this) {
+      MemorySegment s = STAT.get();
+      long r;
+      synchronized (fdMu) {
+        int fd = anyFd();
+        r = fd < 0 ? -1 : FileSystemCalls.fstat(fd, s);
+      }
+      if (r == 0) {
+        updateFromStat(s);
+        return 0;
       }
     }
     return super.refresh();
   }
 
+  /** Of an exclusive file we know every change. */
   @Override
   public long size() {
-    if (!isFresh()) {
+    if (gofer.shared && !isFresh()) {
       refresh();
     }
     return size;
