@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import redoubt.abi.Errno;
 import redoubt.host.FileSystemCalls;
 import redoubt.p9.P9Attr;
+import redoubt.p9.P9Client;
 import redoubt.p9.P9Dir;
 import redoubt.p9.P9Walk;
 
@@ -52,11 +53,11 @@ class LimitsTest {
     try (TestGofer gofer = new TestGofer()) {
       int rw = gofer.rw();
       P9Attr attr = new P9Attr();
-      int[] dirs = new int[100];
+      int[] dirs = new int[70];
       for (int i = 0; i < dirs.length; i++) {
         dirs[i] = (int) gofer.client.mkdir(rw, bytes("d" + i), 0755, 0, 0, attr);
-        for (int f = 0; f < 500; f++) {
-          Files.createFile(gofer.directory.resolve("d" + i + "/a-long-enough-name-" + f));
+        for (int f = 0; f < 220; f++) {
+          Files.createFile(gofer.directory.resolve("d" + i + "/" + "n".repeat(200) + f));
         }
       }
       long before = HostileSentryTest.openFds();
@@ -84,7 +85,7 @@ class LimitsTest {
         }
       }
       for (int n : seen) {
-        assertEquals(502, n);
+        assertEquals(222, n);
       }
       assertEquals(before, HostileSentryTest.openFds());
     }
@@ -132,5 +133,54 @@ class LimitsTest {
       }
       assertEquals(threads, good.get());
     }
+  }
+
+  /** The sentry walks on every path that it does not know: no garbage there. */
+  @Test
+  void shouldNotAllocateOnWalkOpenAndGetattr() throws Exception {
+    try (GoferProcess process = new GoferProcess(Files.createTempDirectory("gofer"), log())) {
+      P9Client client =
+          new P9Client(
+              process.socket,
+              redoubt.p9.P9.MSIZE_DEFAULT,
+              new P9Client.Listener() {
+                @Override
+                public void log(String line) {}
+
+                @Override
+                public void disconnected() {}
+              });
+      P9Walk walk = new P9Walk();
+      P9Attr attr = new P9Attr();
+      int rw = (int) client.attach(bytes("rw"), attr);
+      client.mkdir(rw, bytes("a"), 0755, 0, 0, attr);
+      byte[] path = bytes("a");
+      long allocated = 0;
+      for (int round = 0; round < 8; round++) {
+        long before = allocatedBytes();
+        for (int i = 0; i < 5000; i++) {
+          assertTrue(client.walk(rw, path, 0, path.length, 0, walk) >= 0);
+          client.clunk(walk.fids[0]);
+          client.getattr(rw, attr);
+        }
+        allocated = allocatedBytes() - before;
+        if (allocated < 5000) {
+          break;
+        }
+      }
+      assertTrue(allocated < 5000, allocated + " bytes in 10000 calls");
+      client.close();
+    }
+  }
+
+  private static java.io.File log() throws java.io.IOException {
+    java.io.File log = java.io.File.createTempFile("gofer", ".log");
+    log.deleteOnExit();
+    return log;
+  }
+
+  private static long allocatedBytes() {
+    return ((com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean())
+        .getCurrentThreadAllocatedBytes();
   }
 }

@@ -1,5 +1,6 @@
 package redoubt.p9;
 
+import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EIO;
 import static redoubt.abi.Errno.ENAMETOOLONG;
@@ -725,7 +726,7 @@ public final class P9Client implements AutoCloseable {
     if (c == null) {
       return -EIO;
     }
-    int[] batch = new int[P9.CLUNK_MAX];
+    int[] batch = c.fids;
     int count;
     mu.lock();
     try {
@@ -748,19 +749,9 @@ public final class P9Client implements AutoCloseable {
     if (r == 0) {
       r = finishAnswer(c, P9.TCLUNKS);
     }
-    end(c, 0, 0);
-    if (r < 0) {
-      return r;
-    }
-    mu.lock();
-    try {
-      for (int i = 0; i < count; i++) {
-        freeFid(batch[i]);
-      }
-    } finally {
-      mu.unlock();
-    }
-    return count;
+    // Whether the gofer knew them all or not, it knows none of them now.
+    end(c, 0, r == 0 || r == -EBADF ? count : 0);
+    return r < 0 ? r : count;
   }
 
   /** Ends the connection, waits for calls under way to fail, and gives all memory back. */

@@ -35,7 +35,7 @@ final class P9Lane {
   static final class Call {
     final P9Lane lane;
     final int tag;
-    final int[] fids = new int[P9.WALK_MAX];
+    final int[] fids = new int[P9.CLUNK_MAX];
 
     /** Written by the owner, except that the leader exchanges it under {@code mu} when SENT. */
     P9Buffer buffer;
