@@ -6,6 +6,7 @@ import static redoubt.host.SeccompFilter.masked;
 import static redoubt.host.SeccompFilter.notNegative;
 
 import redoubt.abi.Errno;
+import redoubt.abi.Fcntl;
 import redoubt.abi.Nr;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.JvmSyscalls;
@@ -47,7 +48,7 @@ final class GoferFilter {
             Nr.OPENAT,
             "opening what an O_PATH descriptor stands for",
             equal(0, server.procFd),
-            masked(2, FileSystemCalls.O_CREAT, 0))
+            masked(2, Fcntl.O_CREAT, 0))
         .allow(Nr.FCNTL, "a fid for an attach point", equal(1, F_DUPFD_CLOEXEC))
         .allow(Nr.STATX, "attributes", notNegative(0))
         .allow(Nr.FSTATFS, "statfs")
@@ -81,7 +82,7 @@ final class GoferFilter {
           Nr.OPENAT,
           "finding and creating, never through a symlink",
           notNegative(0),
-          masked(2, FileSystemCalls.O_NOFOLLOW, FileSystemCalls.O_NOFOLLOW));
+          masked(2, Fcntl.O_NOFOLLOW, Fcntl.O_NOFOLLOW));
     }
     return f;
   }

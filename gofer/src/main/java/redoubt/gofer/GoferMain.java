@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
+import redoubt.abi.Fcntl;
 import redoubt.host.ClassFiles;
 import redoubt.host.Fd;
 import redoubt.host.FileSystemCalls;
@@ -71,7 +72,9 @@ public final class GoferMain {
     int room = (int) Math.min(limit - RESERVED_FDS, Integer.MAX_VALUE);
     if (room < 64) {
       throw new IllegalArgumentException(
-          "the limit on open files, " + limit + ", is too low: raise it (ulimit -n) to 1024 or more");
+          "the limit on open files, "
+              + limit
+              + ", is too low: raise it (ulimit -n) to 1024 or more");
     }
     if (procFd < 0) {
       procFd = openProc();
@@ -137,9 +140,9 @@ public final class GoferMain {
     try (Arena arena = Arena.ofConfined()) {
       long fd =
           FileSystemCalls.openat(
-              FileSystemCalls.AT_FDCWD,
+              Fcntl.AT_FDCWD,
               Memory.cString(arena, "/proc/self/fd").address(),
-              FileSystemCalls.O_PATH | FileSystemCalls.O_DIRECTORY | FileSystemCalls.O_CLOEXEC,
+              Fcntl.O_PATH | Fcntl.O_DIRECTORY | Fcntl.O_CLOEXEC,
               0);
       if (fd < 0) {
         throw new IllegalArgumentException(
@@ -158,9 +161,9 @@ public final class GoferMain {
           FileSystemCalls.openat2(
               procFd,
               Memory.cString(arena, ".").address(),
-              FileSystemCalls.O_PATH | FileSystemCalls.O_CLOEXEC,
+              Fcntl.O_PATH | Fcntl.O_CLOEXEC,
               0,
-              FileSystemCalls.RESOLVE_BENEATH,
+              Fcntl.RESOLVE_BENEATH,
               arena.allocate(FileSystemCalls.OPEN_HOW_BYTES, 8));
       if (fd >= 0) {
         FileSystemCalls.close((int) fd);

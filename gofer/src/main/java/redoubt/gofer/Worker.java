@@ -22,6 +22,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
+import redoubt.abi.Fcntl;
+import redoubt.abi.Stat;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
 import redoubt.host.Memory;
@@ -44,24 +46,22 @@ import redoubt.p9.P9Buffer;
 final class Worker implements Runnable {
   /** What a client may ask for when it opens a file, beside the access mode. */
   private static final int OPEN_FLAGS =
-      FileSystemCalls.O_ACCMODE
-          | FileSystemCalls.O_TRUNC
-          | FileSystemCalls.O_APPEND
-          | FileSystemCalls.O_DIRECT
-          | FileSystemCalls.O_SYNC
-          | FileSystemCalls.O_LARGEFILE
-          | FileSystemCalls.O_NOATIME
-          | FileSystemCalls.O_NONBLOCK;
+      Fcntl.O_ACCMODE
+          | Fcntl.O_TRUNC
+          | Fcntl.O_APPEND
+          | Fcntl.O_DIRECT
+          | Fcntl.O_SYNC
+          | Fcntl.O_LARGEFILE
+          | Fcntl.O_NOATIME
+          | Fcntl.O_NONBLOCK;
 
   private static final int CREATE_FLAGS =
-      OPEN_FLAGS | FileSystemCalls.O_CREAT | FileSystemCalls.O_EXCL | FileSystemCalls.O_TMPFILE;
+      OPEN_FLAGS | Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_TMPFILE;
 
   private static final int O_TMPFILE_ONLY = 0x400000;
 
   private static final long RESOLVE =
-      FileSystemCalls.RESOLVE_BENEATH
-          | FileSystemCalls.RESOLVE_NO_MAGICLINKS
-          | FileSystemCalls.RESOLVE_NO_SYMLINKS;
+      Fcntl.RESOLVE_BENEATH | Fcntl.RESOLVE_NO_MAGICLINKS | Fcntl.RESOLVE_NO_SYMLINKS;
 
   private static final int RENAME_FLAGS = 7;
   private static final int PERMISSIONS = 07777;
@@ -217,7 +217,7 @@ final class Worker implements Runnable {
           FileSystemCalls.statx(
               fd,
               arena.allocate(8, 8).address(),
-              FileSystemCalls.AT_EMPTY_PATH,
+              Fcntl.AT_EMPTY_PATH,
               FileSystemCalls.STATX_WANTED,
               statx));
       attr.readStatx(statx, 0);
@@ -403,7 +403,7 @@ final class Worker implements Runnable {
     long error = 0;
     long openError = 0;
     while (walked < names) {
-      if (at.type != P9.S_IFDIR) {
+      if (at.type != Stat.S_IFDIR) {
         error = -ENOTDIR;
         break;
       }
@@ -420,12 +420,12 @@ final class Worker implements Runnable {
       at = next;
       attr.write(out);
       walked++;
-      if (at.type == P9.S_IFLNK) {
+      if (at.type == Stat.S_IFLNK) {
         got |= P9.GOT_TARGET;
         break;
       }
     }
-    if (walked == names && (flags & P9.WALK_OPEN) != 0 && at.type == P9.S_IFREG) {
+    if (walked == names && (flags & P9.WALK_OPEN) != 0 && at.type == Stat.S_IFREG) {
       openError = open(at, openFlags);
       if (openError >= 0) {
         donated = (int) openError;
@@ -461,7 +461,7 @@ final class Worker implements Runnable {
     if (fid == null) {
       return -EBADF;
     }
-    long r = fid.type == P9.S_IFLNK ? putTarget(fid) : -EINVAL;
+    long r = fid.type == Stat.S_IFLNK ? putTarget(fid) : -EINVAL;
     fids.release(fid);
     return r;
   }
@@ -479,7 +479,7 @@ final class Worker implements Runnable {
       return -EBADF;
     }
     long r;
-    if (fid.type != P9.S_IFDIR) {
+    if (fid.type != Stat.S_IFDIR) {
       r = -ENOTDIR;
     } else {
       synchronized (fid.dirMu) {
@@ -495,7 +495,7 @@ final class Worker implements Runnable {
   private long readDirectory(Fid fid, long offset, boolean withAttr, int room) {
     int dirFd = fid.dirFd;
     if (dirFd < 0) {
-      long fd = reopen(fid.fd, FileSystemCalls.O_RDONLY | FileSystemCalls.O_DIRECTORY);
+      long fd = reopen(fid.fd, Fcntl.O_RDONLY | Fcntl.O_DIRECTORY);
       if (fd < 0) {
         return fd;
       }
@@ -595,7 +595,7 @@ final class Worker implements Runnable {
           FileSystemCalls.statx(
               dirFd,
               d.address() + at + 19,
-              FileSystemCalls.AT_SYMLINK_NOFOLLOW,
+              Fcntl.AT_SYMLINK_NOFOLLOW,
               FileSystemCalls.STATX_WANTED,
               s.statx);
       if (r == 0) {
@@ -673,7 +673,7 @@ final class Worker implements Runnable {
     if (!in.isConsumed()
         || (flags & ~CREATE_FLAGS) != 0
         || (mode & ~PERMISSIONS) != 0
-        || (flags & FileSystemCalls.O_ACCMODE) == FileSystemCalls.O_ACCMODE) {
+        || (flags & Fcntl.O_ACCMODE) == Fcntl.O_ACCMODE) {
       return -EINVAL;
     }
     boolean unnamed = (flags & O_TMPFILE_ONLY) != 0;
@@ -687,11 +687,11 @@ final class Worker implements Runnable {
     }
     r = checkChange(dir);
     if (r == 0) {
-      int wanted = flags & ~(FileSystemCalls.O_CREAT | FileSystemCalls.O_EXCL);
+      int wanted = flags & ~(Fcntl.O_CREAT | Fcntl.O_EXCL);
       r =
           unnamed
               ? createUnnamed(dir, wanted, mode, uid, gid, number)
-              : create(dir, wanted, (flags & FileSystemCalls.O_EXCL) != 0, mode, uid, gid, number);
+              : create(dir, wanted, (flags & Fcntl.O_EXCL) != 0, mode, uid, gid, number);
     }
     fids.release(dir);
     return r;
@@ -705,10 +705,7 @@ final class Worker implements Runnable {
           openBeneath(
               dir.fd,
               s.name(0),
-              flags & ~FileSystemCalls.O_TRUNC
-                  | FileSystemCalls.O_CREAT
-                  | FileSystemCalls.O_EXCL
-                  | FileSystemCalls.O_NOCTTY,
+              flags & ~Fcntl.O_TRUNC | Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_NOCTTY,
               mode);
       if (fd >= 0) {
         long r = finishCreate(dir, (int) fd, mode, uid, gid, number);
@@ -730,8 +727,8 @@ final class Worker implements Runnable {
       int head = out.position();
       out.put32(0);
       attr.write(out);
-      long r = fid.type == P9.S_IFLNK ? -ELOOP : open(fid, flags);
-      if (r >= 0 && (flags & FileSystemCalls.O_TRUNC) != 0) {
+      long r = fid.type == Stat.S_IFLNK ? -ELOOP : open(fid, flags);
+      if (r >= 0 && (flags & Fcntl.O_TRUNC) != 0) {
         out.rewind(head + 4);
         getattr(fid.fd);
         attr.write(out);
@@ -748,16 +745,14 @@ final class Worker implements Runnable {
   }
 
   private long createUnnamed(Fid dir, int flags, int mode, int uid, int gid, int number) {
-    long fd =
-        openBeneath(
-            dir.fd, s.dot, flags & ~FileSystemCalls.O_TRUNC | FileSystemCalls.O_TMPFILE, mode);
+    long fd = openBeneath(dir.fd, s.dot, flags & ~Fcntl.O_TRUNC | Fcntl.O_TMPFILE, mode);
     return fd < 0 ? fd : finishCreate(dir, (int) fd, mode, uid, gid, number);
   }
 
   /** Gives the new file its owner and a fid, and donates the descriptor. */
   private long finishCreate(Fid dir, int fd, int mode, int uid, int gid, int number) {
     donated = fd;
-    long path = reopen(fd, FileSystemCalls.O_PATH);
+    long path = reopen(fd, Fcntl.O_PATH);
     if (path < 0) {
       return path;
     }
@@ -787,8 +782,8 @@ final class Worker implements Runnable {
       return -EBADF;
     }
     long r = -EINVAL;
-    if (fid.type == P9.S_IFREG || fid.type == P9.S_IFDIR) {
-      r = reopen(fid.fd, FileSystemCalls.O_RDONLY);
+    if (fid.type == Stat.S_IFREG || fid.type == Stat.S_IFDIR) {
+      r = reopen(fid.fd, Fcntl.O_RDONLY);
       if (r >= 0) {
         int fd = (int) r;
         r = FileSystemCalls.fsync(fd, dataOnly != 0);
@@ -824,7 +819,7 @@ final class Worker implements Runnable {
       r = FileSystemCalls.mkdirat(dir.fd, s.name(0), mode);
     }
     if (r == 0) {
-      r = finishMake(dir, P9.S_IFDIR, mode, uid, gid, number);
+      r = finishMake(dir, Stat.S_IFDIR, mode, uid, gid, number);
     }
     fids.release(dir);
     return r;
@@ -860,7 +855,7 @@ final class Worker implements Runnable {
       r = FileSystemCalls.symlinkat(s.path.address(), dir.fd, s.name(0));
     }
     if (r == 0) {
-      r = finishMake(dir, P9.S_IFLNK, 0777, uid, gid, number);
+      r = finishMake(dir, Stat.S_IFLNK, 0777, uid, gid, number);
     }
     fids.release(dir);
     return r;
@@ -876,15 +871,15 @@ final class Worker implements Runnable {
     int minor = in.get32();
     int uid = in.get32();
     int gid = in.get32();
-    int type = mode & P9.S_IFMT;
+    int type = mode & Stat.S_IFMT;
     if (!in.isConsumed()
-        || (mode & ~(PERMISSIONS | P9.S_IFMT)) != 0
+        || (mode & ~(PERMISSIONS | Stat.S_IFMT)) != 0
         || (major & ~0xfff) != 0
         || (minor & ~0xfffff) != 0) {
       return -EINVAL;
     }
-    boolean device = type == P9.S_IFCHR || type == P9.S_IFBLK;
-    if (!device && type != P9.S_IFIFO && type != P9.S_IFSOCK && type != P9.S_IFREG) {
+    boolean device = type == Stat.S_IFCHR || type == Stat.S_IFBLK;
+    if (!device && type != Stat.S_IFIFO && type != Stat.S_IFSOCK && type != Stat.S_IFREG) {
       return -EINVAL;
     }
     Fid dir = fids.acquire(dirNumber);
@@ -915,7 +910,7 @@ final class Worker implements Runnable {
         // Somebody outside replaced it meanwhile: that file's owner is not ours to change.
         r = -EEXIST;
       } else {
-        r = giveTo(fid.fd, type == P9.S_IFLNK ? 0 : mode, uid, gid);
+        r = giveTo(fid.fd, type == Stat.S_IFLNK ? 0 : mode, uid, gid);
       }
       fids.release(fid);
       if (r < 0) {
@@ -923,8 +918,7 @@ final class Worker implements Runnable {
       }
     }
     if (r < 0) {
-      FileSystemCalls.unlinkat(
-          dir.fd, s.name(0), type == P9.S_IFDIR ? FileSystemCalls.AT_REMOVEDIR : 0);
+      FileSystemCalls.unlinkat(dir.fd, s.name(0), type == Stat.S_IFDIR ? Fcntl.AT_REMOVEDIR : 0);
       return r;
     }
     attr.write(out);
@@ -952,11 +946,7 @@ final class Worker implements Runnable {
       if (r == 0) {
         r =
             FileSystemCalls.linkat(
-                server.procFd,
-                s.fdName(fid.fd),
-                dir.fd,
-                s.name(0),
-                FileSystemCalls.AT_SYMLINK_FOLLOW);
+                server.procFd, s.fdName(fid.fd), dir.fd, s.name(0), Fcntl.AT_SYMLINK_FOLLOW);
       }
       fids.release(fid);
     }
@@ -1005,7 +995,7 @@ final class Worker implements Runnable {
     int length = in.get16();
     int offset = in.skip(length);
     int flags = in.get32();
-    if (!in.isConsumed() || (flags & ~FileSystemCalls.AT_REMOVEDIR) != 0) {
+    if (!in.isConsumed() || (flags & ~Fcntl.AT_REMOVEDIR) != 0) {
       return -EINVAL;
     }
     Fid dir = fids.acquire(dirNumber);
@@ -1054,7 +1044,7 @@ final class Worker implements Runnable {
               s.empty,
               (valid & P9.SETATTR_UID) != 0 ? uid : -1,
               (valid & P9.SETATTR_GID) != 0 ? gid : -1,
-              FileSystemCalls.AT_EMPTY_PATH);
+              Fcntl.AT_EMPTY_PATH);
     }
     if (r == 0 && (valid & P9.SETATTR_MODE) != 0) {
       r = chmod(fid.fd, mode & PERMISSIONS);
@@ -1085,10 +1075,10 @@ final class Worker implements Runnable {
   }
 
   private long truncate(Fid fid, long size) {
-    if (fid.type != P9.S_IFREG) {
-      return fid.type == P9.S_IFDIR ? -EISDIR : -EINVAL;
+    if (fid.type != Stat.S_IFREG) {
+      return fid.type == Stat.S_IFDIR ? -EISDIR : -EINVAL;
     }
-    long fd = reopen(fid.fd, FileSystemCalls.O_WRONLY);
+    long fd = reopen(fid.fd, Fcntl.O_WRONLY);
     if (fd < 0) {
       return fd;
     }
@@ -1218,8 +1208,8 @@ final class Worker implements Runnable {
 
   /** Hosts before Linux 6.13 take attributes through an open file only. */
   private int openForXattr(Fid fid) {
-    return fid.type == P9.S_IFREG || fid.type == P9.S_IFDIR
-        ? (int) reopen(fid.fd, FileSystemCalls.O_RDONLY | FileSystemCalls.O_NONBLOCK)
+    return fid.type == Stat.S_IFREG || fid.type == Stat.S_IFDIR
+        ? (int) reopen(fid.fd, Fcntl.O_RDONLY | Fcntl.O_NONBLOCK)
         : -EOPNOTSUPP;
   }
 
@@ -1255,7 +1245,7 @@ final class Worker implements Runnable {
   private long getattr(int fd) {
     long r =
         FileSystemCalls.statx(
-            fd, s.empty, FileSystemCalls.AT_EMPTY_PATH, FileSystemCalls.STATX_WANTED, s.statx);
+            fd, s.empty, Fcntl.AT_EMPTY_PATH, FileSystemCalls.STATX_WANTED, s.statx);
     if (r == 0) {
       attr.readStatx(s.statx, 0);
     }
@@ -1268,7 +1258,7 @@ final class Worker implements Runnable {
    * @return the fid, held for the caller, or null with {@link #failure} set
    */
   private @Nullable Fid find(Fid dir, long nameHaddr, int number) {
-    if (dir.type != P9.S_IFDIR) {
+    if (dir.type != Stat.S_IFDIR) {
       failure = -ENOTDIR;
       return null;
     }
@@ -1276,7 +1266,7 @@ final class Worker implements Runnable {
       failure = -ENFILE;
       return null;
     }
-    long fd = openBeneath(dir.fd, nameHaddr, FileSystemCalls.O_PATH, 0);
+    long fd = openBeneath(dir.fd, nameHaddr, Fcntl.O_PATH, 0);
     if (fd < 0) {
       failure = fd;
       return null;
@@ -1304,7 +1294,7 @@ final class Worker implements Runnable {
 
   /** Opens one name in a directory: never through a symlink, never outside. */
   private long openBeneath(int dirFd, long nameHaddr, int flags, int mode) {
-    int f = flags | FileSystemCalls.O_NOFOLLOW | FileSystemCalls.O_CLOEXEC;
+    int f = flags | Fcntl.O_NOFOLLOW | Fcntl.O_CLOEXEC;
     if (server.hasOpenat2) {
       return FileSystemCalls.openat2(dirFd, nameHaddr, f, mode, RESOLVE, s.how);
     }
@@ -1313,30 +1303,26 @@ final class Worker implements Runnable {
 
   /** Opens again what a descriptor stands for. */
   private long reopen(int fd, int flags) {
-    return FileSystemCalls.openat(
-        server.procFd, s.fdName(fd), flags | FileSystemCalls.O_CLOEXEC, 0);
+    return FileSystemCalls.openat(server.procFd, s.fdName(fd), flags | Fcntl.O_CLOEXEC, 0);
   }
 
   /** Opens a regular file for a client; returns the descriptor or -errno. */
   private long open(Fid fid, int flags) {
-    if ((flags & ~OPEN_FLAGS) != 0
-        || (flags & FileSystemCalls.O_ACCMODE) == FileSystemCalls.O_ACCMODE) {
+    if ((flags & ~OPEN_FLAGS) != 0 || (flags & Fcntl.O_ACCMODE) == Fcntl.O_ACCMODE) {
       return -EINVAL;
     }
-    if (fid.type != P9.S_IFREG) {
-      return fid.type == P9.S_IFDIR ? -EISDIR : fid.type == P9.S_IFLNK ? -ELOOP : -ENXIO;
+    if (fid.type != Stat.S_IFREG) {
+      return fid.type == Stat.S_IFDIR ? -EISDIR : fid.type == Stat.S_IFLNK ? -ELOOP : -ENXIO;
     }
-    boolean changes =
-        (flags & FileSystemCalls.O_ACCMODE) != FileSystemCalls.O_RDONLY
-            || (flags & FileSystemCalls.O_TRUNC) != 0;
+    boolean changes = (flags & Fcntl.O_ACCMODE) != Fcntl.O_RDONLY || (flags & Fcntl.O_TRUNC) != 0;
     if (changes && fid.attach.readOnly) {
       return -EROFS;
     }
-    return reopen(fid.fd, flags | FileSystemCalls.O_NOCTTY);
+    return reopen(fid.fd, flags | Fcntl.O_NOCTTY);
   }
 
   private static long checkChange(Fid dir) {
-    if (dir.type != P9.S_IFDIR) {
+    if (dir.type != Stat.S_IFDIR) {
       return -ENOTDIR;
     }
     return dir.attach.readOnly ? -EROFS : 0;
@@ -1350,7 +1336,7 @@ final class Worker implements Runnable {
     if (uid == attr.uid && gid == attr.gid) {
       return 0;
     }
-    long r = FileSystemCalls.fchownat(fd, s.empty, uid, gid, FileSystemCalls.AT_EMPTY_PATH);
+    long r = FileSystemCalls.fchownat(fd, s.empty, uid, gid, Fcntl.AT_EMPTY_PATH);
     if (r == 0 && (mode & SET_ID_BITS) != 0) {
       r = chmod(fd, mode);
     }

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import redoubt.abi.Errno;
+import redoubt.abi.Fcntl;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.Memory;
 import redoubt.p9.P9;
@@ -53,7 +54,7 @@ class EscapeTest {
       byte[] path = bytes("a/real/secret");
       byte[] fresh = bytes("fresh");
       for (int i = 0; i < 5000; i++) {
-        long n = gofer.client.walk(rw, path, 0, path.length, FileSystemCalls.O_RDWR, walk);
+        long n = gofer.client.walk(rw, path, 0, path.length, Fcntl.O_RDWR, walk);
         assertTrue(n >= 0, Errno.name((int) -n));
         if (n == 3) {
           reached++;
@@ -97,12 +98,11 @@ class EscapeTest {
       P9Attr attr = new P9Attr();
       for (String path : new String[] {"root/etc", "cwd/x", "exe", "fd/0", "ns/mnt"}) {
         byte[] p = bytes(path);
-        long n = gofer.client.walk(self, p, 0, p.length, FileSystemCalls.O_RDONLY, walk);
+        long n = gofer.client.walk(self, p, 0, p.length, Fcntl.O_RDONLY, walk);
         assertTrue(n >= 1 && walk.targetLength >= 0, path);
         assertTrue(walk.attrs[(int) n - 1].isSymlink(), path);
         assertEquals(-1, walk.hostFd);
-        assertEquals(
-            -Errno.ELOOP, gofer.client.openFd(walk.fids[(int) n - 1], FileSystemCalls.O_RDONLY));
+        assertEquals(-Errno.ELOOP, gofer.client.openFd(walk.fids[(int) n - 1], Fcntl.O_RDONLY));
         assertTrue(gofer.client.mkdir(walk.fids[(int) n - 1], bytes("x"), 0755, 0, 0, attr) < 0);
       }
     }

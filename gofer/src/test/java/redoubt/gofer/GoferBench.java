@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import redoubt.abi.Fcntl;
 import redoubt.host.FileSystemCalls;
 import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
@@ -80,7 +81,7 @@ public final class GoferBench {
             when + "create + close + clunk + unlink",
             rounds,
             () -> {
-              check(client.create(root, name, 2 | FileSystemCalls.O_EXCL, 0644, 0, 0, walk));
+              check(client.create(root, name, 2 | Fcntl.O_EXCL, 0644, 0, 0, walk));
               FileSystemCalls.close(walk.takeHostFd());
               clunk(client, walk);
               check(client.unlink(root, name, 0));

@@ -17,6 +17,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import redoubt.abi.Errno;
+import redoubt.abi.Fcntl;
+import redoubt.abi.Stat;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
@@ -64,7 +66,7 @@ class GoferProcessTest implements P9Client.Listener {
       P9Attr attr = new P9Attr();
       P9Walk walk = new P9Walk();
       int rw = (int) c.attach(bytes("rw"), attr);
-      assertEquals(3, c.walk(rw, bytes("a/b/f"), 0, 5, FileSystemCalls.O_RDWR, walk));
+      assertEquals(3, c.walk(rw, bytes("a/b/f"), 0, 5, Fcntl.O_RDWR, walk));
       assertTrue(walk.hostFd >= 0, Errno.name(walk.openError));
       FileSystemCalls.close(walk.takeHostFd());
       int f = walk.fids[2];
@@ -76,29 +78,21 @@ class GoferProcessTest implements P9Client.Listener {
       assertEquals(1, c.getxattr(f, bytes("user.x"), new byte[9]));
       assertEquals(7, c.listxattr(f, new byte[9]));
       assertEquals(0, c.removexattr(f, bytes("user.x")));
-      assertEquals(1, c.create(rw, bytes("n"), FileSystemCalls.O_RDWR, 04711, 5, 6, walk));
+      assertEquals(1, c.create(rw, bytes("n"), Fcntl.O_RDWR, 04711, 5, 6, walk));
       assertEquals(04711, walk.attrs[0].mode & 07777);
       FileSystemCalls.close(walk.takeHostFd());
-      long t =
-          c.create(
-              rw,
-              new byte[0],
-              FileSystemCalls.O_RDWR | FileSystemCalls.O_TMPFILE,
-              0600,
-              0,
-              0,
-              walk);
+      long t = c.create(rw, new byte[0], Fcntl.O_RDWR | Fcntl.O_TMPFILE, 0600, 0, 0, walk);
       assertEquals(1, t, () -> Errno.name((int) -t));
       FileSystemCalls.close(walk.takeHostFd());
       assertEquals(0, c.link(b, walk.fids[0], bytes("named")));
       assertTrue(c.mkdir(b, bytes("d"), 0755, 7, 8, attr) >= 0);
       assertTrue(c.symlink(b, bytes("s"), bytes("t"), 7, 8, attr) >= 0);
-      assertTrue(c.mknod(b, bytes("p"), P9.S_IFIFO | 0600, 0, 0, 7, 8, attr) >= 0);
+      assertTrue(c.mknod(b, bytes("p"), Stat.S_IFIFO | 0600, 0, 0, 7, 8, attr) >= 0);
       assertEquals(8, attr.gid);
       assertEquals(0, c.link(rw, f, bytes("l")));
       assertEquals(0, c.rename(rw, bytes("l"), b, bytes("l2"), 1));
       assertEquals(0, c.unlink(b, bytes("l2"), 0));
-      assertEquals(0, c.unlink(b, bytes("d"), FileSystemCalls.AT_REMOVEDIR));
+      assertEquals(0, c.unlink(b, bytes("d"), Fcntl.AT_REMOVEDIR));
       assertEquals(0, c.fsync(f, false));
       assertEquals(0, c.fsync(b, true));
       try (var entries = c.newDir()) {

@@ -14,6 +14,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import redoubt.abi.Errno;
+import redoubt.abi.Fcntl;
+import redoubt.abi.Stat;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.Memory;
 import redoubt.p9.P9;
@@ -101,7 +103,7 @@ class GoferTest {
   void shouldDonateTheLastFileOfAWalk() throws Exception {
     Files.createDirectories(dir.resolve("a"));
     Files.writeString(dir.resolve("a/file"), "hello");
-    assertEquals(2, walk(rw, "a/file", FileSystemCalls.O_RDONLY));
+    assertEquals(2, walk(rw, "a/file", Fcntl.O_RDONLY));
     int fd = walk.takeHostFd();
     assertEquals("hello", read(fd));
     assertEquals(-Errno.EBADF, write(fd, "x"));
@@ -126,7 +128,7 @@ class GoferTest {
   void shouldStopAtSymlinkAndTellItsTarget() throws Exception {
     Files.createDirectories(dir.resolve("a"));
     Files.createSymbolicLink(dir.resolve("a/link"), Path.of("/etc"));
-    assertEquals(2, walk(rw, "a/link/passwd", FileSystemCalls.O_RDONLY));
+    assertEquals(2, walk(rw, "a/link/passwd", Fcntl.O_RDONLY));
     assertEquals(0, walk.error);
     assertTrue(walk.attrs[1].isSymlink());
     assertEquals("/etc", new String(walk.target, 0, walk.targetLength, StandardCharsets.UTF_8));
@@ -150,15 +152,7 @@ class GoferTest {
   @Test
   void shouldCreateWithOwnerAndMode() throws Exception {
     assertEquals(
-        1,
-        gofer.client.create(
-            rw,
-            bytes("new"),
-            FileSystemCalls.O_RDWR | FileSystemCalls.O_EXCL,
-            04755,
-            12,
-            34,
-            walk));
+        1, gofer.client.create(rw, bytes("new"), Fcntl.O_RDWR | Fcntl.O_EXCL, 04755, 12, 34, walk));
     assertEquals(04755, walk.attrs[0].mode & 07777);
     assertEquals(12, walk.attrs[0].uid);
     assertEquals(34, walk.attrs[0].gid);
@@ -167,12 +161,9 @@ class GoferTest {
     FileSystemCalls.close(fd);
     assertEquals("abc", Files.readString(dir.resolve("new")));
     assertErrno(
-        Errno.EEXIST,
-        gofer.client.create(rw, bytes("new"), FileSystemCalls.O_EXCL, 0644, 0, 0, walk));
+        Errno.EEXIST, gofer.client.create(rw, bytes("new"), Fcntl.O_EXCL, 0644, 0, 0, walk));
     assertEquals(
-        0,
-        gofer.client.create(
-            rw, bytes("new"), FileSystemCalls.O_RDWR | FileSystemCalls.O_TRUNC, 0644, 0, 0, walk));
+        0, gofer.client.create(rw, bytes("new"), Fcntl.O_RDWR | Fcntl.O_TRUNC, 0644, 0, 0, walk));
     assertEquals(0, walk.attrs[0].size);
     assertEquals(12, walk.attrs[0].uid);
     assertEquals(0, gofer.client.getattr(walk.fids[0], attr));
@@ -182,16 +173,13 @@ class GoferTest {
   void shouldNotCreateThroughSymlink() throws Exception {
     Files.createSymbolicLink(dir.resolve("link"), dir.resolve("victim"));
     assertErrno(
-        Errno.ELOOP,
-        gofer.client.create(rw, bytes("link"), FileSystemCalls.O_RDWR, 0644, 0, 0, walk));
+        Errno.ELOOP, gofer.client.create(rw, bytes("link"), Fcntl.O_RDWR, 0644, 0, 0, walk));
     assertTrue(Files.notExists(dir.resolve("victim")));
   }
 
   @Test
   void shouldMakeUnnamedFileAndLinkIt() throws Exception {
-    long r =
-        gofer.client.create(
-            rw, new byte[0], FileSystemCalls.O_RDWR | FileSystemCalls.O_TMPFILE, 0600, 1, 1, walk);
+    long r = gofer.client.create(rw, new byte[0], Fcntl.O_RDWR | Fcntl.O_TMPFILE, 0600, 1, 1, walk);
     assertEquals(1, r, () -> Errno.name((int) -r));
     assertEquals(2, write(walk.hostFd, "hi"));
     assertEquals(0, gofer.client.link(rw, walk.fids[0], bytes("named")));
@@ -202,15 +190,15 @@ class GoferTest {
   void shouldMakeDirectoriesLinksAndSpecialFiles() throws Exception {
     long d = gofer.client.mkdir(rw, bytes("d"), 01777, 5, 6, attr);
     assertTrue(d >= 0);
-    assertEquals(P9.S_IFDIR | 01777, attr.mode);
+    assertEquals(Stat.S_IFDIR | 01777, attr.mode);
     assertEquals(5, attr.uid);
     long l = gofer.client.symlink((int) d, bytes("l"), bytes("../x"), 7, 8, attr);
     assertTrue(l >= 0);
     assertEquals(8, attr.gid);
     assertTrue(attr.isSymlink());
-    long p = gofer.client.mknod((int) d, bytes("p"), P9.S_IFIFO | 0640, 0, 0, 0, 0, attr);
+    long p = gofer.client.mknod((int) d, bytes("p"), Stat.S_IFIFO | 0640, 0, 0, 0, 0, attr);
     assertTrue(p >= 0);
-    assertEquals(P9.S_IFIFO | 0640, attr.mode);
+    assertEquals(Stat.S_IFIFO | 0640, attr.mode);
     assertErrno(Errno.ENXIO, gofer.client.openFd((int) p, 0));
     assertErrno(Errno.EEXIST, gofer.client.mkdir(rw, bytes("d"), 0755, 0, 0, attr));
     assertErrno(Errno.ENOTEMPTY, gofer.client.unlink(rw, bytes("d"), 0x200));
@@ -234,7 +222,7 @@ class GoferTest {
     assertEquals(0, gofer.client.unlink(rw, bytes("one"), 0));
     assertEquals(0, gofer.client.getattr(one, attr));
     assertEquals(1, attr.nlink);
-    long fd = gofer.client.openFd(one, FileSystemCalls.O_RDWR);
+    long fd = gofer.client.openFd(one, Fcntl.O_RDWR);
     assertEquals("2", read((int) fd));
     FileSystemCalls.close((int) fd);
   }
@@ -253,7 +241,7 @@ class GoferTest {
             | P9.SETATTR_MTIME
             | P9.SETATTR_MTIME_SET;
     assertEquals(0, gofer.client.setattr(f, all, 06711, 3, 4, 5, 1000, 11, -2000, 22, attr));
-    assertEquals(P9.S_IFREG | 06711, attr.mode);
+    assertEquals(Stat.S_IFREG | 06711, attr.mode);
     assertEquals(3, attr.uid);
     assertEquals(4, attr.gid);
     assertEquals(5, attr.size);
@@ -322,17 +310,17 @@ class GoferTest {
   void shouldRefuseEveryChangeOfReadOnlyAttach() throws Exception {
     Files.writeString(dir.resolve("f"), "x");
     int ro = gofer.ro();
-    assertEquals(1, walk(ro, "f", FileSystemCalls.O_RDWR));
+    assertEquals(1, walk(ro, "f", Fcntl.O_RDWR));
     assertErrno(Errno.EROFS, -walk.openError);
     assertEquals(-1, walk.hostFd);
     int f = walk.fids[0];
     var c = gofer.client;
-    assertErrno(Errno.EROFS, c.openFd(f, FileSystemCalls.O_WRONLY));
-    assertErrno(Errno.EROFS, c.openFd(f, FileSystemCalls.O_TRUNC));
+    assertErrno(Errno.EROFS, c.openFd(f, Fcntl.O_WRONLY));
+    assertErrno(Errno.EROFS, c.openFd(f, Fcntl.O_TRUNC));
     assertErrno(Errno.EROFS, c.create(ro, bytes("n"), 0, 0644, 0, 0, walk));
     assertErrno(Errno.EROFS, c.mkdir(ro, bytes("n"), 0755, 0, 0, attr));
     assertErrno(Errno.EROFS, c.symlink(ro, bytes("n"), bytes("t"), 0, 0, attr));
-    assertErrno(Errno.EROFS, c.mknod(ro, bytes("n"), P9.S_IFIFO, 0, 0, 0, 0, attr));
+    assertErrno(Errno.EROFS, c.mknod(ro, bytes("n"), Stat.S_IFIFO, 0, 0, 0, 0, attr));
     assertErrno(Errno.EROFS, c.link(ro, f, bytes("n")));
     assertErrno(Errno.EROFS, c.rename(ro, bytes("f"), ro, bytes("n"), 0));
     assertErrno(Errno.EXDEV, c.rename(ro, bytes("f"), rw, bytes("n"), 0));
@@ -341,7 +329,7 @@ class GoferTest {
     assertErrno(Errno.EROFS, c.setattr(f, P9.SETATTR_MODE, 0, 0, 0, 0, 0, 0, 0, 0, attr));
     assertErrno(Errno.EROFS, c.setxattr(f, bytes("user.a"), bytes("b"), 1, 0));
     assertErrno(Errno.EROFS, c.removexattr(f, bytes("user.a")));
-    long fd = c.openFd(f, FileSystemCalls.O_RDONLY);
+    long fd = c.openFd(f, Fcntl.O_RDONLY);
     assertEquals("x", read((int) fd));
     FileSystemCalls.close((int) fd);
     assertArrayEquals(new String[] {"f"}, dir.toFile().list());

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import redoubt.abi.Errno;
+import redoubt.abi.Stat;
 import redoubt.host.Memory;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
@@ -158,7 +159,7 @@ class HostileSentryTest {
         b.put32(r.nextInt(70));
         RawSentry.string(b, name);
         if (type != P9.TMKDIRATTR) {
-          b.put32(type == P9.TCREATEFD ? 2 : P9.S_IFIFO);
+          b.put32(type == P9.TCREATEFD ? 2 : Stat.S_IFIFO);
         }
         b.put32(0644);
         b.put32(0);

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import redoubt.abi.Fcntl;
 import redoubt.host.Fd;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
@@ -76,9 +77,9 @@ final class TestGofer implements AutoCloseable, P9Client.Listener {
           HostException.check(
               "open " + path,
               FileSystemCalls.openat(
-                  FileSystemCalls.AT_FDCWD,
+                  Fcntl.AT_FDCWD,
                   Memory.cString(arena, path).address(),
-                  FileSystemCalls.O_PATH | FileSystemCalls.O_CLOEXEC,
+                  Fcntl.O_PATH | Fcntl.O_CLOEXEC,
                   0));
     }
   }

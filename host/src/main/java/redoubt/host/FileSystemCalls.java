@@ -18,37 +18,6 @@ public final class FileSystemCalls {
   public static final int NR_LISTXATTRAT = 465;
   public static final int NR_REMOVEXATTRAT = 466;
 
-  public static final int O_RDONLY = 0;
-  public static final int O_WRONLY = 1;
-  public static final int O_RDWR = 2;
-  public static final int O_ACCMODE = 3;
-  public static final int O_CREAT = 0x40;
-  public static final int O_EXCL = 0x80;
-  public static final int O_NOCTTY = 0x100;
-  public static final int O_TRUNC = 0x200;
-  public static final int O_APPEND = 0x400;
-  public static final int O_NONBLOCK = 0x800;
-  public static final int O_DSYNC = 0x1000;
-  public static final int O_DIRECT = 0x4000;
-  public static final int O_LARGEFILE = 0x8000;
-  public static final int O_DIRECTORY = 0x10000;
-  public static final int O_NOFOLLOW = 0x20000;
-  public static final int O_NOATIME = 0x40000;
-  public static final int O_CLOEXEC = 0x80000;
-  public static final int O_SYNC = 0x101000;
-  public static final int O_PATH = 0x200000;
-  public static final int O_TMPFILE = 0x410000;
-
-  public static final int AT_FDCWD = -100;
-  public static final int AT_SYMLINK_NOFOLLOW = 0x100;
-  public static final int AT_REMOVEDIR = 0x200;
-  public static final int AT_SYMLINK_FOLLOW = 0x400;
-  public static final int AT_EMPTY_PATH = 0x1000;
-
-  public static final long RESOLVE_NO_MAGICLINKS = 2;
-  public static final long RESOLVE_NO_SYMLINKS = 4;
-  public static final long RESOLVE_BENEATH = 8;
-
   /** Bytes of {@code struct open_how}: flags, mode, resolve, eight bytes each. */
   public static final long OPEN_HOW_BYTES = 24;
 

@@ -33,23 +33,22 @@ class LandlockTest {
     Errno.name(1); // Loads the class while that is allowed.
     StringBuilder said = new StringBuilder();
     Thread thread =
-        new Thread(
-            () -> {
-              try (Landlock rules = Landlock.forbidAll(abi);
-                  Fd rw = dir(inside);
-                  Fd ro = dir(readable)) {
-                rules.allowBeneath(rw.number(), true, true);
-                rules.allowBeneath(ro.number(), true, false);
-                rules.enforce();
-              }
-              said.append(open("/etc/passwd", 0)).append(' ');
-              said.append(open("/etc/passwd", 0x200000)).append(' ');
-              said.append(open(inside + "/f", 2)).append(' ');
-              said.append(open(inside + "/new", 0x42)).append(' ');
-              said.append(open(readable + "/f", 0)).append(' ');
-              said.append(open(readable + "/f", 1)).append(' ');
-              said.append(open(readable + "/new", 0x42));
-            });
+        new Thread(() -> {
+          try (Landlock rules = Landlock.forbidAll(abi);
+              Fd rw = dir(inside);
+              Fd ro = dir(readable)) {
+            rules.allowBeneath(rw.number(), true, true);
+            rules.allowBeneath(ro.number(), true, false);
+            rules.enforce();
+          }
+          said.append(open("/etc/passwd", 0)).append(' ');
+          said.append(open("/etc/passwd", 0x200000)).append(' ');
+          said.append(open(inside + "/f", 2)).append(' ');
+          said.append(open(inside + "/new", 0x42)).append(' ');
+          said.append(open(readable + "/f", 0)).append(' ');
+          said.append(open(readable + "/f", 1)).append(' ');
+          said.append(open(readable + "/new", 0x42));
+        });
     thread.start();
     thread.join();
     assertEquals("EACCES open open open open EACCES EACCES", said.toString());

@@ -143,14 +143,5 @@ public final class P9 {
   public static final int SETATTR_MTIME_SET = 0x100;
   public static final int SETATTR_ALL = 0x1ff;
 
-  public static final int S_IFMT = 0170000;
-  public static final int S_IFSOCK = 0140000;
-  public static final int S_IFLNK = 0120000;
-  public static final int S_IFREG = 0100000;
-  public static final int S_IFBLK = 0060000;
-  public static final int S_IFDIR = 0040000;
-  public static final int S_IFCHR = 0020000;
-  public static final int S_IFIFO = 0010000;
-
   private P9() {}
 }

@@ -1,6 +1,7 @@
 package redoubt.p9;
 
 import java.lang.foreign.MemorySegment;
+import redoubt.abi.Stat;
 import redoubt.host.Memory;
 
 /**
@@ -48,19 +49,19 @@ public final class P9Attr {
 
   /** {@return the file type, S_IFREG and kin} */
   public int type() {
-    return mode & P9.S_IFMT;
+    return mode & Stat.S_IFMT;
   }
 
   public boolean isDirectory() {
-    return type() == P9.S_IFDIR;
+    return type() == Stat.S_IFDIR;
   }
 
   public boolean isRegular() {
-    return type() == P9.S_IFREG;
+    return type() == Stat.S_IFREG;
   }
 
   public boolean isSymlink() {
-    return type() == P9.S_IFLNK;
+    return type() == Stat.S_IFLNK;
   }
 
   /** Takes the values of {@code other}. */
@@ -172,13 +173,13 @@ public final class P9Attr {
   private boolean isSane() {
     int type = type();
     boolean known =
-        type == P9.S_IFREG
-            || type == P9.S_IFDIR
-            || type == P9.S_IFLNK
-            || type == P9.S_IFCHR
-            || type == P9.S_IFBLK
-            || type == P9.S_IFIFO
-            || type == P9.S_IFSOCK;
+        type == Stat.S_IFREG
+            || type == Stat.S_IFDIR
+            || type == Stat.S_IFLNK
+            || type == Stat.S_IFCHR
+            || type == Stat.S_IFBLK
+            || type == Stat.S_IFIFO
+            || type == Stat.S_IFSOCK;
     return known
         && (mode & ~0177777) == 0
         && size >= 0

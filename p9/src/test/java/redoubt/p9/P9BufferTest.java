@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.Arena;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import redoubt.abi.Stat;
 
 class P9BufferTest {
   private final P9Buffer b = new P9Buffer(Arena.ofAuto().allocate(256));
@@ -76,7 +77,7 @@ class P9BufferTest {
   @Test
   void shouldCarryAttributes() {
     P9Attr a = new P9Attr();
-    a.mode = P9.S_IFREG | 0644;
+    a.mode = Stat.S_IFREG | 0644;
     a.uid = -2;
     a.gid = 3;
     a.nlink = 4;
@@ -113,7 +114,7 @@ class P9BufferTest {
   void shouldRefuseAttributesThatNoFileHas() {
     for (int bad = 0; bad < 4; bad++) {
       P9Attr a = new P9Attr();
-      a.mode = bad == 0 ? 0 : bad == 1 ? P9.S_IFREG | 0x10000 : P9.S_IFREG;
+      a.mode = bad == 0 ? 0 : bad == 1 ? Stat.S_IFREG | 0x10000 : Stat.S_IFREG;
       a.size = bad == 2 ? -1 : 0;
       a.mtimeNsec = bad == 3 ? 1_000_000_000 : 0;
       b.begin(1, 2);
