@@ -176,6 +176,13 @@ public final class Clone {
     child.timerSlackNs = t.timerSlackNs;
     child.personality = t.personality;
     child.affinity = t.affinity;
+    child.ioPriority = t.ioPriority;
+    if (t.schedResetOnFork) {
+      child.niceness = Math.max(t.niceness, 0);
+    } else {
+      child.schedPolicy = t.schedPolicy;
+      child.schedPriority = t.schedPriority;
+    }
     if ((r.flags & Sched.CLONE_VM) == 0 || (r.flags & Sched.CLONE_VFORK) != 0) {
       child.inheritAltStack(t);
     }

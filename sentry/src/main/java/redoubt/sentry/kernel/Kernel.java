@@ -115,6 +115,11 @@ public final class Kernel {
     return o == null ? null : type.cast(o);
   }
 
+  /** {@return the kernel's one {@code type}}, made by {@code maker} at first use */
+  public <T> T subsystemOrNew(Class<T> type, java.util.function.Supplier<T> maker) {
+    return type.cast(subsystems.computeIfAbsent(type, k -> maker.get()));
+  }
+
   /** Makes {@code instance} available as {@link #subsystem}. */
   public <T> void register(Class<T> type, T instance) {
     subsystems.put(type, instance);

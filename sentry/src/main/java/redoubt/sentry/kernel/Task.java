@@ -108,6 +108,15 @@ public final class Task {
   public volatile long voluntarySwitches;
   public long syscalls;
 
+  /** SCHED_*, real-time priority and SCHED_RESET_ON_FORK as the guest set them; the host schedules. */
+  public volatile int schedPolicy;
+
+  public volatile int schedPriority;
+  public volatile boolean schedResetOnFork;
+
+  /** ioprio_set(2)'s value. */
+  public volatile int ioPriority;
+
   /** CPU affinity mask as the guest set it. */
   public volatile long affinity = -1;
 

@@ -164,6 +164,15 @@ public final class ThreadGroup {
     }
   }
 
+  /** Makes this process the parent of its descendants' orphans: PR_SET_CHILD_SUBREAPER. */
+  public void setChildSubreaper(boolean on) {
+    childSubreaper = on;
+  }
+
+  public boolean isChildSubreaper() {
+    return childSubreaper;
+  }
+
   /** {@return whether this is its pid namespace's init} */
   public boolean isInit() {
     return tgid == 1;

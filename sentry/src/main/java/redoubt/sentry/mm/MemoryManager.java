@@ -68,6 +68,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
   /** The bytes between argStart and envEnd as exec wrote them. */
   public volatile byte[] arguments = {};
 
+  /** PR_SET_THP_DISABLE; the host decides about huge pages. */
+  public volatile boolean hugePagesDisabled;
+
   /** The auxiliary vector as exec wrote it. */
   public volatile byte[] auxv = {};
 

@@ -37,7 +37,7 @@ public final class Amd64Syscalls {
       case 13 -> SignalCalls.rtSigaction(t, a); // rt_sigaction
       case 14 -> SignalCalls.rtSigprocmask(t, a); // rt_sigprocmask
       case 15 -> SignalCalls.rtSigreturn(t, a); // rt_sigreturn
-      case 16 -> -ENOSYS; // ioctl
+      case 16 -> FileSystemCalls.ioctl(t, a); // ioctl
       case 17 -> ReadWrite.pread64(t, a); // pread64
       case 18 -> ReadWrite.pwrite64(t, a); // pwrite64
       case 19 -> ReadWrite.readv(t, a); // readv
@@ -45,7 +45,7 @@ public final class Amd64Syscalls {
       case 21 -> FileStatus.access(t, a); // access
       case 22 -> Pipes.pipe(t, a); // pipe
       case 23 -> Poll.select(t, a); // select
-      case 24 -> -ENOSYS; // sched_yield
+      case 24 -> Scheduling.schedYield(t, a); // sched_yield
       case 25 -> MmapCalls.mremap(t, a); // mremap
       case 26 -> MmapCalls.msync(t, a); // msync
       case 27 -> -ENOSYS; // mincore
@@ -60,7 +60,7 @@ public final class Amd64Syscalls {
       case 36 -> Timers.getitimer(t, a); // getitimer
       case 37 -> Timers.alarm(t, a); // alarm
       case 38 -> Timers.setitimer(t, a); // setitimer
-      case 39 -> -ENOSYS; // getpid
+      case 39 -> ProcessIds.getpid(t, a); // getpid
       case 40 -> -ENOSYS; // sendfile
       case 41 -> -ENOSYS; // socket
       case 42 -> -ENOSYS; // connect
@@ -84,7 +84,7 @@ public final class Amd64Syscalls {
       case 60 -> ExitCalls.exit(t, a); // exit
       case 61 -> WaitCalls.wait4(t, a); // wait4
       case 62 -> SignalCalls.kill(t, a); // kill
-      case 63 -> -ENOSYS; // uname
+      case 63 -> SystemCalls.uname(t, a); // uname
       case 64 -> -ENOSYS; // semget
       case 65 -> -ENOSYS; // semop
       case 66 -> -ENOSYS; // semctl
@@ -95,8 +95,8 @@ public final class Amd64Syscalls {
       case 71 -> -ENOSYS; // msgctl
       case 72 -> FileControl.fcntl(t, a); // fcntl
       case 73 -> FileControl.flock(t, a); // flock
-      case 74 -> -ENOSYS; // fsync
-      case 75 -> -ENOSYS; // fdatasync
+      case 74 -> FileSystemCalls.fsync(t, a); // fsync
+      case 75 -> FileSystemCalls.fdatasync(t, a); // fdatasync
       case 76 -> Attributes.truncate(t, a); // truncate
       case 77 -> Attributes.ftruncate(t, a); // ftruncate
       case 78 -> Directories.getdents(t, a); // getdents
@@ -118,36 +118,36 @@ public final class Amd64Syscalls {
       case 94 -> Attributes.lchown(t, a); // lchown
       case 95 -> Attributes.umask(t, a); // umask
       case 96 -> Clock.gettimeofday(t, a); // gettimeofday
-      case 97 -> -ENOSYS; // getrlimit
-      case 98 -> -ENOSYS; // getrusage
-      case 99 -> -ENOSYS; // sysinfo
+      case 97 -> ResourceCalls.getrlimit(t, a); // getrlimit
+      case 98 -> ResourceCalls.getrusage(t, a); // getrusage
+      case 99 -> SystemCalls.sysinfo(t, a); // sysinfo
       case 100 -> Clock.times(t, a); // times
       case 101 -> -ENOSYS; // ptrace
-      case 102 -> -ENOSYS; // getuid
-      case 103 -> -ENOSYS; // syslog
-      case 104 -> -ENOSYS; // getgid
-      case 105 -> -ENOSYS; // setuid
-      case 106 -> -ENOSYS; // setgid
-      case 107 -> -ENOSYS; // geteuid
-      case 108 -> -ENOSYS; // getegid
-      case 109 -> -ENOSYS; // setpgid
-      case 110 -> -ENOSYS; // getppid
-      case 111 -> -ENOSYS; // getpgrp
-      case 112 -> -ENOSYS; // setsid
-      case 113 -> -ENOSYS; // setreuid
-      case 114 -> -ENOSYS; // setregid
-      case 115 -> -ENOSYS; // getgroups
-      case 116 -> -ENOSYS; // setgroups
-      case 117 -> -ENOSYS; // setresuid
-      case 118 -> -ENOSYS; // getresuid
-      case 119 -> -ENOSYS; // setresgid
-      case 120 -> -ENOSYS; // getresgid
-      case 121 -> -ENOSYS; // getpgid
-      case 122 -> -ENOSYS; // setfsuid
-      case 123 -> -ENOSYS; // setfsgid
-      case 124 -> -ENOSYS; // getsid
-      case 125 -> -ENOSYS; // capget
-      case 126 -> -ENOSYS; // capset
+      case 102 -> UserIds.getuid(t, a); // getuid
+      case 103 -> SystemCalls.syslog(t, a); // syslog
+      case 104 -> UserIds.getgid(t, a); // getgid
+      case 105 -> UserIds.setuid(t, a); // setuid
+      case 106 -> UserIds.setgid(t, a); // setgid
+      case 107 -> UserIds.geteuid(t, a); // geteuid
+      case 108 -> UserIds.getegid(t, a); // getegid
+      case 109 -> ProcessIds.setpgid(t, a); // setpgid
+      case 110 -> ProcessIds.getppid(t, a); // getppid
+      case 111 -> ProcessIds.getpgrp(t, a); // getpgrp
+      case 112 -> ProcessIds.setsid(t, a); // setsid
+      case 113 -> UserIds.setreuid(t, a); // setreuid
+      case 114 -> UserIds.setregid(t, a); // setregid
+      case 115 -> UserIds.getgroups(t, a); // getgroups
+      case 116 -> UserIds.setgroups(t, a); // setgroups
+      case 117 -> UserIds.setresuid(t, a); // setresuid
+      case 118 -> UserIds.getresuid(t, a); // getresuid
+      case 119 -> UserIds.setresgid(t, a); // setresgid
+      case 120 -> UserIds.getresgid(t, a); // getresgid
+      case 121 -> ProcessIds.getpgid(t, a); // getpgid
+      case 122 -> UserIds.setfsuid(t, a); // setfsuid
+      case 123 -> UserIds.setfsgid(t, a); // setfsgid
+      case 124 -> ProcessIds.getsid(t, a); // getsid
+      case 125 -> Capabilities.capget(t, a); // capget
+      case 126 -> Capabilities.capset(t, a); // capset
       case 127 -> SignalCalls.rtSigpending(t, a); // rt_sigpending
       case 128 -> SignalCalls.rtSigtimedwait(t, a); // rt_sigtimedwait
       case 129 -> SignalCalls.rtSigqueueinfo(t, a); // rt_sigqueueinfo
@@ -156,43 +156,43 @@ public final class Amd64Syscalls {
       case 132 -> Attributes.utime(t, a); // utime
       case 133 -> Names.mknod(t, a); // mknod
       case 134 -> -ENOSYS; // uselib: never
-      case 135 -> -ENOSYS; // personality
-      case 136 -> -ENOSYS; // ustat
-      case 137 -> -ENOSYS; // statfs
-      case 138 -> -ENOSYS; // fstatfs
+      case 135 -> ProcessControl.personality(t, a); // personality
+      case 136 -> FileSystemCalls.ustat(t, a); // ustat
+      case 137 -> FileSystemCalls.statfs(t, a); // statfs
+      case 138 -> FileSystemCalls.fstatfs(t, a); // fstatfs
       case 139 -> -ENOSYS; // sysfs
-      case 140 -> -ENOSYS; // getpriority
-      case 141 -> -ENOSYS; // setpriority
-      case 142 -> -ENOSYS; // sched_setparam
-      case 143 -> -ENOSYS; // sched_getparam
-      case 144 -> -ENOSYS; // sched_setscheduler
-      case 145 -> -ENOSYS; // sched_getscheduler
-      case 146 -> -ENOSYS; // sched_get_priority_max
-      case 147 -> -ENOSYS; // sched_get_priority_min
-      case 148 -> -ENOSYS; // sched_rr_get_interval
+      case 140 -> ResourceCalls.getpriority(t, a); // getpriority
+      case 141 -> ResourceCalls.setpriority(t, a); // setpriority
+      case 142 -> Scheduling.schedSetparam(t, a); // sched_setparam
+      case 143 -> Scheduling.schedGetparam(t, a); // sched_getparam
+      case 144 -> Scheduling.schedSetscheduler(t, a); // sched_setscheduler
+      case 145 -> Scheduling.schedGetscheduler(t, a); // sched_getscheduler
+      case 146 -> Scheduling.schedGetPriorityMax(t, a); // sched_get_priority_max
+      case 147 -> Scheduling.schedGetPriorityMin(t, a); // sched_get_priority_min
+      case 148 -> Scheduling.schedRrGetInterval(t, a); // sched_rr_get_interval
       case 149 -> MmapCalls.mlock(t, a); // mlock
       case 150 -> MmapCalls.munlock(t, a); // munlock
       case 151 -> MmapCalls.mlockall(t, a); // mlockall
       case 152 -> MmapCalls.munlockall(t, a); // munlockall
-      case 153 -> -ENOSYS; // vhangup
+      case 153 -> SystemCalls.vhangup(t, a); // vhangup
       case 154 -> -ENOSYS; // modify_ldt
       case 155 -> -ENOSYS; // pivot_root
       case 156 -> -ENOSYS; // _sysctl: never
-      case 157 -> -ENOSYS; // prctl
+      case 157 -> ProcessControl.prctl(t, a); // prctl
       case 158 -> ArchPrctl.archPrctl(t, a); // arch_prctl
       case 159 -> Clock.adjtimex(t, a); // adjtimex
-      case 160 -> -ENOSYS; // setrlimit
+      case 160 -> ResourceCalls.setrlimit(t, a); // setrlimit
       case 161 -> Directories.chroot(t, a); // chroot
-      case 162 -> -ENOSYS; // sync
+      case 162 -> FileSystemCalls.sync(t, a); // sync
       case 163 -> -ENOSYS; // acct: never
       case 164 -> -EPERM; // settimeofday: never
       case 165 -> -ENOSYS; // mount
       case 166 -> -ENOSYS; // umount2
       case 167 -> -EPERM; // swapon: never
       case 168 -> -EPERM; // swapoff: never
-      case 169 -> -ENOSYS; // reboot
-      case 170 -> -ENOSYS; // sethostname
-      case 171 -> -ENOSYS; // setdomainname
+      case 169 -> SystemCalls.reboot(t, a); // reboot
+      case 170 -> SystemCalls.sethostname(t, a); // sethostname
+      case 171 -> SystemCalls.setdomainname(t, a); // setdomainname
       case 172 -> -EPERM; // iopl: never
       case 173 -> -EPERM; // ioperm: never
       case 174 -> -ENOSYS; // create_module: never
@@ -207,8 +207,8 @@ public final class Amd64Syscalls {
       case 183 -> -ENOSYS; // afs_syscall: never
       case 184 -> -ENOSYS; // tuxcall: never
       case 185 -> -ENOSYS; // security: never
-      case 186 -> -ENOSYS; // gettid
-      case 187 -> -ENOSYS; // readahead
+      case 186 -> ProcessIds.gettid(t, a); // gettid
+      case 187 -> FileSystemCalls.readahead(t, a); // readahead
       case 188 -> ExtendedAttributes.setxattr(t, a); // setxattr
       case 189 -> ExtendedAttributes.lsetxattr(t, a); // lsetxattr
       case 190 -> ExtendedAttributes.fsetxattr(t, a); // fsetxattr
@@ -224,8 +224,8 @@ public final class Amd64Syscalls {
       case 200 -> SignalCalls.tkill(t, a); // tkill
       case 201 -> Clock.time(t, a); // time
       case 202 -> FutexCalls.futex(t, a); // futex
-      case 203 -> -ENOSYS; // sched_setaffinity
-      case 204 -> -ENOSYS; // sched_getaffinity
+      case 203 -> Scheduling.schedSetaffinity(t, a); // sched_setaffinity
+      case 204 -> Scheduling.schedGetaffinity(t, a); // sched_getaffinity
       case 205 -> -ENOSYS; // set_thread_area: never
       case 206 -> -ENOSYS; // io_setup
       case 207 -> -ENOSYS; // io_destroy
@@ -242,7 +242,7 @@ public final class Amd64Syscalls {
       case 218 -> ExitCalls.setTidAddress(t, a); // set_tid_address
       case 219 -> SignalCalls.restartSyscall(t, a); // restart_syscall
       case 220 -> -ENOSYS; // semtimedop
-      case 221 -> -ENOSYS; // fadvise64
+      case 221 -> FileSystemCalls.fadvise64(t, a); // fadvise64
       case 222 -> Timers.timerCreate(t, a); // timer_create
       case 223 -> Timers.timerSettime(t, a); // timer_settime
       case 224 -> Timers.timerGettime(t, a); // timer_gettime
@@ -272,8 +272,8 @@ public final class Amd64Syscalls {
       case 248 -> -ENOSYS; // add_key
       case 249 -> -ENOSYS; // request_key
       case 250 -> -ENOSYS; // keyctl
-      case 251 -> -ENOSYS; // ioprio_set
-      case 252 -> -ENOSYS; // ioprio_get
+      case 251 -> Scheduling.ioprioSet(t, a); // ioprio_set
+      case 252 -> Scheduling.ioprioGet(t, a); // ioprio_get
       case 253 -> -ENOSYS; // inotify_init
       case 254 -> -ENOSYS; // inotify_add_watch
       case 255 -> -ENOSYS; // inotify_rm_watch
@@ -298,7 +298,7 @@ public final class Amd64Syscalls {
       case 274 -> FutexCalls.getRobustList(t, a); // get_robust_list
       case 275 -> -ENOSYS; // splice
       case 276 -> -ENOSYS; // tee
-      case 277 -> -ENOSYS; // sync_file_range
+      case 277 -> FileSystemCalls.syncFileRange(t, a); // sync_file_range
       case 278 -> -ENOSYS; // vmsplice
       case 279 -> -ENOSYS; // move_pages
       case 280 -> Attributes.utimensat(t, a); // utimensat
@@ -323,23 +323,23 @@ public final class Amd64Syscalls {
       case 299 -> -ENOSYS; // recvmmsg
       case 300 -> -ENOSYS; // fanotify_init
       case 301 -> -ENOSYS; // fanotify_mark
-      case 302 -> -ENOSYS; // prlimit64
+      case 302 -> ResourceCalls.prlimit64(t, a); // prlimit64
       case 303 -> -ENOSYS; // name_to_handle_at
       case 304 -> -ENOSYS; // open_by_handle_at
       case 305 -> Clock.clockAdjtime(t, a); // clock_adjtime
-      case 306 -> -ENOSYS; // syncfs
+      case 306 -> FileSystemCalls.syncfs(t, a); // syncfs
       case 307 -> -ENOSYS; // sendmmsg
       case 308 -> -ENOSYS; // setns
-      case 309 -> -ENOSYS; // getcpu
+      case 309 -> Scheduling.getcpu(t, a); // getcpu
       case 310 -> -ENOSYS; // process_vm_readv
       case 311 -> -ENOSYS; // process_vm_writev
       case 312 -> -ENOSYS; // kcmp
       case 313 -> -EPERM; // finit_module: never
-      case 314 -> -ENOSYS; // sched_setattr
-      case 315 -> -ENOSYS; // sched_getattr
+      case 314 -> Scheduling.schedSetattr(t, a); // sched_setattr
+      case 315 -> Scheduling.schedGetattr(t, a); // sched_getattr
       case 316 -> Names.renameat2(t, a); // renameat2
       case 317 -> -ENOSYS; // seccomp
-      case 318 -> -ENOSYS; // getrandom
+      case 318 -> SystemCalls.getrandom(t, a); // getrandom
       case 319 -> -ENOSYS; // memfd_create
       case 320 -> -EPERM; // kexec_file_load: never
       case 321 -> -ENOSYS; // bpf
