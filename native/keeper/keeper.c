@@ -25,7 +25,7 @@ enum {
 extern char stub_priv_start[], stub_priv_end[], stub_sigreturn_end[], stub_futex_end[], stub_exit_end[];
 extern char stub_arch_prctl_end[], stub_restorer[];
 extern char keeper_private_start[], keeper_private_end[], keeper_syscall_end[];
-extern char stub_thread_start[];
+extern char stub_thread_start[], stub_entry[];
 extern void stub_handler(void);
 extern long stub_spawn(u64 token, u64 request_offset);
 extern long keeper_syscall(long nr, long a0, long a1, long a2, long a3, long a4, u64 token);
@@ -453,17 +453,18 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   must("the sentry's socket", sys(NR_dup3, sentry, FD_SENTRY, 02000000, 0, 0));
   struct message m;
   int fds[4];
-  if (hear(&m, fds) != 3 || m.type != MSG_INIT) {
+  if (hear(&m, fds) != 4 || m.type != MSG_INIT) {
     fail("no INIT message from the sentry", -71);
   }
   must("dup3", sys(NR_dup3, fds[0], FD_CONTROL, 02000000, 0, 0));
   must("dup3", sys(NR_dup3, fds[1], FD_CONTEXTS, 02000000, 0, 0));
   must("dup3", sys(NR_dup3, fds[2], FD_ACK, 02000000, 0, 0));
+  must("dup3", sys(NR_dup3, fds[3], FD_TEXT, 02000000, 0, 0));
   u64 child = 1UL << (17 - 1);
   long signals = must("signalfd", sys(NR_signalfd4, -1, (long)&child, 8, 02004000, 0));
   must("dup3", sys(NR_dup3, signals, FD_SIGNAL, 02000000, 0, 0));
   sys(NR_close_range, 3, FD_CONTROL - 1, 0, 0, 0);
-  sys(NR_close_range, FD_SIGNAL + 1, 0xffffffff, 0, 0, 0);
+  sys(NR_close_range, FD_TEXT + 1, 0xffffffff, 0, 0, 0);
 
   install_handlers();
   must("prctl(PR_SET_DUMPABLE)", sys(NR_prctl, 4, 0, 0, 0, 0));
@@ -481,6 +482,7 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   // The initial stack (arguments, environment, AT_RANDOM) is not for stubs either.
   must("munmap of the stack", sys(NR_munmap, STACK_LOW, STACK_HIGH - STACK_LOW, 0, 0, 0));
   tell3(MSG_READY, pause_ns(), (s64)vdso, fp_bytes(), (s64)stub_thread_start);
+  tell(MSG_ENTRY, 0, (s64)stub_entry, 0);
   for (;;) {
     struct {
       int fd;

@@ -16,6 +16,7 @@
 #define FD_ACK 1002      // where map threads acknowledge
 #define FD_SENTRY 1003   // the keeper's socket
 #define FD_SIGNAL 1004
+#define FD_TEXT 1005 // memory file of patched text
 #define FD_FREE 1008     // imported files are numbered from here
 
 // A context: one guest thread's slot in the contexts file.
@@ -57,9 +58,17 @@
 #define CMD_STRING 4 // as COPY_IN up to a NUL; result: bytes with the NUL, ~bytes when a fault came first
 #define CMD_CAS 5    // guest arg0, expected arg1, value arg2; result: old, or -14
 #define CMD_EXIT 6
+#define CMD_RETRAP 8 // make a signal frame, so that the FP state is in memory
 #define CMD_FLUSH 7 // the queued copies of RUN, without running
 
 #define QUEUE_LIMIT 64
+
+// Offsets in struct control for assembly; regs as in GuestContext.
+#define CONTROL_INTERRUPT 0x84
+#define CONTROL_SELF 0xa8
+#define CONTROL_ENTRY 0xb0
+#define REG(i) (0xc0 + 8 * (i))
+#define ENTRY_STACK (CONTEXT_STACK_END - 64)
 
 #ifndef __ASSEMBLER__
 #pragma GCC visibility push(hidden)
@@ -97,7 +106,10 @@ struct control {
   u64 arg2;
   u32 queued_count;
   u32 spin; // how often to look at the turn word before sleeping; 0: sleep at once
-  char pad3[24];
+  u64 self;    // this context in the stub; the GS base points here while patched text may run
+  u64 entry;   // stub_entry: patched call sites jump through this word
+  u32 patched; // GS is ours
+  u32 pad3;
   // 0x0c0, both write it, by turns
   u64 regs[20];
   char pad4[32];
@@ -129,6 +141,10 @@ struct reply {
 };
 
 _Static_assert(sizeof(struct control) <= 4096, "control is one page");
+_Static_assert(__builtin_offsetof(struct control, interrupt) == CONTROL_INTERRUPT, "interrupt");
+_Static_assert(__builtin_offsetof(struct control, self) == CONTROL_SELF, "self");
+_Static_assert(__builtin_offsetof(struct control, entry) == CONTROL_ENTRY, "entry");
+_Static_assert(__builtin_offsetof(struct control, regs) == REG(0), "regs");
 _Static_assert(sizeof(struct request) == 4096, "request is one page");
 #endif
 
@@ -140,7 +156,7 @@ _Static_assert(sizeof(struct request) == 4096, "request is one page");
 #define KIND_EXPECT 4 // the process ends if the result is not arg[5]
 
 // Messages between sentry and keeper.
-#define MSG_INIT 1     // + 3 fds: control, contexts, acknowledgements
+#define MSG_INIT 1     // + 4 fds: control, contexts, acknowledgements, text
 #define MSG_SPAWN 2    // id, a = offset of the request page
 #define MSG_IMPORT 3   // id, + 1 fd
 #define MSG_CLOSE 4    // a = fd
@@ -149,6 +165,7 @@ _Static_assert(sizeof(struct request) == 4096, "request is one page");
 #define MSG_SPAWNED 2  // id, a = pid or -errno
 #define MSG_IMPORTED 3 // id, a = fd or -errno
 #define MSG_DEATH 5    // a = pid, b = wait status
+#define MSG_ENTRY 6    // a = stub_entry; follows READY
 
 #ifndef __ASSEMBLER__
 struct message {

@@ -246,6 +246,72 @@ stub_thread_start:
   mov %rbx, %rsp
   jmp stub_restorer
 
+// Patched call sites come here by `jmp *%gs:CONTROL_ENTRY` with rcx = where to go on and rax = the
+// number. A real system call leaves rcx and r11 as we do; the guest's stack (red zone!) is not touched.
+  .globl stub_entry, stub_leave, stub_leave_end, stub_retrap
+stub_entry:
+  mov %gs:CONTROL_SELF, %r11
+  mov %r15, REG(0)(%r11)
+  mov %r14, REG(1)(%r11)
+  mov %r13, REG(2)(%r11)
+  mov %r12, REG(3)(%r11)
+  mov %rbp, REG(4)(%r11)
+  mov %rbx, REG(5)(%r11)
+  mov %r10, REG(7)(%r11)
+  mov %r9, REG(8)(%r11)
+  mov %r8, REG(9)(%r11)
+  mov %rax, REG(10)(%r11)
+  mov %rcx, REG(11)(%r11)
+  mov %rdx, REG(12)(%r11)
+  mov %rsi, REG(13)(%r11)
+  mov %rdi, REG(14)(%r11)
+  mov %rcx, REG(15)(%r11)
+  mov %rsp, REG(17)(%r11)
+  lea ENTRY_STACK(%r11), %rsp
+  pushfq
+  pop %rax
+  mov %rax, REG(16)(%r11)
+  mov %rax, REG(6)(%r11)
+  cld
+  mov %r11, %rdi
+  call stub_syscall
+
+// Back to the guest. An interrupt signal that arrives in here starts it again (see stub_handler), so
+// that it is not lost: everything is loaded from the context, nothing is consumed.
+stub_leave:
+  cmpl $0, %gs:CONTROL_INTERRUPT
+  mov %gs:CONTROL_SELF, %r11
+  lea ENTRY_STACK(%r11), %rsp
+  jne 1f
+  push REG(16)(%r11)
+  popfq
+  mov %gs:REG(0), %r15
+  mov %gs:REG(1), %r14
+  mov %gs:REG(2), %r13
+  mov %gs:REG(3), %r12
+  mov %gs:REG(4), %rbp
+  mov %gs:REG(5), %rbx
+  mov %gs:REG(6), %r11
+  mov %gs:REG(7), %r10
+  mov %gs:REG(8), %r9
+  mov %gs:REG(9), %r8
+  mov %gs:REG(10), %rax
+  mov %gs:REG(11), %rcx
+  mov %gs:REG(12), %rdx
+  mov %gs:REG(13), %rsi
+  mov %gs:REG(14), %rdi
+  mov %gs:REG(17), %rsp
+  jmp *%gs:REG(15)
+stub_leave_end:
+1:
+  mov %r11, %rdi
+  call stub_interrupted
+  jmp stub_leave
+
+// Faults, so that the host builds a signal frame with the FP state; the handler goes on from there.
+stub_retrap:
+  ud2
+
 // Copy routines. When an access faults between _start and _end, the signal handler continues at
 // the routine's fault label; the registers are those of the faulting instruction.
   .globl stub_copy, stub_string, stub_cas

@@ -41,6 +41,8 @@ struct ucontext {
 
 extern long stub_futex(u32 *word, int op, u32 value);
 extern void stub_exit(void) __attribute__((noreturn));
+extern void stub_retrap(void) __attribute__((noreturn));
+extern char stub_leave[], stub_leave_end[], stub_text_end[];
 extern u64 stub_copy(void *to, const void *from, u64 length);
 extern s64 stub_string(void *to, const void *from, u64 limit);
 extern s64 stub_cas(u32 *word, u32 expected, u32 value);
@@ -145,6 +147,8 @@ STUB static void serve(struct control *c) {
         c->result = stub_cas((u32 *)c->arg0, c->arg1, c->arg2);
         c->event = EVENT_DONE;
         break;
+      case CMD_RETRAP:
+        stub_retrap();
       case CMD_EXIT:
         stub_exit();
       default:
@@ -176,7 +180,10 @@ STUB static void save(struct control *c, struct ucontext *u) {
   r[16] = u->rflags;
   r[17] = u->rsp;
   r[18] = read_fs();
-  r[19] = read_gs();
+  u64 gs = read_gs();
+  if (gs != (u64)c) {
+    r[19] = gs;
+  }
   c->cpu = read_cpu();
 }
 
@@ -205,9 +212,37 @@ STUB static void restore(struct control *c, struct ucontext *u) {
   if (r[18] != read_fs()) {
     write_fs(r[18]);
   }
-  if (r[19] != read_gs()) {
-    write_gs(r[19]);
+  u64 gs = c->patched ? (u64)c : r[19];
+  if (gs != read_gs()) {
+    write_gs(gs);
   }
+}
+
+STUB static void leave(struct control *c) {
+  serve(c);
+  if (c->regs[18] != read_fs()) {
+    write_fs(c->regs[18]);
+  }
+  if (c->regs[16] & 0x100) {
+    stub_retrap(); // single-stepping must begin after the last instruction of ours
+  }
+}
+
+// A system call from a patched site; the registers are in the context.
+STUB __attribute__((used)) void stub_syscall(struct control *c) {
+  c->fp_offset = 0;
+  c->regs[18] = read_fs();
+  c->cpu = read_cpu();
+  c->event = EVENT_SYSCALL;
+  hand_over(c);
+  leave(c);
+}
+
+// An interrupt that arrived on the way back to the guest.
+STUB __attribute__((used)) void stub_interrupted(struct control *c) {
+  c->event = EVENT_INTERRUPTED;
+  hand_over(c);
+  leave(c);
 }
 
 // A guest thread's first C: `u` is the ucontext that it will resume from.
@@ -233,10 +268,27 @@ STUB __attribute__((used)) void stub_handler(int sig, struct siginfo *info, stru
     }
     return;
   }
+  if (sig == SIGILL && rip == (u64)stub_retrap) {
+    c->fp_offset = (u32)(u->fpstate - (u64)c);
+    if (c->command == CMD_RETRAP) {
+      c->event = EVENT_DONE;
+      hand_over(c);
+      serve(c);
+    }
+    restore(c, u);
+    return;
+  }
   u32 event;
   if (sig == SIGUSR1) {
     if (!LOAD(c->interrupt)) {
       return;
+    }
+    if (rip >= (u64)stub_leave && rip < (u64)stub_leave_end) {
+      u->rip = (u64)stub_leave;
+      return;
+    }
+    if (rip >= TEXT_VA && rip < (u64)stub_text_end) {
+      return; // on the way in: the sentry knows; on the way out: stub_leave will look
     }
     event = EVENT_INTERRUPTED;
   } else if (sig == SIGSYS) {

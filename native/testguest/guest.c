@@ -185,6 +185,90 @@ static void forkstate(void) {
   done(status == 7 << 8 ? 0 : 103);
 }
 
+static inline long call_mov(void) {
+  long r;
+  __asm__ volatile("mov $110, %%eax\n syscall" : "=a"(r) : : "rcx", "r11", "memory");
+  return r;
+}
+
+static inline long call_moved(void) {
+  long r;
+  __asm__ volatile("syscall\n cmp $-4096, %%rax" : "=a"(r) : "a"(110L) : "rcx", "r11", "memory", "cc");
+  return r;
+}
+
+// 11: getppid n times at a site of the mov form; 12: at one whose neighbour is moved
+static void movs(u64 n) {
+  for (u64 i = 0; i < n; i++) call_mov();
+  done(0);
+}
+
+static void moveds(u64 n) {
+  for (u64 i = 0; i < n; i++) call_moved();
+  done(0);
+}
+
+// 13: the red zone, all registers, flags and rcx/r11 over both kinds of site
+static void redzone(u64 n) {
+  for (u64 i = 0; i < n; i++) {
+    u64 bad;
+    __asm__ volatile(
+        "mov %%rsp, %%r8\n movq $0x1111, -8(%%rsp)\n movq $0x2222, -128(%%rsp)\n"
+        "mov $3, %%r9d\n mov $4, %%r10d\n mov $5, %%edx\n mov $6, %%esi\n mov $7, %%edi\n mov $8, %%r12d\n"
+        "stc\n mov $110, %%eax\n syscall\n jnc 9f\n"
+        "lea -2(%%rip), %%rax\n cmp %%rax, %%rcx\n nop\n"
+        "cmpq $0x1111, -8(%%rsp)\n jne 9f\n cmpq $0x2222, -128(%%rsp)\n jne 9f\n cmp %%rsp, %%r8\n jne 9f\n"
+        "cmp $3, %%r9d\n jne 9f\n cmp $4, %%r10d\n jne 9f\n cmp $5, %%edx\n jne 9f\n cmp $6, %%esi\n jne 9f\n"
+        "cmp $7, %%edi\n jne 9f\n cmp $8, %%r12d\n jne 9f\n test $1, %%r11b\n jz 9f\n"
+        "std\n mov $110, %%eax\n syscall\n mov $0, %%edx\n cld\n test $0x400, %%r11d\n jz 9f\n"
+        "xor %%eax, %%eax\n jmp 8f\n 9: mov $1, %%eax\n 8:\n"
+        : "=a"(bad)
+        :
+        : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "memory", "cc");
+    if (bad) done(101);
+  }
+  done(0);
+}
+
+// 14: a loop of calls from both kinds of site, to be interrupted at any point
+static void busy(void) {
+  u64 i = 0;
+  while (!shared_word) {
+    u64 a = i * 0x9e3779b97f4a7c15, b = a ^ 0x5555;
+    register u64 r12 __asm__("r12") = a;
+    register u64 rbx __asm__("rbx") = b;
+    long r;
+    __asm__ volatile("mov $110, %%eax\n syscall" : "=a"(r), "+r"(r12), "+r"(rbx) : : "rcx", "r11", "memory");
+    if (r != 1 || r12 != a || rbx != b) done(101);
+    __asm__ volatile("syscall\n cmp $-4096, %%rax"
+                     : "=a"(r), "+r"(r12), "+r"(rbx)
+                     : "0"(110L)
+                     : "rcx", "r11", "memory", "cc");
+    if (r != 1 || r12 != a || rbx != b) done(102);
+    i++;
+  }
+  done(5);
+}
+
+// 15: sets GS, by arch_prctl and by itself, and goes on calling
+static void gs(u64 how) {
+  static u64 area[64];
+  area[0] = 77;
+  call_mov();
+  if (how == 0) {
+    if (sys(158, 0x1001, area, 0) != 0) done(101);
+  } else {
+    __asm__ volatile("wrgsbase %0" ::"r"(area));
+  }
+  u64 v;
+  for (int i = 0; i < 1000; i++) {
+    if (call_mov() != 1 || call_moved() != 1) done(102);
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(v));
+    if (v != 77) done(103);
+  }
+  done(0);
+}
+
 __attribute__((noreturn, used)) void guest_main(u64 which, u64 a, u64 b) {
   switch (which) {
     case 1: hello(); break;
@@ -197,6 +281,11 @@ __attribute__((noreturn, used)) void guest_main(u64 which, u64 a, u64 b) {
     case 8: state(a); break;
     case 9: badcopies(); break;
     case 10: forkstate(); break;
+    case 11: movs(a); break;
+    case 12: moveds(a); break;
+    case 13: redzone(a); break;
+    case 14: busy(); break;
+    case 15: gs(a); break;
   }
   done(99);
 }

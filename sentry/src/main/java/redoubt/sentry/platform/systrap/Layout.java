@@ -17,6 +17,7 @@ final class Layout {
   static final int FD_CONTROL = 1000;
   static final int FD_CONTEXTS = 1001;
   static final int FD_ACK = 1002;
+  static final int FD_TEXT = 1005;
 
   static final long CONTEXT_STRIDE = 0x40000;
   static final long CONTEXT_BYTES = 0x38000;
@@ -45,6 +46,7 @@ final class Layout {
   static final int CMD_CAS = 5;
   static final int CMD_EXIT = 6;
   static final int CMD_FLUSH = 7;
+  static final int CMD_RETRAP = 8;
 
   // struct control
   static final long TURN = 0;
@@ -65,6 +67,9 @@ final class Layout {
   static final long ARG2 = 0x98;
   static final long QUEUED_COUNT = 0xa0;
   static final long SPIN = 0xa4;
+  static final long SELF = 0xa8;
+  static final long ENTRY = 0xb0;
+  static final long PATCHED = 0xb8;
   static final long REGS = 0xc0;
   static final long QUEUE = 0x180;
   static final int QUEUE_LIMIT = 64;
@@ -103,6 +108,7 @@ final class Layout {
   static final int MSG_SPAWNED = 2;
   static final int MSG_IMPORTED = 3;
   static final int MSG_DEATH = 5;
+  static final int MSG_ENTRY = 6;
   static final int MSG_BYTES = 32;
 
   // struct ucontext of the x86-64 kernel ABI

@@ -2,6 +2,7 @@ package redoubt.sentry.platform.systrap;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Nr;
@@ -25,6 +26,10 @@ import redoubt.sentry.platform.GuestContext;
  */
 final class StubContext implements GuestContext {
   private static final int SIGUSR1 = 10;
+
+  /** Not for the caller: the guest must go on. */
+  private static final int SPURIOUS = 100;
+
   private static final int STOPPED = 0;
   private static final int RUNNING = 1;
   private static final int RELEASED = 2;
@@ -63,6 +68,17 @@ final class StubContext implements GuestContext {
   private long events;
   private long eventsSeen;
   private long lastEvents;
+
+  /** Registers set since the last event, a bit each. */
+  private int dirty = (1 << REGS) - 1;
+
+  /** The GS base holds this context's address while patched text may run. */
+  private boolean ownsGs;
+
+  /** The guest stands in a trampoline, as of {@link #seenPatches}. */
+  private boolean trampoline;
+
+  private PatchMap seenPatches = PatchMap.EMPTY;
 
   private volatile int state = STOPPED;
   private volatile boolean interruptWanted;
@@ -127,6 +143,10 @@ final class StubContext implements GuestContext {
     }
     fpOffset = Layout.FIRST_FP;
     resetFp();
+    ownsGs = space.isPatching();
+    m.set(Memory.LONG, Layout.SELF, va);
+    m.set(Memory.LONG, Layout.ENTRY, platform.entry());
+    m.set(Memory.INT, Layout.PATCHED, ownsGs ? 1 : 0);
     Layout.INT.setVolatile(m, Layout.TURN, Layout.TURN_SENTRY);
   }
 
@@ -146,6 +166,41 @@ final class StubContext implements GuestContext {
 
   @Override
   public int run() {
+    int event;
+    do {
+      event = runOnce();
+    } while (event == SPURIOUS);
+    return event;
+  }
+
+  /** The guest is about to have a GS base of its own: put the text back, then hand GS over. */
+  private void giveUpGs() {
+    needFrame();
+    space.stopPatching();
+    ownsGs = false;
+    memory.set(Memory.INT, Layout.PATCHED, 0);
+  }
+
+  /** Has the stub thread make a signal frame, so that the FP state is in memory. */
+  private void needFrame() {
+    if (fpOffset == 0 && !dead) {
+      if (command(Layout.CMD_RETRAP, 0, 0, 0) == Layout.EVENT_DONE) {
+        readFpOffset();
+      }
+    }
+  }
+
+  private void readFpOffset() {
+    int fp = memory.get(Memory.INT, Layout.FP_OFFSET);
+    fpOffset =
+        fp >= Layout.CONTEXT_STACK
+                && fp <= Layout.CONTEXT_STACK_END - platform.fpStateBytes()
+                && (fp & 63) == 0
+            ? fp
+            : 0;
+  }
+
+  private int runOnce() {
     if (dead) {
       return DEAD;
     }
@@ -153,6 +208,7 @@ final class StubContext implements GuestContext {
     if (interruptWanted) {
       state = STOPPED;
       interruptWanted = false;
+      memory.set(Memory.INT, Layout.INTERRUPT, 0);
       if (queued != 0) {
         int e = command(Layout.CMD_FLUSH, 0, 0, 0);
         clearQueuedCopies();
@@ -169,8 +225,23 @@ final class StubContext implements GuestContext {
     platform.noticed();
     MemorySegment m = memory;
     long[] r = regs;
-    for (int i = 0; i < REGS; i++) {
+    PatchMap patches = space.patches();
+    if (patches != seenPatches && trampoline) {
+      dirty |= 1 << RIP; // the trampoline that it stood in may be gone
+    }
+    if ((dirty & (1 << GS_BASE)) != 0 && ownsGs && r[GS_BASE] != 0) {
+      giveUpGs();
+    }
+    int d = dirty;
+    dirty = 0;
+    if ((d & (1 << RIP)) != 0) {
+      m.set(Memory.LONG, Layout.REGS + RIP * 8L, patches.moved(r[RIP]));
+      d &= ~(1 << RIP);
+    }
+    while (d != 0) {
+      int i = Integer.numberOfTrailingZeros(d);
       m.set(Memory.LONG, Layout.REGS + i * 8L, r[i]);
+      d &= d - 1;
     }
     int event = command(Layout.CMD_RUN, 0, 0, 0);
     state = STOPPED;
@@ -180,16 +251,28 @@ final class StubContext implements GuestContext {
     if (event == DEAD || event == SYSCALL_COPY_FAULT) {
       return event;
     }
-    for (int i = 0; i < REGS; i++) {
-      r[i] = m.get(Memory.LONG, Layout.REGS + i * 8L);
+    long gs = r[GS_BASE];
+    MemorySegment.copy(m, ValueLayout.JAVA_LONG, Layout.REGS, r, 0, REGS);
+    patches = space.patches();
+    seenPatches = patches;
+    long rip = r[RIP];
+    trampoline = patches.mayMove(rip);
+    if (trampoline) {
+      r[RIP] = patches.original(rip);
     }
-    int fp = m.get(Memory.INT, Layout.FP_OFFSET);
-    fpOffset =
-        fp >= Layout.CONTEXT_STACK
-                && fp <= Layout.CONTEXT_STACK_END - platform.fpStateBytes()
-                && (fp & 63) == 0
-            ? fp
-            : 0;
+    if (ownsGs && r[GS_BASE] != gs) {
+      // The guest loaded GS by itself (WRGSBASE): its calls must trap from now on.
+      ownsGs = false;
+      m.set(Memory.INT, Layout.PATCHED, 0);
+      space.stopPatching();
+      // What found that out may have been a jump through the guest's own base, to wherever.
+      long site = event == FAULT ? patches.calledFrom(trampoline ? rip : r[RCX]) : -1;
+      if (site >= 0) {
+        setReg(RIP, site);
+        return SPURIOUS;
+      }
+    }
+    readFpOffset();
     switch (event) {
       case SYSCALL -> {
         return SYSCALL;
@@ -394,6 +477,7 @@ final class StubContext implements GuestContext {
   @Override
   public void setReg(int index, long value) {
     // A base that is not canonical would fault in the stub.
+    dirty |= 1 << index;
     regs[index] =
         (index == FS_BASE || index == GS_BASE) && (value < 0 || value >= 1L << 47) ? 0 : value;
   }
@@ -590,6 +674,7 @@ final class StubContext implements GuestContext {
   @Override
   public int saveFpState(MemorySegment dst, long dstOffset) {
     int n = platform.fpStateBytes();
+    needFrame();
     if (fpOffset == 0) {
       return 0;
     }
@@ -599,6 +684,7 @@ final class StubContext implements GuestContext {
 
   @Override
   public void loadFpState(MemorySegment src, long srcOffset, int length) {
+    needFrame();
     if (fpOffset == 0) {
       return;
     }

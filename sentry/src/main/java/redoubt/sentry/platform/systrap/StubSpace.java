@@ -12,6 +12,7 @@ import redoubt.sentry.platform.AddressSpace;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.MapBatch;
 import redoubt.sentry.platform.PlatformException;
+import redoubt.sentry.platform.systrap.patch.SitePatcher;
 
 /**
  * A stub process as an address space: batches for its map thread, and its contexts.
@@ -21,12 +22,16 @@ import redoubt.sentry.platform.PlatformException;
  * because we look again every {@link Systrap#LOOK_AGAIN_NS}.
  */
 final class StubSpace implements AddressSpace {
+  private static final int PROT_READ = 1;
+  private static final int PROT_WRITE = 2;
+  private static final int PROT_EXEC = 4;
   private static final int PROT_READ_WRITE = 3;
   private static final int MAP_SHARED = 1;
   private static final int MAP_PRIVATE = 2;
   private static final int MAP_FIXED = 0x10;
   private static final int MAP_ANONYMOUS = 0x20;
   private static final int MAP_NORESERVE = 0x4000;
+  private static final int MAP_FIXED_NOREPLACE = 0x100000;
   private static final int MREMAP_MAYMOVE = 1;
   private static final int MREMAP_FIXED = 2;
   private static final int MADV_DONTFORK = 10;
@@ -57,6 +62,12 @@ final class StubSpace implements AddressSpace {
   private @Nullable StubContext first;
   private @Nullable StubContext copier;
 
+  /** Where patched text lies; changed under {@link #mu}. */
+  private volatile PatchMap patches = PatchMap.EMPTY;
+
+  /** Whether new text is patched: not when a guest uses GS for itself. */
+  private volatile boolean patching;
+
   private volatile int pid;
   private volatile boolean forkFailed;
   private volatile boolean dead;
@@ -81,6 +92,7 @@ final class StubSpace implements AddressSpace {
     this.request = request;
     this.reply = reply;
     this.lookAgain = platform.lookAgain();
+    this.patching = platform.patcher() != null;
   }
 
   int index() {
@@ -231,27 +243,168 @@ final class StubSpace implements AddressSpace {
   public long apply(MapBatch batch) {
     synchronized (mu) {
       int count = batch.size();
-      int done = 0;
       awaitReply();
-      while (done < count) {
-        int n = 0;
-        while (n < Layout.OPS_LIMIT && done < count) {
-          long e = encode(n, batch, done);
-          if (e < 0) {
-            // Earlier operations come first, as promised.
-            long r = n == 0 ? 0 : perform(n);
-            return r < 0 ? r : e;
+      int n = 0;
+      for (int i = 0; i < count; i++) {
+        if (n > Layout.OPS_LIMIT - 2 - 2 * patches.ranges().length) {
+          long r = perform(n);
+          if (r < 0) {
+            return r;
           }
-          n++;
-          done++;
+          n = 0;
         }
-        long r = perform(n);
-        if (r < 0) {
-          return r;
+        int op = (int) batch.get(i, 0);
+        if (patches != PatchMap.EMPTY
+            && (op == MapBatch.MAP_ANON
+                || op == MapBatch.MAP_FILE
+                || op == MapBatch.UNMAP
+                || op == MapBatch.REMAP)) {
+          n = displace(n, batch.get(i, 1), batch.get(i, 2), op == MapBatch.REMAP);
+          if (op == MapBatch.REMAP) {
+            n = displace(n, batch.get(i, 3), batch.get(i, 4), true);
+          }
+        }
+        TextPatcher.Text text = op == MapBatch.MAP_FILE ? patchable(batch, i) : null;
+        if (text != null) {
+          // The trampolines first: if their place is taken, the text stays as it is.
+          long start = batch.get(i, 1);
+          op(
+              n++,
+              Layout.KIND_GUEST,
+              Nr.MMAP,
+              start + SitePatcher.DISTANCE,
+              text.trampolineBytes(),
+              PROT_READ | PROT_EXEC,
+              MAP_PRIVATE | MAP_FIXED_NOREPLACE,
+              Layout.FD_TEXT,
+              text.trampolinesAt());
+          long r = perform(n);
+          boolean last = (int) Layout.INT.getOpaque(reply, Layout.INDEX) == n - 1;
+          n = 0;
+          if (r >= 0) {
+            op(
+                n++,
+                Layout.KIND_GUEST,
+                Nr.MMAP,
+                start,
+                batch.get(i, 2),
+                batch.get(i, 3),
+                MAP_PRIVATE | MAP_FIXED,
+                Layout.FD_TEXT,
+                text.at());
+            patches =
+                patches.with(
+                    new PatchMap.Range(
+                        start,
+                        start,
+                        start + batch.get(i, 2),
+                        text,
+                        (int) batch.get(i, 5),
+                        batch.get(i, 6),
+                        (int) batch.get(i, 3)));
+            continue;
+          }
+          if (r != -Errno.EEXIST || !last) {
+            return r;
+          }
+        }
+        long e = encode(n, batch, i);
+        if (e < 0) {
+          // Earlier operations come first, as promised.
+          long r = n == 0 ? 0 : perform(n);
+          return r < 0 ? r : e;
+        }
+        n++;
+      }
+      return n == 0 ? 0 : Math.min(0, perform(n));
+    }
+  }
+
+  private TextPatcher.@Nullable Text patchable(MapBatch b, int i) {
+    TextPatcher patcher = platform.patcher();
+    long start = b.get(i, 1);
+    long length = b.get(i, 2);
+    int prot = (int) b.get(i, 3);
+    if (patcher == null
+        || !patching
+        || (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC
+        || b.get(i, 4) != 0
+        || !isGuest(start, length)
+        || start + SitePatcher.DISTANCE + length > Layout.REGION) {
+      return null;
+    }
+    TextPatcher.Text text = patcher.lookup((int) b.get(i, 5), b.get(i, 6), length);
+    return text != null && text.trampolineBytes() <= SitePatcher.DISTANCE ? text : null;
+  }
+
+  /**
+   * A guest is about to map or unmap [start, start+length): text there is no longer ours, and trampolines
+   * there must go, with their text put back as it was.
+   */
+  private int displace(int n, long start, long length, boolean whole) {
+    long end = start + length;
+    for (PatchMap.Range r : patches.ranges()) {
+      if (r.overlapsTrampolines(start, end) || whole && r.overlapsText(start, end)) {
+        n = restoreText(n, r);
+        op(n++, Layout.KIND_GUEST, Nr.MUNMAP, r.trampolines(), r.text().trampolineBytes(), 0, 0, 0, 0);
+        patches = patches.without(r);
+      } else if (r.overlapsText(start, end)) {
+        patches = patches.without(r);
+        long from = start <= r.start() ? Math.min(end, r.end()) : r.start();
+        long to = start <= r.start() ? r.end() : Math.min(start, r.end());
+        if (from >= to) {
+          op(n++, Layout.KIND_GUEST, Nr.MUNMAP, r.trampolines(), r.text().trampolineBytes(), 0, 0, 0, 0);
+        } else {
+          // Of a hole in the middle only the first part stays known.
+          patches =
+              patches.with(
+                  new PatchMap.Range(
+                      r.base(), from, to, r.text(), r.imported(), r.offset(), r.prot()));
         }
       }
-      return 0;
     }
+    return n;
+  }
+
+  private int restoreText(int n, PatchMap.Range r) {
+    op(
+        n,
+        Layout.KIND_GUEST,
+        Nr.MMAP,
+        r.start(),
+        r.end() - r.start(),
+        r.prot(),
+        MAP_PRIVATE | MAP_FIXED,
+        r.imported(),
+        r.offset() + (r.start() - r.base()));
+    return n + 1;
+  }
+
+  PatchMap patches() {
+    return patches;
+  }
+
+  /** Puts all text back: a guest uses GS for itself. Trampolines stay, for threads that are in them. */
+  void stopPatching() {
+    synchronized (mu) {
+      patching = false;
+      awaitReply();
+      int n = 0;
+      for (PatchMap.Range r : patches.ranges()) {
+        n = restoreText(n, r);
+        if (n == Layout.OPS_LIMIT) {
+          perform(n);
+          n = 0;
+        }
+      }
+      if (n != 0) {
+        perform(n);
+      }
+    }
+  }
+
+  boolean isPatching() {
+    return patching;
   }
 
   private long encode(int n, MapBatch b, int i) {
@@ -382,6 +535,8 @@ final class StubSpace implements AddressSpace {
       if (r > 0) {
         child.claimedPid = (int) r;
       }
+      child.patches = patches;
+      child.patching = patching;
     }
     if (r <= 0) {
       // No process came of it, or a guest forged the reply and then loses its child. Only the map

@@ -49,6 +49,8 @@ public final class Systrap implements Platform {
   private final long vdso;
   private final int fpBytes;
   private final long threadStart;
+  private final long entry;
+  private final @Nullable TextPatcher patcher;
   private final Thread watcher;
 
   private final Cores cores = new Cores();
@@ -79,6 +81,16 @@ public final class Systrap implements Platform {
    * @throws HostException if the keeper does not answer
    */
   public Systrap(Fd keeperSocket) {
+    this(keeperSocket, true);
+  }
+
+  /**
+   * As the other constructor.
+   *
+   * @param patching whether call sites are patched; false traps every call ({@code --no-patch})
+   */
+  public Systrap(Fd keeperSocket, boolean patching) {
+    this.patcher = patching ? new TextPatcher() : null;
     lookAgain.set(Memory.LONG, 8, LOOK_AGAIN_NS);
     keeper = new SeqPacket(keeperSocket);
     keeper.passCredentials();
@@ -89,6 +101,7 @@ public final class Systrap implements Platform {
     acks.passCredentials();
     contextsFd = MemFd.create("redoubt-contexts", contextsBytes);
     contextsFile = Memory.mapShared(contextsFd, 0, contextsBytes);
+    Fd textFd = patcher != null ? patcher.file() : contextsFd;
     try (Fd controlFd = MemFd.create("redoubt-control", controlBytes);
         Fd ackEnd = ackEnds[1]) {
       controlFile = Memory.mapShared(controlFd, 0, controlBytes);
@@ -96,7 +109,7 @@ public final class Systrap implements Platform {
       message.set(Memory.INT, 0, Layout.MSG_INIT);
       HostException.check(
           "send to the keeper",
-          keeper.send(message, Layout.MSG_BYTES, controlFd, contextsFd, ackEnd));
+          keeper.send(message, Layout.MSG_BYTES, controlFd, contextsFd, ackEnd, textFd));
       long r = keeper.receive(message, Layout.MSG_BYTES, true);
       if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_READY) {
         throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
@@ -106,6 +119,11 @@ public final class Systrap implements Platform {
       fpBytes = (int) message.get(Memory.LONG, 16);
       threadStart = message.get(Memory.LONG, 24);
       keeperPid = keeper.senderPid();
+      r = keeper.receive(message, Layout.MSG_BYTES, true);
+      if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_ENTRY) {
+        throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
+      }
+      entry = message.get(Memory.LONG, 8);
     }
     for (int i = MAX_SPACES - 1; i >= 0; i--) {
       freeSpaces[freeSpacesCount++] = i;
@@ -160,6 +178,21 @@ public final class Systrap implements Platform {
   /** {@return how often either side of a hand-over looks before it sleeps} */
   int turnSpin() {
     return SPIN * pausesPerMicro;
+  }
+
+  /** {@return call sites found in texts so far, and how many of them were patched} */
+  public long[] patchCounts() {
+    return patcher == null ? new long[2] : patcher.counts();
+  }
+
+  /** {@return where patched call sites enter the stub} */
+  long entry() {
+    return entry;
+  }
+
+  /** {@return the patcher, or null when call sites are not patched} */
+  @Nullable TextPatcher patcher() {
+    return patcher;
   }
 
   int keeperPid() {
@@ -387,11 +420,17 @@ public final class Systrap implements Platform {
           "the keeper cannot take another file",
           reply[0] == Long.MIN_VALUE ? Errno.EBADF : (int) -reply[0]);
     }
+    if (patcher != null) {
+      patcher.imported((int) reply[0], fd);
+    }
     return (int) reply[0];
   }
 
   @Override
   public void releaseFd(int imported) {
+    if (patcher != null) {
+      patcher.released(imported);
+    }
     tellKeeper(Layout.MSG_CLOSE, imported);
   }
 
@@ -448,6 +487,9 @@ public final class Systrap implements Platform {
       keeper.close();
       acks.close();
       contextsFd.close();
+      if (patcher != null) {
+        patcher.close();
+      }
     }
   }
 

@@ -14,7 +14,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import redoubt.abi.Nr;
+import redoubt.host.Fd;
+import redoubt.host.HostException;
 import redoubt.host.Memory;
+import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.AddressSpace;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.MapBatch;
@@ -34,6 +38,11 @@ final class MiniKernel {
   interface Extra {
     long call(Task t, long nr);
   }
+
+  /** Whether the guest's text is a mapping of its file, which the platform may patch. */
+  boolean mapText = true;
+
+  private int imported;
 
   Extra extra = (t, nr) -> -38;
 
@@ -224,6 +233,10 @@ final class MiniKernel {
           buffer.set(Memory.INT, 0, p.status);
           return c.copyOut(b, buffer, 0, 4) == 4 ? p.pid : -14;
         }
+        case 158 -> {
+          c.setReg(a == 0x1001 ? GuestContext.GS_BASE : GuestContext.FS_BASE, b);
+          return 0;
+        }
         case 79 -> {
           buffer.asSlice(0, b).fill((byte) 'c');
           return c.queueCopyOut(a, buffer, 0, b) ? b : -14;
@@ -261,6 +274,7 @@ final class MiniKernel {
       AddressSpace space = platform.newAddressSpace();
       MapBatch batch = new MapBatch();
       MapBatch protect = new MapBatch();
+      MapBatch text = new MapBatch();
       int n = h.getShort(56);
       List<long[]> loads = new ArrayList<>();
       for (int i = 0; i < n; i++) {
@@ -270,6 +284,10 @@ final class MiniKernel {
         }
         int flags = h.getInt(at + 4);
         long va = h.getLong(at + 16);
+        if ((flags & 1) != 0 && mapText) {
+          text.mapFile(va & -4096, h.getLong(at + 32) + 4095 & -4096, 5, false, imported(), h.getLong(at + 8) & -4096);
+          continue;
+        }
         long start = va & -4096;
         long end = va + h.getLong(at + 40) + 4095 & -4096;
         batch.mapAnonymous(start, end - start, 3, false);
@@ -289,6 +307,7 @@ final class MiniKernel {
         }
       }
       check(space.apply(protect));
+      check(space.apply(text));
       GuestContext c = space.newContext();
       c.setReg(GuestContext.RIP, h.getLong(24));
       c.setReg(GuestContext.RSP, stack + 0xff00);
@@ -309,6 +328,19 @@ final class MiniKernel {
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  private int imported() {
+    if (imported == 0) {
+      try (Arena arena = Arena.ofConfined()) {
+        String path = Path.of(System.getProperty("redoubt.native"), "testguest").toString();
+        long r = RawSyscall.syscall(Nr.OPEN, Memory.cString(arena, path).address(), 0x80000);
+        try (Fd fd = new Fd((int) HostException.check("open " + path, r))) {
+          imported = platform.importFd(fd);
+        }
+      }
+    }
+    return imported;
   }
 
   private static void check(long r) {

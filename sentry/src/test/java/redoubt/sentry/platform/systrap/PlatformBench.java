@@ -20,6 +20,8 @@ public final class PlatformBench {
       } else {
         for (int round = 0; round < 3; round++) {
           measure(kernel, "getppid", 100_000, 3, 100_000);
+          measure(kernel, "getppid patched (mov)", 200_000, 11, 200_000);
+          measure(kernel, "getppid patched (moved)", 200_000, 12, 200_000);
           measure(kernel, "mmap 64K touch munmap", 2000, 4, 2000, 65536);
           measure(kernel, "mmap 4K touch munmap", 2000, 4, 2000, 4096);
           measure(kernel, "fork, touch 40, exit, wait", 500, 2, 500, 40);

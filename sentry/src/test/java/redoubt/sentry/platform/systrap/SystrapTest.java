@@ -106,6 +106,46 @@ class SystrapTest {
   }
 
   @Test
+  void shouldCallFromPatchedSites() throws InterruptedException {
+    shouldExit(0, 11, 20000);
+    shouldExit(0, 12, 20000);
+    long[] counts = platform.patchCounts();
+    assertTrue(counts[1] > 10 && counts[1] * 10 >= counts[0] * 9, counts[1] + " of " + counts[0]);
+  }
+
+  @Test
+  void shouldKeepRedZoneAndRegistersAtPatchedSites() throws InterruptedException {
+    shouldExit(0, 13, 5000);
+  }
+
+  @Test
+  void shouldInterruptAnywhereInPatchedCalls() throws InterruptedException {
+    MiniKernel.Proc p = kernel.exec(14);
+    MiniKernel.Task t;
+    synchronized (p.tasks) {
+      t = p.tasks.get(0);
+    }
+    for (int i = 1; i <= 3000; i++) {
+      t.c.interrupt();
+      long until = System.nanoTime() + 2_000_000_000L;
+      while (t.interrupts < i && System.nanoTime() < until && p.status == -1) {
+        Thread.onSpinWait();
+      }
+      assertTrue(t.interrupts >= i, "interrupt " + i + " was lost, status " + p.status);
+    }
+    p.exiting = true;
+    p.status = 0;
+    t.c.interrupt();
+    kernel.await(p);
+  }
+
+  @Test
+  void shouldGiveGsToAGuestThatSetsIt() throws InterruptedException {
+    shouldExit(0, 15, 0);
+    shouldExit(0, 15, 1);
+  }
+
+  @Test
   void shouldForkVectorState() throws InterruptedException {
     shouldExit(0, 10);
   }

@@ -1,0 +1,383 @@
+package redoubt.sentry.platform.systrap.patch;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes the patched copy of a piece of text and its trampolines. Two kinds of site:
+ *
+ * <pre>
+ *   mov $nr,%eax        jmp  T            T: mov  $nr,%eax
+ *   syscall        →    syscall              lea  next,%rcx
+ *   next:               next:                jmp  *%gs:entry
+ *
+ *   syscall        →    jmp  T            T: lea  C,%rcx
+ *   cmp $-4096,%rax     (3 bytes dead)       jmp  *%gs:entry
+ *   next:               next:                syscall
+ *                                         C: cmp  $-4096,%rax
+ *                                            jmp  next
+ * </pre>
+ *
+ * <p>The first replaces one instruction of five bytes by another, so who jumps to either of the two finds
+ * what it expects. The second relocates what follows, and is made only where no branch leads to the bytes
+ * that go. Trampolines lie at a constant distance from the text ({@link #DISTANCE}), so both can be shared by
+ * processes that map the file at different addresses.
+ */
+public final class SitePatcher {
+  /** From each byte of the text to where its trampoline area is mapped. */
+  public static final int DISTANCE = 0x4000_0000;
+
+  private static final int MOV_BYTES = 20;
+  private static final int GENERAL_HEAD = 17;
+  private static final int MAX_NR = 1024;
+
+  /** Text larger than this is patched at mov sites only: looking for branches costs time. */
+  private static final int GENERAL_LIMIT = 8 << 20;
+
+  private final byte[] text;
+  private final int limit;
+  private final int entryOffset;
+  private final Decoder decoder = new Decoder();
+
+  private byte[] trampolines = new byte[4096];
+  private int used;
+  private int[] sites = new int[64];
+  private int sitesCount;
+  private int found;
+
+  private SitePatcher(byte[] text, int limit, int entryOffset) {
+    this.text = text;
+    this.limit = limit;
+    this.entryOffset = entryOffset;
+  }
+
+  /**
+   * Patches {@code text} in place.
+   *
+   * @param limit bytes of it that are there
+   * @param entryOffset of the stub's entry word from the GS base
+   * @return the trampolines and where they belong, or null when no site was found
+   */
+  public static @Nullable Patches patch(byte[] text, int limit, int entryOffset) {
+    SitePatcher p = new SitePatcher(text, limit, entryOffset);
+    p.run();
+    return p.sitesCount == 0
+        ? null
+        : new Patches(
+            Arrays.copyOf(p.trampolines, p.used),
+            Arrays.copyOf(p.sites, p.sitesCount * Patches.STRIDE),
+            p.found);
+  }
+
+  private void run() {
+    byte[] b = text;
+    int end = limit - 1;
+    int[] general = new int[256];
+    int generals = 0;
+    for (int i = 0; i < end; i++) {
+      if (b[i] != 0x0f || b[i + 1] != 0x05) {
+        continue;
+      }
+      if (i >= 6
+          && (b[i - 6] & 0xf0) != 0x40
+          && (b[i - 5] & 0xff) == 0xb8
+          && b[i - 1] == 0
+          && b[i - 2] == 0
+          && (Decoder.int32(b, i - 4) & 0xffffffffL) < MAX_NR) {
+        found++;
+        mov(i - 5);
+      } else {
+        if (generals == general.length) {
+          general = Arrays.copyOf(general, generals * 2);
+        }
+        general[generals++] = i;
+      }
+    }
+    if (generals != 0 && limit <= GENERAL_LIMIT) {
+      relocate(general, generals);
+    }
+  }
+
+  // mov $nr,%eax at `at`, syscall at `at` + 5
+  private void mov(int at) {
+    int t = room(MOV_BYTES);
+    site(t, at, 5, 0);
+    System.arraycopy(text, at, trampolines, t, 5);
+    leaRcx(t + 5, at + 7 - DISTANCE - (t + 12));
+    jumpEntry(t + 12);
+    jump(text, at, t + DISTANCE - (at + 5));
+  }
+
+  private void relocate(int[] at, int count) {
+    // For each site, how many bytes of whole instructions follow that can be moved; 0: leave it.
+    int[] tail = new int[count];
+    long[] danger = new long[limit / 64 + 1];
+    for (int s = 0; s < count; s++) {
+      if (isProbablyCode(at[s])) {
+        found++;
+        tail[s] = tailBytes(at[s] + 2);
+        // A branch to any byte after the first would land inside the jump or on dead bytes.
+        for (int i = at[s] + 1; tail[s] != 0 && i < at[s] + 2 + tail[s]; i++) {
+          danger[i >> 6] |= 1L << i;
+        }
+      }
+    }
+    boolean[] hit = new boolean[count];
+    findBranches(danger, at, tail, hit);
+    for (int s = 0; s < count; s++) {
+      if (tail[s] != 0 && !hit[s]) {
+        general(at[s], tail[s]);
+      }
+    }
+  }
+
+  /** Bytes of movable instructions from {@code at}: at least three, or 0. */
+  private int tailBytes(int at) {
+    int i = at;
+    while (i - at < 3) {
+      int kind = decoder.decode(text, i, limit);
+      if (kind == Decoder.RETURN) {
+        // What follows a return is padding if it looks like it.
+        int n = i + 1 - at;
+        for (int p = i + 1; n < 3; p++, n++) {
+          // Functions begin at multiples of 16.
+          if (p >= limit || (p & 15) == 0 || !isPadding(p)) {
+            return 0;
+          }
+        }
+        return n;
+      }
+      if (kind != Decoder.PLAIN) {
+        return 0;
+      }
+      i += decoder.length();
+    }
+    return i - at;
+  }
+
+  private boolean isPadding(int p) {
+    int v = text[p] & 0xff;
+    return v == 0x90 || v == 0xcc || v == 0x66 || v == 0x0f || v == 0x1f;
+  }
+
+  /** A sweep from well before must meet the instruction: constants that look like it are left alone. */
+  private boolean isProbablyCode(int at) {
+    for (int start = Math.max(0, at - 96); start < Math.max(1, at - 64) && start <= at; start++) {
+      int i = start;
+      while (i < at) {
+        if (decoder.decode(text, i, limit) < 0) {
+          break;
+        }
+        i += decoder.length();
+      }
+      if (i == at) {
+        return true;
+      }
+    }
+    return at < 64;
+  }
+
+  /** Marks the sites of which a dangerous byte is the target of a branch anywhere in the text. */
+  private void findBranches(long[] danger, int[] at, int[] tail, boolean[] hit) {
+    byte[] b = text;
+    int end = limit - 5;
+    for (int i = 0; i < end; i++) {
+      int op = b[i] & 0xff;
+      int target;
+      if (op >= 0x70 && op < 0x80 || op == 0xeb || op >= 0xe0 && op <= 0xe3) {
+        target = i + 2 + b[i + 1];
+      } else if (op == 0xe8 || op == 0xe9) {
+        target = i + 5 + Decoder.int32(b, i + 1);
+      } else if (op == 0x0f && (b[i + 1] & 0xf0) == 0x80 && i < end - 1) {
+        target = i + 6 + Decoder.int32(b, i + 2);
+      } else {
+        continue;
+      }
+      if (target < 0 || target >= limit || (danger[target >> 6] & 1L << target) == 0) {
+        continue;
+      }
+      if (isBoundary(i)) {
+        for (int s = 0; s < at.length && s < tail.length; s++) {
+          if (tail[s] != 0 && target > at[s] && target < at[s] + 2 + tail[s]) {
+            hit[s] = true;
+          }
+        }
+      }
+    }
+  }
+
+  /** Whether sweeps that begin before {@code at} see an instruction there; most of them agree soon. */
+  private boolean isBoundary(int at) {
+    int yes = 0;
+    int no = 0;
+    for (int start = Math.max(0, at - 80); start < Math.max(1, at - 64); start++) {
+      int i = start;
+      while (i < at) {
+        if (decoder.decode(text, i, limit) < 0) {
+          i++;
+        } else {
+          i += decoder.length();
+        }
+      }
+      if (i == at) {
+        yes++;
+      } else {
+        no++;
+      }
+    }
+    // In doubt it is one: then the site stays as it is.
+    return yes * 8 >= yes + no;
+  }
+
+  private void general(int at, int tail) {
+    int t = room(GENERAL_HEAD + tail + 5);
+    site(t, at, 2, tail);
+    leaRcx(t, GENERAL_HEAD - 7);
+    jumpEntry(t + 7);
+    trampolines[t + 15] = 0x0f;
+    trampolines[t + 16] = 0x05;
+    System.arraycopy(text, at + 2, trampolines, t + GENERAL_HEAD, tail);
+    int back = t + GENERAL_HEAD + tail;
+    jump(trampolines, back, at + 2 + tail - DISTANCE - (back + 5));
+    jump(text, at, t + DISTANCE - (at + 5));
+  }
+
+  private int room(int bytes) {
+    int t = used;
+    if (t + bytes > trampolines.length) {
+      trampolines = Arrays.copyOf(trampolines, trampolines.length * 2);
+    }
+    used = t + bytes;
+    return t;
+  }
+
+  private void site(int trampoline, int at, int head, int tail) {
+    int i = sitesCount * Patches.STRIDE;
+    if (i == sites.length) {
+      sites = Arrays.copyOf(sites, i * 2);
+    }
+    sites[i] = trampoline;
+    sites[i + 1] = at;
+    sites[i + 2] = head;
+    sites[i + 3] = tail;
+    sitesCount++;
+  }
+
+  private void leaRcx(int t, int displacement) {
+    byte[] b = trampolines;
+    b[t] = 0x48;
+    b[t + 1] = (byte) 0x8d;
+    b[t + 2] = 0x0d;
+    put(b, t + 3, displacement);
+  }
+
+  private void jumpEntry(int t) {
+    byte[] b = trampolines;
+    b[t] = 0x65;
+    b[t + 1] = (byte) 0xff;
+    b[t + 2] = 0x24;
+    b[t + 3] = 0x25;
+    put(b, t + 4, entryOffset);
+  }
+
+  private static void jump(byte[] b, int at, int displacement) {
+    b[at] = (byte) 0xe9;
+    put(b, at + 1, displacement);
+  }
+
+  private static void put(byte[] b, int at, int value) {
+    b[at] = (byte) value;
+    b[at + 1] = (byte) (value >> 8);
+    b[at + 2] = (byte) (value >> 16);
+    b[at + 3] = (byte) (value >> 24);
+  }
+
+  /** The trampolines of a text, and how addresses in them and in the text correspond. */
+  public static final class Patches {
+    static final int STRIDE = 4;
+
+    private final byte[] code;
+
+    /** For each site: trampoline, site, bytes of its own instruction, bytes moved; by trampoline. */
+    private final int[] table;
+
+    private final int found;
+
+    Patches(byte[] code, int[] table, int found) {
+      this.code = code;
+      this.table = table;
+      this.found = found;
+    }
+
+    public byte[] code() {
+      return code;
+    }
+
+    /** {@return how many sites were patched} */
+    public int count() {
+      return table.length / STRIDE;
+    }
+
+    /** {@return how many sites there are} */
+    public int found() {
+      return found;
+    }
+
+    /**
+     * {@return the offset in the original text that a thread at offset {@code t} of the trampolines
+     * stands at}
+     */
+    public int original(int t) {
+      int i = at(t);
+      int into = t - table[i];
+      int site = table[i + 1];
+      if (table[i + 3] == 0 || into < GENERAL_HEAD) {
+        return site;
+      }
+      return site + 2 + Math.min(into - GENERAL_HEAD, table[i + 3]);
+    }
+
+    /** {@return the offset in the original text of the site whose trampoline has offset {@code t}} */
+    public int siteOf(int t) {
+      return table[at(t) + 1];
+    }
+
+    /** {@return whether a site of the mov form begins at {@code at} of the original text} */
+    public boolean isMov(int at) {
+      for (int i = 0; i < table.length; i += STRIDE) {
+        if (table[i + 1] == at && table[i + 3] == 0) {
+          return true;
+        }
+      }
+      return false;
+    }
+
+    private int at(int t) {
+      int low = 0;
+      int high = table.length / STRIDE - 1;
+      while (low < high) {
+        int middle = (low + high + 1) >>> 1;
+        if (table[middle * STRIDE] <= t) {
+          low = middle;
+        } else {
+          high = middle - 1;
+        }
+      }
+      return low * STRIDE;
+    }
+
+    /**
+     * {@return the offset in the trampolines where a thread goes on that shall stand at offset {@code at}
+     * of the original text}, or -1 when the text itself will do
+     */
+    public int moved(int at) {
+      for (int i = 0; i < table.length; i += STRIDE) {
+        int into = at - table[i + 1] - 2;
+        if (table[i + 3] != 0 && into >= 0 && into < table[i + 3]) {
+          return table[i] + GENERAL_HEAD + into;
+        }
+      }
+      return -1;
+    }
+  }
+}
