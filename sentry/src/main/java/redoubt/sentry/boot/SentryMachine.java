@@ -1,16 +1,21 @@
 package redoubt.sentry.boot;
 
 import java.util.List;
+import redoubt.abi.Nr;
+import redoubt.abi.Signal;
 import redoubt.host.Fd;
 import redoubt.host.HostLog;
 import redoubt.host.ProcessCalls;
 import redoubt.host.RawSyscall;
+import redoubt.p9.P9;
+import redoubt.p9.P9Client;
 import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.HostRoot;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.SandboxConfig;
 import redoubt.sentry.fs.FileSystems;
 import redoubt.sentry.fs.dev.Devices;
+import redoubt.sentry.fs.gofer.GoferFs;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.proc.ProcFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
@@ -55,7 +60,10 @@ final class SentryMachine implements SandboxKernel.Machine {
     return new SandboxKernel.Booted(kernel, new ContainerBuilder(kernel, types, new HostStdio()));
   }
 
-  private static void registerTypes(Kernel kernel, FileSystems types) {
+  private void registerTypes(Kernel kernel, FileSystems types) {
+    P9Client gofer = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost());
+    gofer.startWatcher();
+    types.register("gofer", (c, source, options) -> new GoferFs(gofer, kernel.platform(), source, options.contains("shared")));
     types.register("tmpfs", (c, source, options) -> tmpfs(kernel, options));
     types.register("devtmpfs", (c, source, options) -> {
       TmpFs fs = tmpfs(kernel, options);
@@ -79,11 +87,24 @@ final class SentryMachine implements SandboxKernel.Machine {
 
   @Override
   public void halt(int exitCode) {
-    RawSyscall.syscall(redoubt.abi.Nr.EXIT_GROUP, exitCode);
+    RawSyscall.syscall(Nr.EXIT_GROUP, exitCode);
   }
 
   HostLog log() {
     return log;
+  }
+
+  /** Without its gofer a sandbox has no files: it ends. */
+  private final class GoferLost implements P9Client.Listener {
+    @Override
+    public void log(String line) {
+      log.line("sentry: " + line);
+    }
+
+    @Override
+    public void disconnected() {
+      halt(128 + Signal.SIGKILL);
+    }
   }
 
   /** Standard files that are the host's own streams. */

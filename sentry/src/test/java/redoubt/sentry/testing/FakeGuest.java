@@ -60,7 +60,7 @@ public final class FakeGuest {
     TmpFs fs = new TmpFs(memory, platform, new TmpFsOptions());
     Mount mount = new Mount(fs, new Dentry(fs.root()), "tmpfs", 0);
     Container container =
-        new Container("test", new PidNamespace(), new UtsNamespace("testhost"), new MountNamespace(mount));
+        new Container("test", new PidNamespace(), new UtsNamespace("testhost"), c -> new MountNamespace(mount));
     VfsPath root = new VfsPath(mount, mount.root);
     newProcess(kernel, container, root, platform); // init
     return newProcess(kernel, container, root, platform);
