@@ -48,11 +48,11 @@ public final class Amd64Syscalls {
       case 24 -> Scheduling.schedYield(t, a); // sched_yield
       case 25 -> MmapCalls.mremap(t, a); // mremap
       case 26 -> MmapCalls.msync(t, a); // msync
-      case 27 -> -ENOSYS; // mincore
+      case 27 -> -ENOSYS; // mincore: none
       case 28 -> MmapCalls.madvise(t, a); // madvise
-      case 29 -> -ENOSYS; // shmget
-      case 30 -> -ENOSYS; // shmat
-      case 31 -> -ENOSYS; // shmctl
+      case 29 -> -ENOSYS; // shmget: none
+      case 30 -> -ENOSYS; // shmat: none
+      case 31 -> -ENOSYS; // shmctl: none
       case 32 -> Dup.dup(t, a); // dup
       case 33 -> Dup.dup2(t, a); // dup2
       case 34 -> SignalCalls.pause(t, a); // pause
@@ -61,22 +61,22 @@ public final class Amd64Syscalls {
       case 37 -> Timers.alarm(t, a); // alarm
       case 38 -> Timers.setitimer(t, a); // setitimer
       case 39 -> ProcessIds.getpid(t, a); // getpid
-      case 40 -> -ENOSYS; // sendfile
-      case 41 -> -ENOSYS; // socket
-      case 42 -> -ENOSYS; // connect
-      case 43 -> -ENOSYS; // accept
-      case 44 -> -ENOSYS; // sendto
-      case 45 -> -ENOSYS; // recvfrom
-      case 46 -> -ENOSYS; // sendmsg
-      case 47 -> -ENOSYS; // recvmsg
-      case 48 -> -ENOSYS; // shutdown
-      case 49 -> -ENOSYS; // bind
-      case 50 -> -ENOSYS; // listen
-      case 51 -> -ENOSYS; // getsockname
-      case 52 -> -ENOSYS; // getpeername
-      case 53 -> -ENOSYS; // socketpair
-      case 54 -> -ENOSYS; // setsockopt
-      case 55 -> -ENOSYS; // getsockopt
+      case 40 -> -ENOSYS; // sendfile: none
+      case 41 -> -ENOSYS; // socket: none
+      case 42 -> -ENOSYS; // connect: none
+      case 43 -> -ENOSYS; // accept: none
+      case 44 -> -ENOSYS; // sendto: none
+      case 45 -> -ENOSYS; // recvfrom: none
+      case 46 -> -ENOSYS; // sendmsg: none
+      case 47 -> -ENOSYS; // recvmsg: none
+      case 48 -> -ENOSYS; // shutdown: none
+      case 49 -> -ENOSYS; // bind: none
+      case 50 -> -ENOSYS; // listen: none
+      case 51 -> -ENOSYS; // getsockname: none
+      case 52 -> -ENOSYS; // getpeername: none
+      case 53 -> -ENOSYS; // socketpair: none
+      case 54 -> -ENOSYS; // setsockopt: none
+      case 55 -> -ENOSYS; // getsockopt: none
       case 56 -> CloneCalls.clone(t, a); // clone
       case 57 -> CloneCalls.fork(t, a); // fork
       case 58 -> CloneCalls.vfork(t, a); // vfork
@@ -85,14 +85,14 @@ public final class Amd64Syscalls {
       case 61 -> WaitCalls.wait4(t, a); // wait4
       case 62 -> SignalCalls.kill(t, a); // kill
       case 63 -> SystemCalls.uname(t, a); // uname
-      case 64 -> -ENOSYS; // semget
-      case 65 -> -ENOSYS; // semop
-      case 66 -> -ENOSYS; // semctl
-      case 67 -> -ENOSYS; // shmdt
-      case 68 -> -ENOSYS; // msgget
-      case 69 -> -ENOSYS; // msgsnd
-      case 70 -> -ENOSYS; // msgrcv
-      case 71 -> -ENOSYS; // msgctl
+      case 64 -> -ENOSYS; // semget: none
+      case 65 -> -ENOSYS; // semop: none
+      case 66 -> -ENOSYS; // semctl: none
+      case 67 -> -ENOSYS; // shmdt: none
+      case 68 -> -ENOSYS; // msgget: none
+      case 69 -> -ENOSYS; // msgsnd: none
+      case 70 -> -ENOSYS; // msgrcv: none
+      case 71 -> -ENOSYS; // msgctl: none
       case 72 -> FileControl.fcntl(t, a); // fcntl
       case 73 -> FileControl.flock(t, a); // flock
       case 74 -> FileSystemCalls.fsync(t, a); // fsync
@@ -122,7 +122,7 @@ public final class Amd64Syscalls {
       case 98 -> ResourceCalls.getrusage(t, a); // getrusage
       case 99 -> SystemCalls.sysinfo(t, a); // sysinfo
       case 100 -> Clock.times(t, a); // times
-      case 101 -> -ENOSYS; // ptrace
+      case 101 -> -ENOSYS; // ptrace: none
       case 102 -> UserIds.getuid(t, a); // getuid
       case 103 -> SystemCalls.syslog(t, a); // syslog
       case 104 -> UserIds.getgid(t, a); // getgid
@@ -160,7 +160,7 @@ public final class Amd64Syscalls {
       case 136 -> FileSystemCalls.ustat(t, a); // ustat
       case 137 -> FileSystemCalls.statfs(t, a); // statfs
       case 138 -> FileSystemCalls.fstatfs(t, a); // fstatfs
-      case 139 -> -ENOSYS; // sysfs
+      case 139 -> -ENOSYS; // sysfs: none
       case 140 -> ResourceCalls.getpriority(t, a); // getpriority
       case 141 -> ResourceCalls.setpriority(t, a); // setpriority
       case 142 -> Scheduling.schedSetparam(t, a); // sched_setparam
@@ -175,8 +175,8 @@ public final class Amd64Syscalls {
       case 151 -> MmapCalls.mlockall(t, a); // mlockall
       case 152 -> MmapCalls.munlockall(t, a); // munlockall
       case 153 -> SystemCalls.vhangup(t, a); // vhangup
-      case 154 -> -ENOSYS; // modify_ldt
-      case 155 -> -ENOSYS; // pivot_root
+      case 154 -> -ENOSYS; // modify_ldt: none
+      case 155 -> -ENOSYS; // pivot_root: none
       case 156 -> -ENOSYS; // _sysctl: never
       case 157 -> ProcessControl.prctl(t, a); // prctl
       case 158 -> ArchPrctl.archPrctl(t, a); // arch_prctl
@@ -186,8 +186,8 @@ public final class Amd64Syscalls {
       case 162 -> FileSystemCalls.sync(t, a); // sync
       case 163 -> -ENOSYS; // acct: never
       case 164 -> -EPERM; // settimeofday: never
-      case 165 -> -ENOSYS; // mount
-      case 166 -> -ENOSYS; // umount2
+      case 165 -> -ENOSYS; // mount: none
+      case 166 -> -ENOSYS; // umount2: none
       case 167 -> -EPERM; // swapon: never
       case 168 -> -EPERM; // swapoff: never
       case 169 -> SystemCalls.reboot(t, a); // reboot
@@ -227,21 +227,21 @@ public final class Amd64Syscalls {
       case 203 -> Scheduling.schedSetaffinity(t, a); // sched_setaffinity
       case 204 -> Scheduling.schedGetaffinity(t, a); // sched_getaffinity
       case 205 -> -ENOSYS; // set_thread_area: never
-      case 206 -> -ENOSYS; // io_setup
-      case 207 -> -ENOSYS; // io_destroy
-      case 208 -> -ENOSYS; // io_getevents
-      case 209 -> -ENOSYS; // io_submit
-      case 210 -> -ENOSYS; // io_cancel
+      case 206 -> -ENOSYS; // io_setup: none
+      case 207 -> -ENOSYS; // io_destroy: none
+      case 208 -> -ENOSYS; // io_getevents: none
+      case 209 -> -ENOSYS; // io_submit: none
+      case 210 -> -ENOSYS; // io_cancel: none
       case 211 -> -ENOSYS; // get_thread_area: never
       case 212 -> -ENOSYS; // lookup_dcookie: never
       case 213 -> EventPoll.epollCreate(t, a); // epoll_create
       case 214 -> -ENOSYS; // epoll_ctl_old: never
       case 215 -> -ENOSYS; // epoll_wait_old: never
-      case 216 -> -ENOSYS; // remap_file_pages
+      case 216 -> -ENOSYS; // remap_file_pages: none
       case 217 -> Directories.getdents64(t, a); // getdents64
       case 218 -> ExitCalls.setTidAddress(t, a); // set_tid_address
       case 219 -> SignalCalls.restartSyscall(t, a); // restart_syscall
-      case 220 -> -ENOSYS; // semtimedop
+      case 220 -> -ENOSYS; // semtimedop: none
       case 221 -> FileSystemCalls.fadvise64(t, a); // fadvise64
       case 222 -> Timers.timerCreate(t, a); // timer_create
       case 223 -> Timers.timerSettime(t, a); // timer_settime
@@ -258,26 +258,26 @@ public final class Amd64Syscalls {
       case 234 -> SignalCalls.tgkill(t, a); // tgkill
       case 235 -> Attributes.utimes(t, a); // utimes
       case 236 -> -ENOSYS; // vserver: never
-      case 237 -> -ENOSYS; // mbind
-      case 238 -> -ENOSYS; // set_mempolicy
-      case 239 -> -ENOSYS; // get_mempolicy
-      case 240 -> -ENOSYS; // mq_open
-      case 241 -> -ENOSYS; // mq_unlink
-      case 242 -> -ENOSYS; // mq_timedsend
-      case 243 -> -ENOSYS; // mq_timedreceive
-      case 244 -> -ENOSYS; // mq_notify
-      case 245 -> -ENOSYS; // mq_getsetattr
+      case 237 -> -ENOSYS; // mbind: none
+      case 238 -> -ENOSYS; // set_mempolicy: none
+      case 239 -> -ENOSYS; // get_mempolicy: none
+      case 240 -> -ENOSYS; // mq_open: none
+      case 241 -> -ENOSYS; // mq_unlink: none
+      case 242 -> -ENOSYS; // mq_timedsend: none
+      case 243 -> -ENOSYS; // mq_timedreceive: none
+      case 244 -> -ENOSYS; // mq_notify: none
+      case 245 -> -ENOSYS; // mq_getsetattr: none
       case 246 -> -EPERM; // kexec_load: never
       case 247 -> WaitCalls.waitid(t, a); // waitid
-      case 248 -> -ENOSYS; // add_key
-      case 249 -> -ENOSYS; // request_key
-      case 250 -> -ENOSYS; // keyctl
+      case 248 -> -ENOSYS; // add_key: none
+      case 249 -> -ENOSYS; // request_key: none
+      case 250 -> -ENOSYS; // keyctl: none
       case 251 -> Scheduling.ioprioSet(t, a); // ioprio_set
       case 252 -> Scheduling.ioprioGet(t, a); // ioprio_get
-      case 253 -> -ENOSYS; // inotify_init
-      case 254 -> -ENOSYS; // inotify_add_watch
-      case 255 -> -ENOSYS; // inotify_rm_watch
-      case 256 -> -ENOSYS; // migrate_pages
+      case 253 -> -ENOSYS; // inotify_init: none
+      case 254 -> -ENOSYS; // inotify_add_watch: none
+      case 255 -> -ENOSYS; // inotify_rm_watch: none
+      case 256 -> -ENOSYS; // migrate_pages: none
       case 257 -> Open.openat(t, a); // openat
       case 258 -> Directories.mkdirat(t, a); // mkdirat
       case 259 -> Names.mknodat(t, a); // mknodat
@@ -293,14 +293,14 @@ public final class Amd64Syscalls {
       case 269 -> FileStatus.faccessat(t, a); // faccessat
       case 270 -> Poll.pselect6(t, a); // pselect6
       case 271 -> Poll.ppoll(t, a); // ppoll
-      case 272 -> -ENOSYS; // unshare
+      case 272 -> -ENOSYS; // unshare: none
       case 273 -> FutexCalls.setRobustList(t, a); // set_robust_list
       case 274 -> FutexCalls.getRobustList(t, a); // get_robust_list
-      case 275 -> -ENOSYS; // splice
-      case 276 -> -ENOSYS; // tee
+      case 275 -> -ENOSYS; // splice: none
+      case 276 -> -ENOSYS; // tee: none
       case 277 -> FileSystemCalls.syncFileRange(t, a); // sync_file_range
-      case 278 -> -ENOSYS; // vmsplice
-      case 279 -> -ENOSYS; // move_pages
+      case 278 -> -ENOSYS; // vmsplice: none
+      case 279 -> -ENOSYS; // move_pages: none
       case 280 -> Attributes.utimensat(t, a); // utimensat
       case 281 -> EventPoll.epollPwait(t, a); // epoll_pwait
       case 282 -> EventFiles.signalfd(t, a); // signalfd
@@ -309,93 +309,93 @@ public final class Amd64Syscalls {
       case 285 -> Attributes.fallocate(t, a); // fallocate
       case 286 -> EventFiles.timerfdSettime(t, a); // timerfd_settime
       case 287 -> EventFiles.timerfdGettime(t, a); // timerfd_gettime
-      case 288 -> -ENOSYS; // accept4
+      case 288 -> -ENOSYS; // accept4: none
       case 289 -> EventFiles.signalfd4(t, a); // signalfd4
       case 290 -> EventFiles.eventfd2(t, a); // eventfd2
       case 291 -> EventPoll.epollCreate1(t, a); // epoll_create1
       case 292 -> Dup.dup3(t, a); // dup3
       case 293 -> Pipes.pipe2(t, a); // pipe2
-      case 294 -> -ENOSYS; // inotify_init1
+      case 294 -> -ENOSYS; // inotify_init1: none
       case 295 -> ReadWrite.preadv(t, a); // preadv
       case 296 -> ReadWrite.pwritev(t, a); // pwritev
       case 297 -> SignalCalls.rtTgsigqueueinfo(t, a); // rt_tgsigqueueinfo
-      case 298 -> -ENOSYS; // perf_event_open
-      case 299 -> -ENOSYS; // recvmmsg
-      case 300 -> -ENOSYS; // fanotify_init
-      case 301 -> -ENOSYS; // fanotify_mark
+      case 298 -> -ENOSYS; // perf_event_open: none
+      case 299 -> -ENOSYS; // recvmmsg: none
+      case 300 -> -ENOSYS; // fanotify_init: none
+      case 301 -> -ENOSYS; // fanotify_mark: none
       case 302 -> ResourceCalls.prlimit64(t, a); // prlimit64
-      case 303 -> -ENOSYS; // name_to_handle_at
-      case 304 -> -ENOSYS; // open_by_handle_at
+      case 303 -> -ENOSYS; // name_to_handle_at: none
+      case 304 -> -ENOSYS; // open_by_handle_at: none
       case 305 -> Clock.clockAdjtime(t, a); // clock_adjtime
       case 306 -> FileSystemCalls.syncfs(t, a); // syncfs
-      case 307 -> -ENOSYS; // sendmmsg
-      case 308 -> -ENOSYS; // setns
+      case 307 -> -ENOSYS; // sendmmsg: none
+      case 308 -> -ENOSYS; // setns: none
       case 309 -> Scheduling.getcpu(t, a); // getcpu
-      case 310 -> -ENOSYS; // process_vm_readv
-      case 311 -> -ENOSYS; // process_vm_writev
-      case 312 -> -ENOSYS; // kcmp
+      case 310 -> -ENOSYS; // process_vm_readv: none
+      case 311 -> -ENOSYS; // process_vm_writev: none
+      case 312 -> -ENOSYS; // kcmp: none
       case 313 -> -EPERM; // finit_module: never
       case 314 -> Scheduling.schedSetattr(t, a); // sched_setattr
       case 315 -> Scheduling.schedGetattr(t, a); // sched_getattr
       case 316 -> Names.renameat2(t, a); // renameat2
-      case 317 -> -ENOSYS; // seccomp
+      case 317 -> -ENOSYS; // seccomp: none
       case 318 -> SystemCalls.getrandom(t, a); // getrandom
-      case 319 -> -ENOSYS; // memfd_create
+      case 319 -> -ENOSYS; // memfd_create: none
       case 320 -> -EPERM; // kexec_file_load: never
-      case 321 -> -ENOSYS; // bpf
+      case 321 -> -ENOSYS; // bpf: none
       case 322 -> ExecCalls.execveat(t, a); // execveat
-      case 323 -> -ENOSYS; // userfaultfd
-      case 324 -> -ENOSYS; // membarrier
+      case 323 -> -ENOSYS; // userfaultfd: none
+      case 324 -> -ENOSYS; // membarrier: none
       case 325 -> MmapCalls.mlock2(t, a); // mlock2
-      case 326 -> -ENOSYS; // copy_file_range
+      case 326 -> -ENOSYS; // copy_file_range: none
       case 327 -> ReadWrite.preadv2(t, a); // preadv2
       case 328 -> ReadWrite.pwritev2(t, a); // pwritev2
-      case 329 -> -ENOSYS; // pkey_mprotect
-      case 330 -> -ENOSYS; // pkey_alloc
-      case 331 -> -ENOSYS; // pkey_free
+      case 329 -> -ENOSYS; // pkey_mprotect: none
+      case 330 -> -ENOSYS; // pkey_alloc: none
+      case 331 -> -ENOSYS; // pkey_free: none
       case 332 -> FileStatus.statx(t, a); // statx
-      case 333 -> -ENOSYS; // io_pgetevents
-      case 334 -> -ENOSYS; // rseq
+      case 333 -> -ENOSYS; // io_pgetevents: none
+      case 334 -> -ENOSYS; // rseq: none
       case 335 -> -ENOSYS; // uretprobe: never
-      case 424 -> -ENOSYS; // pidfd_send_signal
-      case 425 -> -ENOSYS; // io_uring_setup
-      case 426 -> -ENOSYS; // io_uring_enter
-      case 427 -> -ENOSYS; // io_uring_register
-      case 428 -> -ENOSYS; // open_tree
-      case 429 -> -ENOSYS; // move_mount
-      case 430 -> -ENOSYS; // fsopen
-      case 431 -> -ENOSYS; // fsconfig
-      case 432 -> -ENOSYS; // fsmount
-      case 433 -> -ENOSYS; // fspick
-      case 434 -> -ENOSYS; // pidfd_open
+      case 424 -> -ENOSYS; // pidfd_send_signal: none
+      case 425 -> -ENOSYS; // io_uring_setup: none
+      case 426 -> -ENOSYS; // io_uring_enter: none
+      case 427 -> -ENOSYS; // io_uring_register: none
+      case 428 -> -ENOSYS; // open_tree: none
+      case 429 -> -ENOSYS; // move_mount: none
+      case 430 -> -ENOSYS; // fsopen: none
+      case 431 -> -ENOSYS; // fsconfig: none
+      case 432 -> -ENOSYS; // fsmount: none
+      case 433 -> -ENOSYS; // fspick: none
+      case 434 -> -ENOSYS; // pidfd_open: none
       case 435 -> CloneCalls.clone3(t, a); // clone3
       case 436 -> Open.closeRange(t, a); // close_range
       case 437 -> Open.openat2(t, a); // openat2
-      case 438 -> -ENOSYS; // pidfd_getfd
+      case 438 -> -ENOSYS; // pidfd_getfd: none
       case 439 -> FileStatus.faccessat2(t, a); // faccessat2
-      case 440 -> -ENOSYS; // process_madvise
+      case 440 -> -ENOSYS; // process_madvise: none
       case 441 -> EventPoll.epollPwait2(t, a); // epoll_pwait2
-      case 442 -> -ENOSYS; // mount_setattr
+      case 442 -> -ENOSYS; // mount_setattr: none
       case 443 -> -ENOSYS; // quotactl_fd: never
-      case 444 -> -ENOSYS; // landlock_create_ruleset
-      case 445 -> -ENOSYS; // landlock_add_rule
-      case 446 -> -ENOSYS; // landlock_restrict_self
-      case 447 -> -ENOSYS; // memfd_secret
-      case 448 -> -ENOSYS; // process_mrelease
-      case 449 -> -ENOSYS; // futex_waitv
-      case 450 -> -ENOSYS; // set_mempolicy_home_node
-      case 451 -> -ENOSYS; // cachestat
+      case 444 -> -ENOSYS; // landlock_create_ruleset: none
+      case 445 -> -ENOSYS; // landlock_add_rule: none
+      case 446 -> -ENOSYS; // landlock_restrict_self: none
+      case 447 -> -ENOSYS; // memfd_secret: none
+      case 448 -> -ENOSYS; // process_mrelease: none
+      case 449 -> -ENOSYS; // futex_waitv: none
+      case 450 -> -ENOSYS; // set_mempolicy_home_node: none
+      case 451 -> -ENOSYS; // cachestat: none
       case 452 -> Attributes.fchmodat2(t, a); // fchmodat2
-      case 453 -> -ENOSYS; // map_shadow_stack
-      case 454 -> -ENOSYS; // futex_wake
-      case 455 -> -ENOSYS; // futex_wait
-      case 456 -> -ENOSYS; // futex_requeue
-      case 457 -> -ENOSYS; // statmount
-      case 458 -> -ENOSYS; // listmount
-      case 459 -> -ENOSYS; // lsm_get_self_attr
-      case 460 -> -ENOSYS; // lsm_set_self_attr
-      case 461 -> -ENOSYS; // lsm_list_modules
-      case 462 -> -ENOSYS; // mseal
+      case 453 -> -ENOSYS; // map_shadow_stack: none
+      case 454 -> -ENOSYS; // futex_wake: none
+      case 455 -> -ENOSYS; // futex_wait: none
+      case 456 -> -ENOSYS; // futex_requeue: none
+      case 457 -> -ENOSYS; // statmount: none
+      case 458 -> -ENOSYS; // listmount: none
+      case 459 -> -ENOSYS; // lsm_get_self_attr: none
+      case 460 -> -ENOSYS; // lsm_set_self_attr: none
+      case 461 -> -ENOSYS; // lsm_list_modules: none
+      case 462 -> -ENOSYS; // mseal: none
       default -> -ENOSYS;
     };
   }

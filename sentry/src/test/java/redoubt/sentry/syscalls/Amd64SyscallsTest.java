@@ -21,7 +21,7 @@ import redoubt.sentry.syscalls.SyscallTable.Level;
 
 class Amd64SyscallsTest {
   private static final Pattern LINE =
-      Pattern.compile("^ {6}case (\\d+) -> (.+); // (\\w+)(: never)?$");
+      Pattern.compile("^ {6}case (\\d+) -> (.+); // (\\w+)(: never|: none)?$");
 
   private record Line(String action, String name) {}
 
