@@ -64,6 +64,7 @@ final class SentryMachine implements SandboxKernel.Machine {
     P9Client gofer = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost());
     gofer.startWatcher();
     types.register("gofer", (c, source, options) -> new GoferFs(gofer, kernel.platform(), source, options.contains("shared")));
+    types.register("gofer+overlay", (c, source, options) -> new GoferFs(gofer, kernel.platform(), source, false));
     types.register("tmpfs", (c, source, options) -> tmpfs(kernel, options));
     types.register("devtmpfs", (c, source, options) -> {
       TmpFs fs = tmpfs(kernel, options);
