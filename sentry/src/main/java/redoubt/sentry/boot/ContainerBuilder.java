@@ -13,6 +13,7 @@ import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.MountConfig;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.fs.FileSystems;
+import redoubt.sentry.fs.dev.Devices;
 import redoubt.sentry.kernel.Container;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
@@ -87,14 +88,31 @@ final class ContainerBuilder {
   /** Makes the configured mounts, with {@code t} (a task of the container with all rights) as the walker. */
   void mountAll(Task t, ContainerConfig c) {
     for (MountConfig m : c.mounts()) {
+      if (types.type(m.type()) == null) {
+        kernel.log().log(4, "redoubt: mount " + m.destination() + " left out: no filesystem type " + m.type());
+        continue;
+      }
       FileSystem fs = fileSystem(t.container(), m);
       mount(t, new Mount(fs, new Dentry(fs.root()), m.source(), (int) m.flags()), m.destination());
     }
+    populateDev(t, c);
     for (String path : c.maskedPaths()) {
       mask(t, path);
     }
     for (String path : c.readonlyPaths()) {
       remountReadOnly(t, path);
+    }
+  }
+
+  /** A tmpfs on /dev gets the devices that OCI runtimes make there. */
+  private static void populateDev(Task t, ContainerConfig c) {
+    for (MountConfig m : c.mounts()) {
+      if (m.destination().equals("/dev") && m.type().equals("tmpfs")) {
+        VfsPath dev = existing(t, "/dev");
+        if (dev != null) {
+          Devices.populate(dev.inode());
+        }
+      }
     }
   }
 
