@@ -63,7 +63,8 @@ public final class RawSyscall {
     }
   }
 
-  private static MethodHandle bind(String function) {
+  /** {@return a function of our native library that has the one shape} */
+  static MethodHandle bind(String function) {
     String directory = System.getProperty("redoubt.native");
     if (directory == null) {
       throw new IllegalStateException(

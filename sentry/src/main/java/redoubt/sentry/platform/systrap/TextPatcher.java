@@ -119,9 +119,10 @@ final class TextPatcher {
 
   private @Nullable Text make(Fd fd, long offset, int length) {
     byte[] text = new byte[length];
-    int have = 0;
+    SitePatcher.Patches patches;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment buffer = arena.allocate(length, 8);
+      int have = 0;
       while (have < length) {
         long r =
             RawSyscall.syscall(
@@ -132,9 +133,8 @@ final class TextPatcher {
         have += (int) r;
       }
       MemorySegment.copy(buffer, Memory.BYTE, 0, text, 0, have);
+      patches = SitePatcher.patch(text, buffer, have, (int) Layout.ENTRY);
     }
-    SitePatcher.Patches patches =
-        SitePatcher.patch(text, have, (int) Layout.ENTRY);
     if (patches == null) {
       return null;
     }

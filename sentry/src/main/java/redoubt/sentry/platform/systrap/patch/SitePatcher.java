@@ -1,7 +1,9 @@
 package redoubt.sentry.platform.systrap.patch;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import redoubt.host.TextScan;
 
 /**
  * Makes the patched copy of a piece of text and its trampolines. Two kinds of site:
@@ -30,11 +32,14 @@ public final class SitePatcher {
   private static final int MOV_BYTES = 20;
   private static final int GENERAL_HEAD = 17;
   private static final int MAX_NR = 1024;
+  private static final int MAX_SITES = 8192;
+  private static final int MAX_BRANCHES = 8192;
 
   /** Text larger than this is patched at mov sites only: looking for branches costs time. */
   private static final int GENERAL_LIMIT = 8 << 20;
 
   private final byte[] text;
+  private final MemorySegment same;
   private final int limit;
   private final int entryOffset;
   private final Decoder decoder = new Decoder();
@@ -45,8 +50,9 @@ public final class SitePatcher {
   private int sitesCount;
   private int found;
 
-  private SitePatcher(byte[] text, int limit, int entryOffset) {
+  private SitePatcher(byte[] text, MemorySegment same, int limit, int entryOffset) {
     this.text = text;
+    this.same = same;
     this.limit = limit;
     this.entryOffset = entryOffset;
   }
@@ -54,12 +60,14 @@ public final class SitePatcher {
   /**
    * Patches {@code text} in place.
    *
+   * @param same the same bytes in native memory, only read
    * @param limit bytes of it that are there
    * @param entryOffset of the stub's entry word from the GS base
    * @return the trampolines and where they belong, or null when no site was found
    */
-  public static @Nullable Patches patch(byte[] text, int limit, int entryOffset) {
-    SitePatcher p = new SitePatcher(text, limit, entryOffset);
+  public static @Nullable Patches patch(
+      byte[] text, MemorySegment same, int limit, int entryOffset) {
+    SitePatcher p = new SitePatcher(text, same, limit, entryOffset);
     p.run();
     return p.sitesCount == 0
         ? null
@@ -71,11 +79,11 @@ public final class SitePatcher {
 
   private void run() {
     byte[] b = text;
-    int end = limit - 1;
-    int[] general = new int[256];
+    int[] at = TextScan.syscalls(same, limit, MAX_SITES);
+    int[] general = new int[at.length];
     int generals = 0;
-    for (int i = 0; i < end; i++) {
-      if (b[i] != 0x0f || b[i + 1] != 0x05) {
+    for (int i : at) {
+      if (isSigreturn(i)) {
         continue;
       }
       if (i >= 6
@@ -87,15 +95,17 @@ public final class SitePatcher {
         found++;
         mov(i - 5);
       } else {
-        if (generals == general.length) {
-          general = Arrays.copyOf(general, generals * 2);
-        }
         general[generals++] = i;
       }
     }
     if (generals != 0 && limit <= GENERAL_LIMIT) {
       relocate(general, generals);
     }
+  }
+
+  /** Debuggers and unwinders know a signal frame by the bytes of the restorer: they must stay. */
+  private boolean isSigreturn(int at) {
+    return at >= 5 && Decoder.int32(text, at - 4) == 15;
   }
 
   // mov $nr,%eax at `at`, syscall at `at` + 5
@@ -111,19 +121,30 @@ public final class SitePatcher {
   private void relocate(int[] at, int count) {
     // For each site, how many bytes of whole instructions follow that can be moved; 0: leave it.
     int[] tail = new int[count];
-    long[] danger = new long[limit / 64 + 1];
+    byte[] danger = new byte[limit / 8 + 1];
     for (int s = 0; s < count; s++) {
       if (isProbablyCode(at[s])) {
         found++;
         tail[s] = tailBytes(at[s] + 2);
         // A branch to any byte after the first would land inside the jump or on dead bytes.
         for (int i = at[s] + 1; tail[s] != 0 && i < at[s] + 2 + tail[s]; i++) {
-          danger[i >> 6] |= 1L << i;
+          danger[i >> 3] |= (byte) (1 << (i & 7));
         }
       }
     }
+    int[] branches = TextScan.branches(same, limit, danger, MAX_BRANCHES);
+    if (branches.length == 2 * MAX_BRANCHES) {
+      return; // not all were looked at
+    }
     boolean[] hit = new boolean[count];
-    findBranches(danger, at, tail, hit);
+    for (int i = 0; i < branches.length; i += 2) {
+      int target = branches[i + 1];
+      int s = Arrays.binarySearch(at, 0, count, target);
+      s = s >= 0 ? s : -s - 2; // the site before the target
+      if (s >= 0 && !hit[s] && isBoundary(branches[i])) {
+        hit[s] = true;
+      }
+    }
     for (int s = 0; s < count; s++) {
       if (tail[s] != 0 && !hit[s]) {
         general(at[s], tail[s]);
@@ -175,35 +196,6 @@ public final class SitePatcher {
       }
     }
     return at < 64;
-  }
-
-  /** Marks the sites of which a dangerous byte is the target of a branch anywhere in the text. */
-  private void findBranches(long[] danger, int[] at, int[] tail, boolean[] hit) {
-    byte[] b = text;
-    int end = limit - 5;
-    for (int i = 0; i < end; i++) {
-      int op = b[i] & 0xff;
-      int target;
-      if (op >= 0x70 && op < 0x80 || op == 0xeb || op >= 0xe0 && op <= 0xe3) {
-        target = i + 2 + b[i + 1];
-      } else if (op == 0xe8 || op == 0xe9) {
-        target = i + 5 + Decoder.int32(b, i + 1);
-      } else if (op == 0x0f && (b[i + 1] & 0xf0) == 0x80 && i < end - 1) {
-        target = i + 6 + Decoder.int32(b, i + 2);
-      } else {
-        continue;
-      }
-      if (target < 0 || target >= limit || (danger[target >> 6] & 1L << target) == 0) {
-        continue;
-      }
-      if (isBoundary(i)) {
-        for (int s = 0; s < at.length && s < tail.length; s++) {
-          if (tail[s] != 0 && target > at[s] && target < at[s] + 2 + tail[s]) {
-            hit[s] = true;
-          }
-        }
-      }
-    }
   }
 
   /** Whether sweeps that begin before {@code at} see an instruction there; most of them agree soon. */
