@@ -15,6 +15,7 @@ import redoubt.p9.P9Attr;
 import redoubt.p9.P9Dir;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.fs.DirListing;
+import redoubt.sentry.fs.ListableDir;
 import redoubt.sentry.fs.ListedDirectory;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
@@ -29,7 +30,7 @@ import redoubt.sentry.vfs.VfsPath;
  * A host directory. In exclusive mode the list that a reader asked for is kept, with the inodes: what is looked
  * up afterwards costs no message, whether it is there or not.
  */
-public final class GoferDir extends GoferInode {
+public final class GoferDir extends GoferInode implements ListableDir {
   private static final int O_CREAT_EXCL_RDWR = Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_RDWR;
 
   /** In the result of {@link #find}. */
@@ -220,6 +221,7 @@ public final class GoferDir extends GoferInode {
    *
    * @throws ErrnoException what the gofer says
    */
+  @Override
   public DirListing list() {
     if (!gofer.shared) {
       DirListing kept = keptList();

@@ -379,15 +379,6 @@ public final class GoferFile extends GoferInode implements FileContent, Mappable
   @Override
   public void accessed(boolean strict) {}
 
-  /** Reads into memory of the kernel's own, for copies; the file is open. Returns bytes or -errno. */
-  public long load(long haddr, long offset, long length) {
-    long r;
-    do {
-      r = FileSystemCalls.pread(anyFd(), haddr, length, offset);
-    } while (r == -EINTR);
-    return r;
-  }
-
   // ---- mappings ----
 
   @Override

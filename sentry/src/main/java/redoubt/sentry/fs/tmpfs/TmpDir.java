@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Stat;
 import redoubt.sentry.fs.DirListing;
+import redoubt.sentry.fs.ListableDir;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
@@ -27,7 +28,7 @@ import redoubt.sentry.vfs.VfsPath;
  * A directory. Entries have cookies that only grow and are never used again, so that a reader sees each name
  * that stays exactly once, whatever happens to the others.
  */
-public final class TmpDir extends TmpInode {
+public final class TmpDir extends TmpInode implements ListableDir {
   /** What an entry adds to st_size: BOGO_DIRENT_SIZE. */
   private static final int ENTRY_SIZE = 20;
 
@@ -403,6 +404,13 @@ public final class TmpDir extends TmpInode {
         }
       }
     }
+  }
+
+  @Override
+  public DirListing list() {
+    DirListing out = new DirListing();
+    forEach((name, inode) -> out.add(name, inode.ino(), DirListing.typeOf(inode.mode())));
+    return out;
   }
 
   /** Gives entries from cookie {@code position} on; returns where to go on. */

@@ -1,0 +1,148 @@
+package redoubt.sentry.fs.overlay;
+
+import static redoubt.abi.Errno.ENOTDIR;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.List;
+import redoubt.host.Memory;
+import redoubt.sentry.fs.tmpfs.TmpDir;
+import redoubt.sentry.fs.tmpfs.TmpFs;
+import redoubt.sentry.fs.tmpfs.TmpInode;
+import redoubt.sentry.kernel.Credentials;
+import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.vfs.FileSystem;
+import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.SetAttr;
+import redoubt.sentry.vfs.StatData;
+import redoubt.sentry.vfs.StatfsData;
+
+/** A writable tmpfs over lower directories that nobody changes. */
+public final class OverlayFs extends FileSystem {
+  /** OVERLAYFS_SUPER_MAGIC. */
+  public static final long MAGIC = 0x794c7630;
+
+  /** Bytes that are copied up at a time. */
+  static final int COPY_BYTES = 256 * 1024;
+
+  /** Added to inode numbers of files that have no lower one, which keep out of the lower ones' way. */
+  static final long UPPER_INO = 1L << 47;
+
+  static final Credentials KERNEL = Credentials.root();
+
+  final TmpFs upper;
+  final Object mu = new Object();
+  private final boolean batches;
+  private final OverlayDir root;
+  private volatile long changes; // written under mu
+  private final ArrayDeque<MemorySegment> copyBuffers = new ArrayDeque<>(1); // guarded by itself
+
+  /**
+   * @param upper takes the changes; nothing else may use it
+   * @param lowers directories from top to bottom
+   */
+  public OverlayFs(TmpFs upper, Inode... lowers) {
+    super("overlay");
+    this.upper = upper;
+    boolean batched = false;
+    for (Inode lower : lowers) {
+      if (!lower.isDirectory()) {
+        throw ErrnoException.of(ENOTDIR);
+      }
+      batched |= lower.fs.batchesWalks();
+    }
+    this.batches = batched;
+    TmpDir top = upper.root();
+    if (lowers.length > 0) {
+      copyAttributes(lowers[0], top);
+    }
+    root = new OverlayDir(this, top, List.of(lowers), null, "", !top.isEmpty());
+    top.overlay = root;
+  }
+
+  @Override
+  public OverlayDir root() {
+    return root;
+  }
+
+  @Override
+  public long magic() {
+    return MAGIC;
+  }
+
+  @Override
+  public boolean batchesWalks() {
+    return batches;
+  }
+
+  @Override
+  public void statfs(StatfsData s) {
+    upper.statfs(s);
+    s.type = MAGIC;
+    s.fsid = device();
+  }
+
+  /** {@return a number that is different after names have changed} */
+  long changes() {
+    return changes;
+  }
+
+  /** Names change. Under mu. */
+  void noteChange() {
+    changes++;
+  }
+
+  static boolean isWhiteout(Inode inode) {
+    return inode.type() == Inode.S_IFCHR && inode.rdev() == 0;
+  }
+
+  /** Gives {@code to} the owner, mode, times and extended attributes of {@code from}. */
+  static void copyAttributes(Inode from, TmpInode to) {
+    for (String name : from.listxattr()) {
+      if (name.startsWith(OverlayInode.PRIVATE_XATTR)) {
+        continue;
+      }
+      try {
+        to.setxattr(name, from.getxattr(name), 0);
+      } catch (ErrnoException e) {
+        // An ACL, which tmpfs does not have: the mode bits that were made of it remain.
+        if (e.errno() != redoubt.abi.Errno.EOPNOTSUPP && e.errno() != redoubt.abi.Errno.ENODATA) {
+          throw e;
+        }
+      }
+    }
+    StatData s = new StatData();
+    from.stat(s);
+    SetAttr a = new SetAttr();
+    a.valid = SetAttr.UID | SetAttr.GID | SetAttr.ATIME | SetAttr.MTIME;
+    if (!from.isSymlink()) {
+      a.valid |= SetAttr.MODE;
+    }
+    a.mode = s.mode & 07777;
+    a.uid = s.uid;
+    a.gid = s.gid;
+    a.atimeNs = s.atimeNs;
+    a.mtimeNs = s.mtimeNs;
+    to.setattr(a);
+  }
+
+  MemorySegment takeCopyBuffer() {
+    synchronized (copyBuffers) {
+      MemorySegment b = copyBuffers.poll();
+      if (b != null) {
+        return b;
+      }
+    }
+    return Memory.mapAnonymous(COPY_BYTES);
+  }
+
+  void giveCopyBuffer(MemorySegment b) {
+    synchronized (copyBuffers) {
+      if (copyBuffers.isEmpty()) {
+        copyBuffers.push(b);
+        return;
+      }
+    }
+    Memory.unmap(b);
+  }
+}
