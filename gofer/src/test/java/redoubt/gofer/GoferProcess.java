@@ -47,6 +47,11 @@ final class GoferProcess implements AutoCloseable {
       command.add("--enable-native-access=redoubt.host");
       command.add("-p");
       command.add(path);
+      if (!mainClass.equals(GoferMain.class.getName())) {
+        String tests =
+            GoferProcess.class.getProtectionDomain().getCodeSource().getLocation().getPath();
+        command.add("--patch-module=redoubt.gofer=" + tests);
+      }
       command.add("-m");
       command.add("redoubt.gofer/" + mainClass);
     }

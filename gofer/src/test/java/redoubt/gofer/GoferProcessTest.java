@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import redoubt.abi.Errno;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Stat;
+import redoubt.host.Fd;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
@@ -201,6 +202,19 @@ class GoferProcessTest implements P9Client.Listener {
       assertEquals(1, said.size(), said.toString());
       assertTrue(said.get(0).startsWith("gofer: ") && said.get(0).contains(c[1]), said.get(0));
       Files.writeString(log.toPath(), "");
+    }
+  }
+
+  @Test
+  void shouldServeAClientUnderASentrysFilter() throws Exception {
+    Fd[] spare = SeqpacketSocket.pair();
+    spare[1].close();
+    try (GoferProcess child =
+            new GoferProcess(dir, log, List.of(), FilteredClient.class.getName());
+        TestGofer gofer = new TestGofer(new Fd[] {spare[0], child.socket}, 4096, 2, true, false)) {
+      assertTrue(child.process.waitFor(20, TimeUnit.SECONDS));
+      assertEquals("created\n", Files.readString(log.toPath()));
+      assertEquals(401, gofer.directory.toFile().list().length);
     }
   }
 }

@@ -393,6 +393,19 @@ class GoferTest {
   }
 
   @Test
+  void shouldServeAFileAsAttachPoint() {
+    int file = gofer.attach("file");
+    assertEquals(0, gofer.client.getattr(file, attr));
+    assertTrue(attr.isRegular());
+    int fd = (int) gofer.client.openFd(file, Fcntl.O_RDWR);
+    assertEquals("attached", read(fd));
+    FileSystemCalls.close(fd);
+    assertEquals(0, walk(file, "x", -1));
+    assertErrno(Errno.ENOTDIR, -walk.error);
+    assertErrno(Errno.ENOTDIR, gofer.client.mkdir(file, bytes("x"), 0755, 0, 0, attr));
+  }
+
+  @Test
   void shouldGiveFidsBackInBatches() throws Exception {
     Files.createFile(dir.resolve("f"));
     int before = gofer.server.fids.count();

@@ -179,9 +179,15 @@ class LimitsTest {
     return log;
   }
 
-  private static long allocatedBytes() {
-    return ((com.sun.management.ThreadMXBean)
-            java.lang.management.ManagementFactory.getThreadMXBean())
-        .getCurrentThreadAllocatedBytes();
+  /** By reflection, because the module under test does not read jdk.management. */
+  private static long allocatedBytes() throws ReflectiveOperationException {
+    Object bean =
+        Class.forName("java.lang.management.ManagementFactory")
+            .getMethod("getThreadMXBean")
+            .invoke(null);
+    return (long)
+        Class.forName("com.sun.management.ThreadMXBean")
+            .getMethod("getCurrentThreadAllocatedBytes")
+            .invoke(bean);
   }
 }

@@ -22,6 +22,10 @@ import redoubt.p9.P9Client;
 /** A gofer in this JVM, with a scratch directory behind two attach points, "rw" and "ro". */
 final class TestGofer implements AutoCloseable, P9Client.Listener {
   final Path directory;
+
+  /** Behind the attach point "file": no directory, as /etc/hosts is in a container. */
+  final Path file;
+
   final Fd clientSocket;
   final P9Client client;
   final GoferServer server;
@@ -41,17 +45,23 @@ final class TestGofer implements AutoCloseable, P9Client.Listener {
   }
 
   TestGofer(int maxFids, int threads, boolean hasOpenat2, boolean withClient) {
+    this(SeqpacketSocket.pair(), maxFids, threads, hasOpenat2, withClient);
+  }
+
+  /** Serves on the second of the pair; the first is the client's. */
+  TestGofer(Fd[] pair, int maxFids, int threads, boolean hasOpenat2, boolean withClient) {
     try {
       directory = Files.createTempDirectory("gofer-test");
+      file = Files.writeString(Files.createTempFile("gofer-test", ""), "attached");
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
-    Fd[] pair = SeqpacketSocket.pair();
     clientSocket = pair[0];
     Attach[] attaches = {
       new Attach("rw", open(directory.toString()), false),
       new Attach("ro", open(directory.toString()), true),
-      new Attach("proc", open("/proc/self"), false)
+      new Attach("proc", open("/proc/self"), false),
+      new Attach("file", open(file.toString()), false)
     };
     redoubt.host.ProcessCalls.umask(0);
     int proc = open("/proc/self/fd");
@@ -122,6 +132,7 @@ final class TestGofer implements AutoCloseable, P9Client.Listener {
     try {
       thread.join();
       fds.forEach(FileSystemCalls::close);
+      Files.delete(file);
       try (Stream<Path> all = Files.walk(directory)) {
         all.sorted(Comparator.reverseOrder()).forEach(p -> p.toFile().delete());
       }
