@@ -48,6 +48,7 @@ final class SentryMachine implements SandboxKernel.Machine {
   public SandboxKernel.Booted boot(SandboxConfig config) {
     Systrap platform = new Systrap(new Fd(BootFds.KEEPER));
     Kernel kernel = new Kernel(platform, MemoryFile.create("redoubt-memory"), Amd64Syscalls::dispatch);
+    kernel.log().mirrorErrors(log::line);
     kernel.cpus = config.cpus();
     kernel.totalMemoryBytes = config.memoryBytes();
     kernel.register(HostFacts.class, HostFacts.read());
