@@ -69,10 +69,6 @@ final class Context {
     return Installation.current();
   }
 
-  boolean overlaysRoot() {
-    return global.get("overlay", "root").equals("root");
-  }
-
   boolean wantsLog() {
     return global.is("debug") || global.is("strace");
   }
@@ -85,7 +81,7 @@ final class Context {
         consoleSocket,
         preserveFds,
         foreground,
-        overlaysRoot(),
+        global.get("overlay", "root").equals("root"),
         cgroups && !global.is("ignore-cgroups"),
         "systrap",
         !global.is("no-patch"),

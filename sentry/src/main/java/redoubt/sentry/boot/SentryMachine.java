@@ -11,33 +11,26 @@ import redoubt.p9.P9;
 import redoubt.p9.P9Client;
 import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.HostRoot;
-import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.SandboxConfig;
 import redoubt.sentry.fs.FileSystems;
 import redoubt.sentry.fs.dev.Devices;
+import redoubt.sentry.fs.devpts.DevPtsFs;
 import redoubt.sentry.fs.gofer.GoferFs;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.proc.ProcFs;
+import redoubt.sentry.fs.sys.SysFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
 import redoubt.sentry.fs.tmpfs.TmpFsOptions;
 import redoubt.sentry.ipc.Ipc;
-import redoubt.sentry.kernel.Container;
-import redoubt.sentry.kernel.FdTable;
 import redoubt.sentry.kernel.Kernel;
-import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.MemoryFile;
 import redoubt.sentry.platform.systrap.Systrap;
 import redoubt.sentry.strace.Strace;
 import redoubt.sentry.strace.StraceObserver;
 import redoubt.sentry.syscalls.Amd64Syscalls;
-import redoubt.sentry.vfs.Dentry;
-import redoubt.sentry.vfs.VfsPath;
 
 /** The real machine: systrap stubs, files from the gofer, confinement by the host kernel. */
 final class SentryMachine implements SandboxKernel.Machine {
-  /** A run of tools/dist that only makes the AOT cache: the launcher confines nothing either. */
-  private static final boolean TRAINING = Boolean.getBoolean("redoubt.train");
-
   private final HostLog log;
 
   SentryMachine(HostLog log) {
@@ -48,7 +41,6 @@ final class SentryMachine implements SandboxKernel.Machine {
   public SandboxKernel.Booted boot(SandboxConfig config) {
     Systrap platform = new Systrap(new Fd(BootFds.KEEPER));
     Kernel kernel = new Kernel(platform, MemoryFile.create("redoubt-memory"), Amd64Syscalls::dispatch);
-    kernel.log().mirrorErrors(log::line);
     kernel.cpus = config.cpus();
     kernel.totalMemoryBytes = config.memoryBytes();
     kernel.register(HostFacts.class, HostFacts.read());
@@ -57,11 +49,12 @@ final class SentryMachine implements SandboxKernel.Machine {
     registerTypes(kernel, types);
     Ipc.install(kernel);
     Devices.register(kernel);
+    DevPtsFs.register(kernel);
     if (config.strace()) {
       kernel.observer = new StraceObserver(new Strace(Strace.toFd(new Fd(BootFds.LOG)), 64, null));
     }
     BootMessages.write(kernel, config);
-    return new SandboxKernel.Booted(kernel, new ContainerBuilder(kernel, types, new HostStdio()));
+    return new SandboxKernel.Booted(kernel, new ContainerBuilder(kernel, types, new Stdio(kernel)));
   }
 
   private void registerTypes(Kernel kernel, FileSystems types) {
@@ -76,6 +69,8 @@ final class SentryMachine implements SandboxKernel.Machine {
       Devices.populateMachine(fs.root());
       return fs;
     });
+    types.register("devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
+    types.register("sysfs", (c, source, options) -> new SysFs(kernel));
     types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids));
   }
 
@@ -87,16 +82,11 @@ final class SentryMachine implements SandboxKernel.Machine {
   public void confine() {
     ProcessCalls.setNotDumpable();
     HostRoot.detach(new Fd(BootFds.READY));
-    if (!TRAINING) {
-      SentryFilter.make().install();
-    }
+    SentryFilter.make().install();
   }
 
   @Override
   public void halt(int exitCode) {
-    if (TRAINING) {
-      Runtime.getRuntime().halt(exitCode); // the JVM writes its AOT cache on the way
-    }
     RawSyscall.syscall(Nr.EXIT_GROUP, exitCode);
   }
 
@@ -115,20 +105,5 @@ final class SentryMachine implements SandboxKernel.Machine {
     public void disconnected() {
       halt(128 + Signal.SIGKILL);
     }
-  }
-
-  /** Standard files that are the host's own streams. */
-  private static final class HostStdio implements ContainerBuilder.StdioFactory {
-    @Override
-    public void install(Kernel kernel, Container container, ProcessConfig p, List<Fd> fds, FdTable table) {
-      var root = container.mounts.root();
-      for (Fd fd : fds) {
-        VfsPath place = new VfsPath(root, Dentry.anonymous(root.root.inode(), "host:[" + fd.number() + "]"));
-        table.install(new BlockingHostFile(place, fd), 0, false, 1 << 20);
-      }
-    }
-
-    @Override
-    public void started(Task t, ProcessConfig p) {}
   }
 }

@@ -289,7 +289,7 @@ final class FileStatus {
     if (!p.inode().isSymlink()) {
       return path.isEmpty() ? -ENOENT : -EINVAL;
     }
-    byte[] target = Latin1.bytes(p.inode().readlink());
+    byte[] target = Latin1.bytes(p.inode().readlink(t));
     int n = Math.min(size, Math.min(target.length, Task.PATH_MAX));
     MemorySegment.copy(target, 0, t.scratch(), Memory.BYTE, 0, n);
     long r = t.copyOutScratch(ubuf, n);

@@ -195,6 +195,11 @@ public abstract class Inode {
    */
   public abstract FileDescription open(Task t, VfsPath path, int flags);
 
+  /** {@return whether a special file is opened by {@link #open} and not by its number} (the host's pipes) */
+  public boolean opensItself() {
+    return false;
+  }
+
   /** {@return how its pages are mapped, or null if it cannot be mapped (ENODEV)} */
   public @Nullable Mappable mappable() {
     return null;

@@ -16,6 +16,7 @@ public final class SpecialFiles {
   }
 
   private final ConcurrentHashMap<Long, Opener> characters = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Integer, Opener> majors = new ConcurrentHashMap<>();
   private @Nullable Opener fifo;
 
   /** {@return the dev_t of {@code major:minor}, as Linux's new_encode_dev for small numbers} */
@@ -30,12 +31,20 @@ public final class SpecialFiles {
     characters.put(device(major, minor), opener);
   }
 
+  /** As {@link #registerCharacter} for every minor that has no opener of its own. */
+  public void registerMajor(int major, Opener opener) {
+    majors.put(major, opener);
+  }
+
   public void registerFifo(Opener opener) {
     fifo = opener;
   }
 
   FileDescription open(Task t, VfsPath path, int flags) {
     Inode inode = path.inode();
+    if (inode.opensItself()) {
+      return inode.open(t, path, flags);
+    }
     Opener opener;
     switch (inode.type()) {
       case Inode.S_IFIFO -> opener = fifo;
@@ -44,6 +53,9 @@ public final class SpecialFiles {
           throw ErrnoException.of(EACCES);
         }
         opener = characters.get(inode.rdev());
+        if (opener == null) {
+          opener = majors.get((int) (inode.rdev() >> 8 & 0xfff));
+        }
       }
       default -> opener = null;
     }
