@@ -25,7 +25,7 @@ enum {
 extern char stub_priv_start[], stub_priv_end[], stub_sigreturn_end[], stub_futex_end[], stub_exit_end[];
 extern char stub_arch_prctl_end[], stub_restorer[];
 extern char keeper_private_start[], keeper_private_end[], keeper_syscall_end[];
-extern char stub_thread_start[], stub_entry[];
+extern char stub_thread_start[], stub_entry[], stub_answers[];
 extern void stub_handler(void);
 extern long stub_spawn(u64 token, u64 request_offset);
 extern long keeper_syscall(long nr, long a0, long a1, long a2, long a3, long a4, u64 token);
@@ -482,7 +482,7 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   // The initial stack (arguments, environment, AT_RANDOM) is not for stubs either.
   must("munmap of the stack", sys(NR_munmap, STACK_LOW, STACK_HIGH - STACK_LOW, 0, 0, 0));
   tell3(MSG_READY, pause_ns(), (s64)vdso, fp_bytes(), (s64)stub_thread_start);
-  tell(MSG_ENTRY, 0, (s64)stub_entry, 0);
+  tell(MSG_ENTRY, 0, (s64)stub_entry, (s64)stub_answers);
   for (;;) {
     struct {
       int fd;

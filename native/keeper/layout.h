@@ -62,6 +62,18 @@
 #define CMD_FLUSH 7 // the queued copies of RUN, without running
 
 #define QUEUE_LIMIT 64
+#define ANSWERS 8
+#define CONTROL_ANSWERS 0x600
+
+// What the stub brings along at most.
+#define PREFETCH_NUMBERS 480
+#define PREFETCH_STRING_BYTES 512
+#define PREFETCH_COUNTED_BYTES 1024
+#define PREFETCH_WINDOW_BYTES 8192
+#define PREFETCH_STRING 1
+#define PREFETCH_FIXED 2
+#define PREFETCH_COUNTED 3
+#define PREFETCH_WINDOW 4
 
 // Offsets in struct control for assembly; regs as in GuestContext.
 #define CONTROL_INTERRUPT 0x84
@@ -96,8 +108,9 @@ struct control {
   u64 fault_address;
   u64 result;
   u32 fp_offset; // of the FP state in the context, 0: none
-  u32 cpu; // where the event happened
-  char pad2[16];
+  u32 cpu;       // where the event happened
+  u32 fetched_count;
+  char pad2[12];
   // 0x080, the sentry writes
   u32 command;
   u32 interrupt; // an interrupt is wanted
@@ -115,6 +128,14 @@ struct control {
   char pad4[32];
   // 0x180, the sentry writes
   struct queued queue[QUEUE_LIMIT];
+  // 0x580, the stub writes: guest memory that it brought along with a system call
+  struct queued fetched[4];
+  char pad5[64];
+  // 0x600, the sentry writes: calls that need no kernel; where their sites jump, and the result
+  struct answer {
+    u64 entry;
+    u64 value;
+  } answers[ANSWERS];
 };
 
 struct request {
@@ -141,6 +162,8 @@ struct reply {
 };
 
 _Static_assert(sizeof(struct control) <= 4096, "control is one page");
+_Static_assert(__builtin_offsetof(struct control, fetched) == 0x580, "fetched");
+_Static_assert(__builtin_offsetof(struct control, answers) == CONTROL_ANSWERS, "answers");
 _Static_assert(__builtin_offsetof(struct control, interrupt) == CONTROL_INTERRUPT, "interrupt");
 _Static_assert(__builtin_offsetof(struct control, self) == CONTROL_SELF, "self");
 _Static_assert(__builtin_offsetof(struct control, entry) == CONTROL_ENTRY, "entry");
@@ -165,7 +188,7 @@ _Static_assert(sizeof(struct request) == 4096, "request is one page");
 #define MSG_SPAWNED 2  // id, a = pid or -errno
 #define MSG_IMPORTED 3 // id, a = fd or -errno
 #define MSG_DEATH 5    // a = pid, b = wait status
-#define MSG_ENTRY 6    // a = stub_entry; follows READY
+#define MSG_ENTRY 6    // a = stub_entry, b = stub_answers (16 bytes each); follows READY
 
 #ifndef __ASSEMBLER__
 struct message {

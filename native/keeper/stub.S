@@ -308,6 +308,17 @@ stub_leave_end:
   call stub_interrupted
   jmp stub_leave
 
+// Calls whose answer the sentry has left in the context: rcx = where to go on, flags untouched.
+  .globl stub_answers, stub_answers_end
+  .balign 16
+stub_answers:
+  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+  mov %gs:(CONTROL_ANSWERS + 16 * \i + 8), %rax
+  jmp *%rcx
+  .balign 16
+  .endr
+stub_answers_end:
+
 // Faults, so that the host builds a signal frame with the FP state; the handler goes on from there.
 stub_retrap:
   ud2

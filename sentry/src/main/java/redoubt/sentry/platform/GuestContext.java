@@ -152,6 +152,17 @@ public interface GuestContext {
   /** Makes {@link #run} return {@link #INTERRUPTED} soon, if the guest is or starts running. Any thread. */
   void interrupt();
 
+  /**
+   * Lets the platform answer system call {@code nr} with {@code value} by itself from now on, without an
+   * event. Only where nobody needs to see the call (no strace, ptrace or seccomp on the task), and only for
+   * calls without arguments: getpid, gettid, getppid, getuid, getgid, geteuid, getegid, getpgrp; others
+   * are ignored. To be called again whenever the answer changes. Any thread.
+   */
+  default void setAnswer(int nr, long value) {}
+
+  /** Takes back all answers: every call is an event again. Any thread. */
+  default void clearAnswers() {}
+
   /** {@return the host CPU time of the guest thread in ns}, or -1 if unknown. Any thread. */
   long cpuTimeNs();
 

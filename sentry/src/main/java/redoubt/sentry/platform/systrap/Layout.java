@@ -73,6 +73,12 @@ final class Layout {
   static final long REGS = 0xc0;
   static final long QUEUE = 0x180;
   static final int QUEUE_LIMIT = 64;
+  static final long FETCHED_COUNT = 0x70;
+  static final long FETCHED = 0x580;
+  static final int FETCHED_LIMIT = 4;
+  static final int PREFETCH_BYTES = 0x8000;
+  static final long ANSWERS = 0x600;
+  static final int ANSWERS_COUNT = 8;
 
   // struct request
   static final long REQUEST_BYTES = 4096;

@@ -10,6 +10,7 @@ import redoubt.host.Futex;
 import redoubt.host.Memory;
 import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.platform.systrap.patch.Answers;
 
 /**
  * A guest thread and its slot of shared memory. Whose move it is stands in the turn word:
@@ -30,9 +31,12 @@ final class StubContext implements GuestContext {
   /** Not for the caller: the guest must go on. */
   private static final int SPURIOUS = 100;
 
+  private static final long ANSWER_BYTES = 16;
   private static final int STOPPED = 0;
   private static final int RUNNING = 1;
   private static final int RELEASED = 2;
+
+  static final Answers ANSWERS = new Answers((int) Layout.ANSWERS);
 
   private static final int FX_SW_RESERVED = 464;
   private static final int FP_XSTATE_MAGIC1 = 0x46505853;
@@ -90,12 +94,19 @@ final class StubContext implements GuestContext {
   private int faultTrap;
   private long faultAddress;
   private int fpOffset;
+  // What the stub brought along with the call; checked copies of its words.
+  private int fetched;
+  private final long[] fetchedGuest = new long[Layout.FETCHED_LIMIT];
+  private final int[] fetchedOffset = new int[Layout.FETCHED_LIMIT];
+  private final int[] fetchedLength = new int[Layout.FETCHED_LIMIT];
+
   private int queued;
   private int queuedBytes;
   private boolean windowQueued;
   // How much of each buffer has ever held something.
   private int windowUsed;
   private int copyUsed;
+  private int prefetchUsed;
   private int queueUsed;
 
   StubContext(StubSpace space, int slot) {
@@ -147,6 +158,7 @@ final class StubContext implements GuestContext {
     m.set(Memory.LONG, Layout.SELF, va);
     m.set(Memory.LONG, Layout.ENTRY, platform.entry());
     m.set(Memory.INT, Layout.PATCHED, ownsGs ? 1 : 0);
+    clearAnswers();
     Layout.INT.setVolatile(m, Layout.TURN, Layout.TURN_SENTRY);
   }
 
@@ -223,6 +235,7 @@ final class StubContext implements GuestContext {
     }
     events++;
     platform.noticed();
+    fetched = 0;
     MemorySegment m = memory;
     long[] r = regs;
     PatchMap patches = space.patches();
@@ -275,6 +288,7 @@ final class StubContext implements GuestContext {
     readFpOffset();
     switch (event) {
       case SYSCALL -> {
+        readFetched();
         return SYSCALL;
       }
       case FAULT -> {
@@ -515,6 +529,50 @@ final class StubContext implements GuestContext {
     return Math.min(length, Layout.REGION - uaddr);
   }
 
+  private void readFetched() {
+    MemorySegment m = memory;
+    int n = m.get(Memory.INT, Layout.FETCHED_COUNT);
+    if (n < 0 || n > Layout.FETCHED_LIMIT) {
+      return;
+    }
+    for (int i = 0; i < n; i++) {
+      long at = Layout.FETCHED + i * 16L;
+      int offset = m.get(Memory.INT, at + 8);
+      int length = m.get(Memory.INT, at + 12);
+      boolean inWindow = offset == Layout.CONTEXT_WINDOW;
+      int limit =
+          inWindow
+              ? Layout.CONTEXT_WINDOW + BUFFER_BYTES
+              : Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES;
+      if (!inWindow && offset < Layout.CONTEXT_PREFETCH
+          || offset > limit
+          || length < 0
+          || length > limit - offset) {
+        return;
+      }
+      fetchedGuest[i] = m.get(Memory.LONG, at);
+      fetchedOffset[i] = offset;
+      fetchedLength[i] = length;
+      if (inWindow) {
+        windowUsed = Math.max(windowUsed, length);
+      } else {
+        prefetchUsed = Math.max(prefetchUsed, offset + length - Layout.CONTEXT_PREFETCH);
+      }
+    }
+    fetched = n;
+  }
+
+  /** {@return where in the slot [uaddr, uaddr+length) was brought along to}, or -1 */
+  private int fetchedAt(long uaddr, long length) {
+    for (int i = 0; i < fetched; i++) {
+      long into = uaddr - fetchedGuest[i];
+      if (into >= 0 && into <= fetchedLength[i] && length <= fetchedLength[i] - into) {
+        return fetchedOffset[i] + (int) into;
+      }
+    }
+    return -1;
+  }
+
   /** One round trip; returns bytes copied, checked, or 0 when the guest is gone. */
   private long transfer(int command, long uaddr, long offset, long length) {
     if (dead || command(command, uaddr, offset, length) != Layout.EVENT_DONE) {
@@ -530,6 +588,11 @@ final class StubContext implements GuestContext {
 
   @Override
   public long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length) {
+    int at = fetched == 0 ? -1 : fetchedAt(uaddr, length);
+    if (at >= 0) {
+      MemorySegment.copy(memory, at, dst, dstOffset, length);
+      return length;
+    }
     long left = clip(uaddr, length);
     long done = 0;
     while (left > 0) {
@@ -548,6 +611,7 @@ final class StubContext implements GuestContext {
 
   @Override
   public long copyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
+    fetched = 0; // it may be what we write to
     long left = clip(uaddr, length);
     long done = 0;
     while (left > 0) {
@@ -567,6 +631,19 @@ final class StubContext implements GuestContext {
   @Override
   public long copyInString(long uaddr, MemorySegment dst, long dstOffset, long limit) {
     long most = clip(uaddr, limit);
+    for (int i = 0; i < fetched; i++) {
+      if (fetchedGuest[i] == uaddr) {
+        long n = Math.min(fetchedLength[i], most);
+        MemorySegment.copy(memory, fetchedOffset[i], dst, dstOffset, n);
+        // Our copy decides where it ends: the shared one may change meanwhile.
+        for (long j = 0; j < n; j++) {
+          if (dst.get(Memory.BYTE, dstOffset + j) == 0) {
+            return j;
+          }
+        }
+        break;
+      }
+    }
     long done = 0;
     while (done < most) {
       long n = Math.min(most - done, Layout.COPY_BYTES);
@@ -636,12 +713,17 @@ final class StubContext implements GuestContext {
   @Override
   public long fillWindow(long uaddr, long length) {
     long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
+    if (fetched != 0 && fetchedAt(uaddr, n) == Layout.CONTEXT_WINDOW) {
+      return n;
+    }
+    fetched = 0;
     windowUsed = Math.max(windowUsed, (int) n);
     return n == 0 ? 0 : transfer(Layout.CMD_COPY_IN, uaddr, Layout.CONTEXT_WINDOW, n);
   }
 
   @Override
   public long drainWindow(long uaddr, long length) {
+    fetched = 0;
     long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
     return n == 0 ? 0 : transfer(Layout.CMD_COPY_OUT, uaddr, Layout.CONTEXT_WINDOW, n);
   }
@@ -661,6 +743,7 @@ final class StubContext implements GuestContext {
 
   @Override
   public long compareAndSwapInt(long uaddr, int expected, int value) {
+    fetched = 0;
     if (clip(uaddr, 4) != 4
         || dead
         || command(Layout.CMD_CAS, uaddr, expected & 0xffff_ffffL, value & 0xffff_ffffL)
@@ -733,6 +816,23 @@ final class StubContext implements GuestContext {
   }
 
   @Override
+  public void setAnswer(int nr, long value) {
+    int i = ANSWERS.indexOf(nr);
+    if (i >= 0) {
+      Layout.LONG.setRelease(memory, (long) ANSWERS.valueOffset(i), value);
+      Layout.LONG.setRelease(
+          memory, (long) ANSWERS.entryOffset(i), platform.answers() + i * ANSWER_BYTES);
+    }
+  }
+
+  @Override
+  public void clearAnswers() {
+    for (int i = 0; i < Layout.ANSWERS_COUNT; i++) {
+      Layout.LONG.setRelease(memory, (long) ANSWERS.entryOffset(i), platform.entry());
+    }
+  }
+
+  @Override
   public long cpuTimeNs() {
     int pid = space.pid();
     if (pid == 0) {
@@ -762,6 +862,7 @@ final class StubContext implements GuestContext {
     memory.asSlice(Layout.CONTEXT_STACK_END - 0x4000, 0x4000).fill((byte) 0);
     window.asSlice(0, windowUsed).fill((byte) 0);
     memory.asSlice(Layout.CONTEXT_COPY, copyUsed).fill((byte) 0);
+    memory.asSlice(Layout.CONTEXT_PREFETCH, prefetchUsed).fill((byte) 0);
     memory.asSlice(Layout.CONTEXT_QUEUE, queueUsed).fill((byte) 0);
   }
 

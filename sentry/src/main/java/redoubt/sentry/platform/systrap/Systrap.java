@@ -50,6 +50,7 @@ public final class Systrap implements Platform {
   private final int fpBytes;
   private final long threadStart;
   private final long entry;
+  private final long answers;
   private final @Nullable TextPatcher patcher;
   private final Thread watcher;
 
@@ -124,6 +125,7 @@ public final class Systrap implements Platform {
         throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
       }
       entry = message.get(Memory.LONG, 8);
+      answers = message.get(Memory.LONG, 16);
     }
     for (int i = MAX_SPACES - 1; i >= 0; i--) {
       freeSpaces[freeSpacesCount++] = i;
@@ -188,6 +190,11 @@ public final class Systrap implements Platform {
   /** {@return where patched call sites enter the stub} */
   long entry() {
     return entry;
+  }
+
+  /** {@return where sites jump whose call needs no kernel}, 16 bytes each */
+  long answers() {
+    return answers;
   }
 
   /** {@return the patcher, or null when call sites are not patched} */

@@ -133,7 +133,7 @@ final class TextPatcher {
         have += (int) r;
       }
       MemorySegment.copy(buffer, Memory.BYTE, 0, text, 0, have);
-      patches = SitePatcher.patch(text, buffer, have, (int) Layout.ENTRY);
+      patches = SitePatcher.patch(text, buffer, have, (int) Layout.ENTRY, StubContext.ANSWERS);
     }
     if (patches == null) {
       return null;

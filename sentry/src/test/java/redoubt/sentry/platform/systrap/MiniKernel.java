@@ -42,6 +42,9 @@ final class MiniKernel {
   /** Whether the guest's text is a mapping of its file, which the platform may patch. */
   boolean mapText = true;
 
+  /** Whether getppid is answered by the platform. */
+  boolean answerGetppid;
+
   private int imported;
 
   Extra extra = (t, nr) -> -38;
@@ -106,6 +109,7 @@ final class MiniKernel {
         int event = c.run();
         switch (event) {
           case GuestContext.SYSCALL -> {
+            calls.incrementAndGet();
             long nr = c.reg(GuestContext.RAX);
             if (nr == 60) {
               return;
@@ -318,6 +322,9 @@ final class MiniKernel {
         c.setReg(order[i], arguments[i]);
       }
       c.setReg(GuestContext.RFLAGS, 0x202);
+      if (answerGetppid) {
+        c.setAnswer(110, 1);
+      }
       Proc p = new Proc(nextPid.incrementAndGet(), space);
       synchronized (procs) {
         procs.put(p.pid, p);

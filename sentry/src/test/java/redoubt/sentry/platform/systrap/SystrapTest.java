@@ -146,6 +146,17 @@ class SystrapTest {
   }
 
   @Test
+  void shouldAnswerAloneAndTakeItBack() throws InterruptedException {
+    kernel.answerGetppid = true;
+    long before = kernel.calls.get();
+    shouldExit(0, 11, 50000);
+    assertTrue(kernel.calls.get() - before < 100, "the calls were events");
+    kernel.answerGetppid = false;
+    shouldExit(0, 11, 1000);
+    assertTrue(kernel.calls.get() - before >= 1000, "the calls were no events");
+  }
+
+  @Test
   void shouldForkVectorState() throws InterruptedException {
     shouldExit(0, 10);
   }

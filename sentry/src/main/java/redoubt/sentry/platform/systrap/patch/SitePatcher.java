@@ -42,6 +42,7 @@ public final class SitePatcher {
   private final MemorySegment same;
   private final int limit;
   private final int entryOffset;
+  private final Answers answers;
   private final Decoder decoder = new Decoder();
 
   private byte[] trampolines = new byte[4096];
@@ -50,7 +51,8 @@ public final class SitePatcher {
   private int sitesCount;
   private int found;
 
-  private SitePatcher(byte[] text, MemorySegment same, int limit, int entryOffset) {
+  private SitePatcher(byte[] text, MemorySegment same, int limit, int entryOffset, Answers answers) {
+    this.answers = answers;
     this.text = text;
     this.same = same;
     this.limit = limit;
@@ -63,11 +65,12 @@ public final class SitePatcher {
    * @param same the same bytes in native memory, only read
    * @param limit bytes of it that are there
    * @param entryOffset of the stub's entry word from the GS base
+   * @param answers the calls that the stub may answer, which enter it through words of their own
    * @return the trampolines and where they belong, or null when no site was found
    */
   public static @Nullable Patches patch(
-      byte[] text, MemorySegment same, int limit, int entryOffset) {
-    SitePatcher p = new SitePatcher(text, same, limit, entryOffset);
+      byte[] text, MemorySegment same, int limit, int entryOffset, Answers answers) {
+    SitePatcher p = new SitePatcher(text, same, limit, entryOffset, answers);
     p.run();
     return p.sitesCount == 0
         ? null
@@ -114,7 +117,8 @@ public final class SitePatcher {
     site(t, at, 5, 0);
     System.arraycopy(text, at, trampolines, t, 5);
     leaRcx(t + 5, at + 7 - DISTANCE - (t + 12));
-    jumpEntry(t + 12);
+    int answer = answers.indexOf(Decoder.int32(text, at + 1));
+    jumpEntry(t + 12, answer < 0 ? entryOffset : answers.entryOffset(answer));
     jump(text, at, t + DISTANCE - (at + 5));
   }
 
@@ -225,7 +229,7 @@ public final class SitePatcher {
     int t = room(GENERAL_HEAD + tail + 5);
     site(t, at, 2, tail);
     leaRcx(t, GENERAL_HEAD - 7);
-    jumpEntry(t + 7);
+    jumpEntry(t + 7, entryOffset);
     trampolines[t + 15] = 0x0f;
     trampolines[t + 16] = 0x05;
     System.arraycopy(text, at + 2, trampolines, t + GENERAL_HEAD, tail);
@@ -263,13 +267,13 @@ public final class SitePatcher {
     put(b, t + 3, displacement);
   }
 
-  private void jumpEntry(int t) {
+  private void jumpEntry(int t, int wordOffset) {
     byte[] b = trampolines;
     b[t] = 0x65;
     b[t + 1] = (byte) 0xff;
     b[t + 2] = 0x24;
     b[t + 3] = 0x25;
-    put(b, t + 4, entryOffset);
+    put(b, t + 4, wordOffset);
   }
 
   private static void jump(byte[] b, int at, int displacement) {
