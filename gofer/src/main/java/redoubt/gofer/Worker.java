@@ -112,25 +112,38 @@ final class Worker implements Runnable {
       // If the host does not allow it, the lane is only slower.
       ProcessCalls.pinThread(cpu);
     }
+    try {
+      serve();
+    } catch (Throwable t) {
+      // Who waits for an answer would wait for ever: better an end that everybody sees.
+      server.end("internal error: " + t);
+    }
+    Memory.unmap(in.memory());
+    Memory.unmap(out.memory());
+    s.free();
+  }
+
+  /** Answers messages until the client is gone or the connection ends. */
+  private void serve() {
     while (true) {
       long n = channel.receive(socket, in.haddr(0), P9.MSIZE_MAX, true);
-      if (n == 0) {
+      if (n == 0 || n == -Errno.ECONNRESET) {
         server.clientGone(socket);
-        break;
+        return;
       }
       if (n < 0) {
         server.end("receiving from the sentry", n);
-        break;
+        return;
       }
       int stray = channel.takeFd();
       if (stray >= 0) {
         FileSystemCalls.close(stray);
         server.end("the sentry sent a descriptor, which it must not; ending");
-        break;
+        return;
       }
       if (!in.accept(n) || (server.msize != 0 && n > server.msize)) {
         server.end("malformed message from the sentry of " + n + " bytes; ending");
-        break;
+        return;
       }
       answer();
       int length = out.finish();
@@ -139,6 +152,11 @@ final class Worker implements Runnable {
         r = channel.sendWithFd(socket, out.haddr(0), length, donated);
         FileSystemCalls.close(donated);
         donated = -1;
+        if (r == -Errno.ETOOMANYREFS) {
+          server.end(
+              "too many descriptors are on their way to the sentry, which takes none; ending");
+          return;
+        }
       } else {
         r = SeqpacketSocket.send(socket, out.haddr(0), length);
       }
@@ -148,12 +166,9 @@ final class Worker implements Runnable {
         } else {
           server.end("answering to the sentry", r);
         }
-        break;
+        return;
       }
     }
-    Memory.unmap(in.memory());
-    Memory.unmap(out.memory());
-    s.free();
   }
 
   /**

@@ -18,9 +18,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import redoubt.abi.Errno;
 import redoubt.abi.Fcntl;
+import redoubt.abi.Nr;
 import redoubt.abi.Stat;
 import redoubt.host.Fd;
 import redoubt.host.FileSystemCalls;
+import redoubt.host.Memory;
+import redoubt.host.RawSyscall;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
@@ -215,6 +218,58 @@ class GoferProcessTest implements P9Client.Listener {
       assertTrue(child.process.waitFor(20, TimeUnit.SECONDS));
       assertEquals("created\n", Files.readString(log.toPath()));
       assertEquals(401, gofer.directory.toFile().list().length);
+    }
+  }
+
+  private static void setFileLimit(long soft) {
+    try (var arena = java.lang.foreign.Arena.ofConfined()) {
+      var limit = arena.allocate(16, 8);
+      RawSyscall.syscall(Nr.PRLIMIT64, 0, 7, 0, limit.address());
+      limit.set(Memory.LONG, 0, soft < 0 ? limit.get(Memory.LONG, 8) : soft);
+      RawSyscall.syscall(Nr.PRLIMIT64, 0, 7, limit.address(), 0);
+    }
+  }
+
+  @Test
+  void shouldSayEmfileWhenTheClientHasNoRoomForADescriptor() throws Exception {
+    Files.writeString(dir.resolve("f"), "x");
+    try (GoferProcess gofer = new GoferProcess(dir, log)) {
+      P9Client c = new P9Client(gofer.socket, P9.MSIZE_DEFAULT, this);
+      P9Attr attr = new P9Attr();
+      P9Walk walk = new P9Walk();
+      int rw = (int) c.attach(bytes("rw"), attr);
+      byte[] f = bytes("f");
+      assertEquals(1, c.walk(rw, f, 0, 1, Fcntl.O_RDONLY, walk));
+      int fid = walk.fids[0];
+      FileSystemCalls.close(walk.takeHostFd());
+      setFileLimit(3);
+      long open;
+      long walked;
+      int error;
+      int fd;
+      long created;
+      int createError;
+      try {
+        open = c.openFd(fid, Fcntl.O_RDONLY);
+        walked = c.walk(rw, f, 0, 1, Fcntl.O_RDONLY, walk);
+        fd = walk.takeHostFd();
+        error = walk.openError;
+        created = c.create(rw, bytes("n"), Fcntl.O_RDWR, 0644, 0, 0, walk);
+        createError = walk.openError;
+      } finally {
+        setFileLimit(-1);
+      }
+      assertEquals(-Errno.EMFILE, open);
+      assertEquals(1, walked);
+      assertEquals(-1, fd);
+      assertEquals(Errno.EMFILE, error);
+      assertEquals(1, created);
+      assertEquals(Errno.EMFILE, createError);
+      assertEquals(0, disconnects.get(), lines::toString);
+      fd = (int) c.openFd(walk.fids[0], Fcntl.O_RDWR);
+      assertTrue(fd >= 0);
+      FileSystemCalls.close(fd);
+      c.close();
     }
   }
 }

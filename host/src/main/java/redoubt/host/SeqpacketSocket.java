@@ -118,6 +118,7 @@ public final class SeqpacketSocket {
 
     private final MemorySegment header = Memory.allocateGlobal(BYTES);
     private int receivedFd = -1;
+    private boolean lostFd;
 
     /** Makes a channel; its memory is never given back. */
     public Channel() {}
@@ -146,7 +147,8 @@ public final class SeqpacketSocket {
      * Receives one message and the descriptor in it, if any, for {@link #takeFd()}.
      *
      * @return bytes received, 0 at the end, or -errno; {@code -EMSGSIZE} if the message or its
-     *     descriptors were more than fit (what came of them is closed)
+     *     descriptors were more than fit (what came of them is closed). If this process has no room
+     *     for a descriptor, the message comes without it: {@link #lostFd}
      */
     public long receive(int fd, long haddr, long capacity, boolean wait) {
       fill(haddr, capacity);
@@ -157,6 +159,7 @@ public final class SeqpacketSocket {
         r = RawSyscall.syscall(Nr.RECVMSG, fd, h.address(), flags);
       } while (r == -Errno.EINTR);
       receivedFd = -1;
+      lostFd = false;
       if (r < 0) {
         return r;
       }
@@ -171,7 +174,10 @@ public final class SeqpacketSocket {
           return -Errno.EMSGSIZE;
         }
       }
-      if ((h.get(Memory.INT, 48) & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
+      int got = h.get(Memory.INT, 48);
+      if ((got & (MSG_CTRUNC | MSG_TRUNC)) == MSG_CTRUNC && h.get(Memory.LONG, 40) == 0) {
+        lostFd = true;
+      } else if ((got & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
         closeReceived();
         return -Errno.EMSGSIZE;
       }
@@ -183,6 +189,11 @@ public final class SeqpacketSocket {
       int fd = receivedFd;
       receivedFd = -1;
       return fd;
+    }
+
+    /** {@return whether the last message had a descriptor for which there was no room (EMFILE)} */
+    public boolean lostFd() {
+      return lostFd;
     }
 
     private void closeReceived() {

@@ -3,6 +3,7 @@ package redoubt.p9;
 import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EIO;
+import static redoubt.abi.Errno.EMFILE;
 import static redoubt.abi.Errno.ENAMETOOLONG;
 import static redoubt.abi.Errno.ENFILE;
 import static redoubt.abi.Errno.ERANGE;
@@ -268,8 +269,8 @@ public final class P9Client implements AutoCloseable {
         || isNotErrno(error)
         || isNotErrno(openError)
         || (count < names) != (error != 0 || (stopped && count > 0 && count < names))
-        || ((flags & P9.GOT_FD) != 0) != (c.fd >= 0)
-        || (c.fd >= 0 && (!open || count < names || openError != 0))
+        || ((flags & P9.GOT_FD) != 0) != (c.fd >= 0 || c.lostFd)
+        || ((c.fd >= 0 || c.lostFd) && (!open || count < names || openError != 0))
         || (openError != 0 && (!open || count < names))
         || (stopped && count == 0)) {
       b.fail();
@@ -293,7 +294,7 @@ public final class P9Client implements AutoCloseable {
     }
     out.count = count;
     out.error = error;
-    out.openError = openError;
+    out.openError = c.lostFd ? EMFILE : openError;
     out.targetLength = targetLength;
     out.hostFd = c.takeFd();
     return 0;
@@ -379,13 +380,13 @@ public final class P9Client implements AutoCloseable {
     b.put32(flags);
     long r = transact(c, P9.TOPENFD);
     if (r == 0) {
-      if (c.fd < 0) {
+      if (c.fd < 0 && !c.lostFd) {
         c.buffer.fail();
       }
       r = finishAnswer(c, P9.TOPENFD);
     }
     if (r == 0) {
-      r = c.takeFd();
+      r = c.lostFd ? -EMFILE : c.takeFd();
     }
     end(c, 0, 0);
     return r;
@@ -547,7 +548,8 @@ public final class P9Client implements AutoCloseable {
    * Creates or opens a regular file. {@code flags} are those of open(2); without O_EXCL a file that
    * is there already is opened. With O_TMPFILE the name is empty and the file has none.
    *
-   * @param out gets one fid, its attributes and the descriptor
+   * @param out gets one fid, its attributes and the descriptor; without it, and with {@link
+   *     P9Walk#openError} EMFILE, if this process has no room for descriptors
    * @return 1 if the file is new, 0 if not, or -errno
    */
   public long create(int dirFid, byte[] name, int flags, int mode, int uid, int gid, P9Walk out) {
@@ -569,7 +571,7 @@ public final class P9Client implements AutoCloseable {
       b = c.buffer;
       boolean created = (b.get32() & P9.GOT_CREATED) != 0;
       out.attrs[0].read(b);
-      if (c.fd < 0) {
+      if (c.fd < 0 && !c.lostFd) {
         b.fail();
       }
       r = finishAnswer(c, P9.TCREATEFD);
@@ -577,6 +579,7 @@ public final class P9Client implements AutoCloseable {
         out.count = 1;
         out.asked = 1;
         out.fids[0] = c.fids[0];
+        out.openError = c.lostFd ? EMFILE : 0;
         out.hostFd = c.takeFd();
         r = created ? 1 : 0;
       }
@@ -855,10 +858,13 @@ public final class P9Client implements AutoCloseable {
     c.buffer.put32(cpu);
     long r = transact(c, P9.TLANE);
     if (r == 0) {
-      if (c.fd < 0 || !SeqpacketSocket.isSeqpacket(c.fd)) {
+      if (!c.lostFd && (c.fd < 0 || !SeqpacketSocket.isSeqpacket(c.fd))) {
         c.buffer.fail();
       }
       r = finishAnswer(c, P9.TLANE);
+      if (r == 0 && c.lostFd) {
+        r = -EMFILE;
+      }
     }
     P9Lane lane = first;
     if (r == 0) {
@@ -898,7 +904,7 @@ public final class P9Client implements AutoCloseable {
     if (answer == type + 1) {
       return 0;
     }
-    if (answer == P9.RLERROR && c.fd < 0) {
+    if (answer == P9.RLERROR && c.fd < 0 && !c.lostFd) {
       int error = b.get32();
       if (b.isConsumed() && error > 0 && error < 4096) {
         return -error;
@@ -932,7 +938,9 @@ public final class P9Client implements AutoCloseable {
 
   /** Checks that the whole answer was read and made sense; ends the connection if not. */
   private long finishAnswer(P9Lane.Call c, int type) {
-    return c.buffer.isConsumed() && (c.fd < 0 || mayDonate(type)) ? 0 : malformed(type);
+    return c.buffer.isConsumed() && ((c.fd < 0 && !c.lostFd) || mayDonate(type))
+        ? 0
+        : malformed(type);
   }
 
   private static boolean mayDonate(int type) {

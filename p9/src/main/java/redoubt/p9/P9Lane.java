@@ -43,6 +43,9 @@ final class P9Lane {
     /** The descriptor that came with the answer, or -1. */
     int fd = -1;
 
+    /** The answer brought a descriptor for which this process had no room. */
+    boolean lostFd;
+
     private final Condition turn;
     private final SeqpacketSocket.Channel channel = new SeqpacketSocket.Channel();
 
@@ -246,6 +249,7 @@ final class P9Lane {
         return "receiving from the gofer: " + Errno.name((int) -n);
       }
       int fd = c.channel.takeFd();
+      boolean lost = c.channel.lostFd();
       if (!b.accept(n)) {
         closeFd(fd);
         return "malformed message from the gofer: the size in it is not " + n;
@@ -253,10 +257,11 @@ final class P9Lane {
       int tag = b.tag();
       if (tag == c.tag) {
         c.fd = fd;
+        c.lostFd = lost;
         c.state = DONE;
         return null;
       }
-      if (!deliver(c, b, tag, fd)) {
+      if (!deliver(c, b, tag, fd, lost)) {
         closeFd(fd);
         return "malformed message from the gofer: nobody waits for tag " + tag;
       }
@@ -264,7 +269,7 @@ final class P9Lane {
   }
 
   /** Gives an answer to the call that has its tag. */
-  private boolean deliver(Call from, P9Buffer b, int tag, int fd) {
+  private boolean deliver(Call from, P9Buffer b, int tag, int fd, boolean lost) {
     mu.lock();
     try {
       Call to = tag < callCount ? calls[tag] : null;
@@ -274,6 +279,7 @@ final class P9Lane {
       from.buffer = to.buffer;
       to.buffer = b;
       to.fd = fd;
+      to.lostFd = lost;
       to.state = DONE;
       to.turn.signal();
       return true;
