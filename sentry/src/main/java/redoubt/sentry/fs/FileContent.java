@@ -1,5 +1,7 @@
 package redoubt.sentry.fs;
 
+import static redoubt.abi.Errno.EINVAL;
+
 import redoubt.sentry.kernel.IoBuffer;
 
 /**
@@ -48,4 +50,14 @@ public interface FileContent {
    * @return 0 or -errno
    */
   long prepareMap(boolean sharedWritable);
+
+  /** {@return F_SEAL_* bits, or -EINVAL where there are no seals} */
+  default int seals() {
+    return -EINVAL;
+  }
+
+  /** fcntl(F_ADD_SEALS); the description is writable and the bits are known. */
+  default long addSeals(int more) {
+    return -EINVAL;
+  }
 }

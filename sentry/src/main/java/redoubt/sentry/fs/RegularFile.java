@@ -4,6 +4,7 @@ import static redoubt.abi.Errno.EFBIG;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.ENXIO;
+import static redoubt.abi.Errno.EPERM;
 
 import redoubt.abi.Fcntl;
 import redoubt.abi.Mman;
@@ -20,6 +21,14 @@ import redoubt.sentry.vfs.VfsPath;
 public final class RegularFile extends FileDescription {
   private static final int MS_STRICTATIME = 1 << 24;
   private static final int MS_NOATIMES = Mount.MS_NOATIME | Mount.MS_RDONLY;
+
+  private static final long SEALS =
+      Fcntl.F_SEAL_SEAL
+          | Fcntl.F_SEAL_SHRINK
+          | Fcntl.F_SEAL_GROW
+          | Fcntl.F_SEAL_WRITE
+          | Fcntl.F_SEAL_FUTURE_WRITE
+          | 0x20; // F_SEAL_EXEC
 
   private final FileContent content;
   private final int openFlags;
@@ -121,6 +130,20 @@ public final class RegularFile extends FileDescription {
       position = r;
     }
     return r;
+  }
+
+  @Override
+  public long fcntl(Task t, int command, long argument) {
+    if (command == Fcntl.F_GET_SEALS) {
+      return content.seals();
+    }
+    if (command == Fcntl.F_ADD_SEALS) {
+      if (!isWritable()) {
+        return -EPERM;
+      }
+      return (argument & ~SEALS) != 0 ? -EINVAL : content.addSeals((int) argument);
+    }
+    return super.fcntl(t, command, argument);
   }
 
   @Override

@@ -22,6 +22,10 @@ public final class FsContext {
     return new FsContext(root, cwd, umask);
   }
 
+  synchronized boolean isShared() {
+    return users > 1;
+  }
+
   synchronized FsContext share() {
     users++;
     return this;

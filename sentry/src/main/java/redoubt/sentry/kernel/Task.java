@@ -221,6 +221,15 @@ public final class Task {
     }
   }
 
+  /** Ends the sharing of root, working directory and umask: CLONE_FS of unshare(2). */
+  public void unshareFs() {
+    FsContext old = fs;
+    if (old.isShared()) {
+      fs = old.copy();
+      old.leave();
+    }
+  }
+
   /** {@return where stat(2) collects attributes}, reused by every call */
   public StatData statData() {
     return statData;

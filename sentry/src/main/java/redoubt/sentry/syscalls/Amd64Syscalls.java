@@ -61,7 +61,7 @@ public final class Amd64Syscalls {
       case 37 -> Timers.alarm(t, a); // alarm
       case 38 -> Timers.setitimer(t, a); // setitimer
       case 39 -> ProcessIds.getpid(t, a); // getpid
-      case 40 -> -ENOSYS; // sendfile: none
+      case 40 -> Copying.sendfile(t, a); // sendfile
       case 41 -> -ENOSYS; // socket: none
       case 42 -> -ENOSYS; // connect: none
       case 43 -> -ENOSYS; // accept: none
@@ -160,7 +160,7 @@ public final class Amd64Syscalls {
       case 136 -> FileSystemCalls.ustat(t, a); // ustat
       case 137 -> FileSystemCalls.statfs(t, a); // statfs
       case 138 -> FileSystemCalls.fstatfs(t, a); // fstatfs
-      case 139 -> -ENOSYS; // sysfs: none
+      case 139 -> Mounting.sysfs(t, a); // sysfs
       case 140 -> ResourceCalls.getpriority(t, a); // getpriority
       case 141 -> ResourceCalls.setpriority(t, a); // setpriority
       case 142 -> Scheduling.schedSetparam(t, a); // sched_setparam
@@ -176,7 +176,7 @@ public final class Amd64Syscalls {
       case 152 -> MmapCalls.munlockall(t, a); // munlockall
       case 153 -> SystemCalls.vhangup(t, a); // vhangup
       case 154 -> -ENOSYS; // modify_ldt: none
-      case 155 -> -ENOSYS; // pivot_root: none
+      case 155 -> Mounting.pivotRoot(t, a); // pivot_root
       case 156 -> -ENOSYS; // _sysctl: never
       case 157 -> ProcessControl.prctl(t, a); // prctl
       case 158 -> ArchPrctl.archPrctl(t, a); // arch_prctl
@@ -186,8 +186,8 @@ public final class Amd64Syscalls {
       case 162 -> FileSystemCalls.sync(t, a); // sync
       case 163 -> -ENOSYS; // acct: never
       case 164 -> -EPERM; // settimeofday: never
-      case 165 -> -ENOSYS; // mount: none
-      case 166 -> -ENOSYS; // umount2: none
+      case 165 -> Mounting.mount(t, a); // mount
+      case 166 -> Mounting.umount2(t, a); // umount2
       case 167 -> -EPERM; // swapon: never
       case 168 -> -EPERM; // swapoff: never
       case 169 -> SystemCalls.reboot(t, a); // reboot
@@ -293,13 +293,13 @@ public final class Amd64Syscalls {
       case 269 -> FileStatus.faccessat(t, a); // faccessat
       case 270 -> Poll.pselect6(t, a); // pselect6
       case 271 -> Poll.ppoll(t, a); // ppoll
-      case 272 -> -ENOSYS; // unshare: none
+      case 272 -> OtherTasks.unshare(t, a); // unshare
       case 273 -> FutexCalls.setRobustList(t, a); // set_robust_list
       case 274 -> FutexCalls.getRobustList(t, a); // get_robust_list
-      case 275 -> -ENOSYS; // splice: none
-      case 276 -> -ENOSYS; // tee: none
+      case 275 -> Copying.splice(t, a); // splice
+      case 276 -> Copying.tee(t, a); // tee
       case 277 -> FileSystemCalls.syncFileRange(t, a); // sync_file_range
-      case 278 -> -ENOSYS; // vmsplice: none
+      case 278 -> Copying.vmsplice(t, a); // vmsplice
       case 279 -> -ENOSYS; // move_pages: none
       case 280 -> Attributes.utimensat(t, a); // utimensat
       case 281 -> EventPoll.epollPwait(t, a); // epoll_pwait
@@ -331,23 +331,23 @@ public final class Amd64Syscalls {
       case 307 -> -ENOSYS; // sendmmsg: none
       case 308 -> -ENOSYS; // setns: none
       case 309 -> Scheduling.getcpu(t, a); // getcpu
-      case 310 -> -ENOSYS; // process_vm_readv: none
-      case 311 -> -ENOSYS; // process_vm_writev: none
-      case 312 -> -ENOSYS; // kcmp: none
+      case 310 -> OtherTasks.processVmReadv(t, a); // process_vm_readv
+      case 311 -> OtherTasks.processVmWritev(t, a); // process_vm_writev
+      case 312 -> OtherTasks.kcmp(t, a); // kcmp
       case 313 -> -EPERM; // finit_module: never
       case 314 -> Scheduling.schedSetattr(t, a); // sched_setattr
       case 315 -> Scheduling.schedGetattr(t, a); // sched_getattr
       case 316 -> Names.renameat2(t, a); // renameat2
       case 317 -> -ENOSYS; // seccomp: none
       case 318 -> SystemCalls.getrandom(t, a); // getrandom
-      case 319 -> -ENOSYS; // memfd_create: none
+      case 319 -> MemoryFiles.memfdCreate(t, a); // memfd_create
       case 320 -> -EPERM; // kexec_file_load: never
       case 321 -> -ENOSYS; // bpf: none
       case 322 -> ExecCalls.execveat(t, a); // execveat
       case 323 -> -ENOSYS; // userfaultfd: none
       case 324 -> -ENOSYS; // membarrier: none
       case 325 -> MmapCalls.mlock2(t, a); // mlock2
-      case 326 -> -ENOSYS; // copy_file_range: none
+      case 326 -> Copying.copyFileRange(t, a); // copy_file_range
       case 327 -> ReadWrite.preadv2(t, a); // preadv2
       case 328 -> ReadWrite.pwritev2(t, a); // pwritev2
       case 329 -> -ENOSYS; // pkey_mprotect: none

@@ -107,33 +107,51 @@ final class ReadWrite {
   }
 
   /**
-   * Writes after the access checks: file size limit, set-id bits, O_SYNC.
+   * Writes after the access checks: file size limit, set-id bits, RWF_SYNC.
    *
-   * @param flags O_APPEND, O_DSYNC and O_SYNC as they hold for this call
+   * @param flags O_APPEND, O_DSYNC and O_SYNC as they hold for this call; the description sees to its own
    */
-  static long writeChecked(
+  private static long writeChecked(
       Task t, FileDescription f, UserIo io, long offset, boolean nonblocking, int flags) {
-    Inode inode = f.inode();
-    if (inode.isRegular() && io.remaining() > 0) {
-      long at = (flags & Fcntl.O_APPEND) != 0 ? inode.size() : offset == Blocking.AT_POSITION ? f.position() : offset;
-      if (at + io.remaining() < 0) {
-        return -EOVERFLOW;
-      }
-      long limit = t.threadGroup().limits.bound(Resource.RLIMIT_FSIZE);
-      if (limit != Long.MAX_VALUE) {
-        if (at >= limit) {
-          return fileTooBig(t);
-        }
-        io.truncate(limit - at);
-      }
-      dropSetId(t, inode);
+    long allowed = allowedLength(t, f, offset, flags, io.remaining());
+    if (allowed < 0) {
+      return allowed;
     }
+    io.truncate(allowed);
     long r = Blocking.write(t, f, io, offset, nonblocking);
-    if (r > 0 && (flags & Fcntl.O_DSYNC) != 0 && inode.isRegular()) {
-      long s = f.fsync((flags & (Fcntl.O_SYNC & ~Fcntl.O_DSYNC)) == 0);
+    int extra = flags & ~f.flags();
+    if (r > 0 && (extra & Fcntl.O_DSYNC) != 0) {
+      long s = f.fsync((extra & (Fcntl.O_SYNC & ~Fcntl.O_DSYNC)) == 0);
       return s < 0 ? s : r;
     }
     return r;
+  }
+
+  /**
+   * What stands before each write to a regular file: RLIMIT_FSIZE, and the loss of set-id bits.
+   *
+   * @return how many of {@code length} bytes may be written, or -errno (SIGXFSZ has been sent for -EFBIG)
+   */
+  static long allowedLength(Task t, FileDescription f, long offset, int flags, long length) {
+    Inode inode = f.inode();
+    if (!inode.isRegular() || length == 0) {
+      return length;
+    }
+    long at = offset;
+    if ((flags & Fcntl.O_APPEND) != 0) {
+      at = inode.size();
+    } else if (offset == Blocking.AT_POSITION) {
+      at = f.position();
+    }
+    if (at + length < 0) {
+      return -EOVERFLOW;
+    }
+    long limit = t.threadGroup().limits.bound(Resource.RLIMIT_FSIZE);
+    if (limit != Long.MAX_VALUE && at >= limit) {
+      return fileTooBig(t);
+    }
+    dropSetId(t, inode);
+    return Math.min(length, limit - at);
   }
 
   /** A write past RLIMIT_FSIZE: SIGXFSZ and -EFBIG. */

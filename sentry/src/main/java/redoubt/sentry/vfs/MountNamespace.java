@@ -48,6 +48,15 @@ public final class MountNamespace {
     return byPlace.get(new Key(mount, at));
   }
 
+  /** {@return {@code place}, or the root of what is mounted on top of it} */
+  public VfsPath topmost(VfsPath place) {
+    VfsPath p = place;
+    for (Mount m; (m = mountedAt(p.mount, p.dentry)) != null; ) {
+      p = new VfsPath(m, m.root);
+    }
+    return p;
+  }
+
   /** Attaches {@code mount} at {@code place} (the topmost mount's dentry there). */
   public void attach(Mount mount, VfsPath place) {
     synchronized (mu) {

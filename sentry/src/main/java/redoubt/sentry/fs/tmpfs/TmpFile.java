@@ -172,11 +172,13 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
   }
 
   /** {@return the F_SEAL_* bits of fcntl(F_GET_SEALS)} */
+  @Override
   public int seals() {
     return seals;
   }
 
   /** fcntl(F_ADD_SEALS): 0, -EPERM when sealed against it, -EBUSY when mapped for writing. */
+  @Override
   public long addSeals(int more) {
     synchronized (this) {
       if ((seals & Fcntl.F_SEAL_SEAL) != 0) {
