@@ -2,7 +2,7 @@ package redoubt.sentry.ipc;
 
 import redoubt.sentry.kernel.Kernel;
 
-/** Puts pipes, event files and epoll into a kernel. */
+/** Puts pipes, event files, epoll and sockets into a kernel. */
 public final class Ipc {
   private Ipc() {}
 
@@ -10,5 +10,6 @@ public final class Ipc {
   public static void install(Kernel kernel) {
     kernel.register(AnonymousFiles.class, new AnonymousFiles(kernel));
     kernel.specialFiles().registerFifo(PipeFile::openFifo);
+    redoubt.sentry.socket.Sockets.install(kernel);
   }
 }

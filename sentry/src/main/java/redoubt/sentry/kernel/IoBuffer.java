@@ -35,6 +35,9 @@ public abstract class IoBuffer {
   /** Gives the first {@code length} bytes of the window to a reader. Returns as {@link #put}. */
   public abstract long commit(long length);
 
+  /** Says that the window will be used again in this call, so that {@link #commit} may not defer its copy. */
+  public void expectMore() {}
+
   /** Takes back the last {@code length} bytes of {@link #get}: an attempt that blocks has consumed nothing. */
   public abstract void rewind(long length);
 

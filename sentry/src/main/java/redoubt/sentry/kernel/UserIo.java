@@ -30,6 +30,7 @@ public final class UserIo extends IoBuffer {
   private long within;
   private long remaining;
   private boolean drainQueued;
+  private boolean moreExpected;
 
   UserIo(Task task) {
     this.task = task;
@@ -56,7 +57,13 @@ public final class UserIo extends IoBuffer {
     within = 0;
     remaining = total;
     drainQueued = false;
+    moreExpected = false;
     return this;
+  }
+
+  @Override
+  public void expectMore() {
+    moreExpected = true;
   }
 
   @Override
@@ -169,7 +176,7 @@ public final class UserIo extends IoBuffer {
     }
     if (length == remaining || length < windowLimit()) {
       // The last round, or a short read: let the guest thread take it on its way back.
-      if (!drainQueued && !task.copiesNow) {
+      if (!drainQueued && !moreExpected && !task.copiesNow) {
         drainQueued = true;
         ctx.queueDrainWindow(uaddr(), length);
         advance(length);

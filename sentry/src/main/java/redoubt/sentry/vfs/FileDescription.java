@@ -130,6 +130,11 @@ public abstract class FileDescription {
     }
   }
 
+  /** {@return how many references there are now} */
+  protected final int refCount() {
+    return refs.get();
+  }
+
   /** Drops a reference; the last one closes the description. */
   public final void decRef() {
     if (refs.decrementAndGet() == 0) {

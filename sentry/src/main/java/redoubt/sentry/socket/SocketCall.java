@@ -1,0 +1,88 @@
+package redoubt.sentry.socket;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+import redoubt.sentry.kernel.Task;
+import redoubt.sentry.vfs.FileDescription;
+
+/**
+ * What one send, receive, accept or name call says and hears besides the data: Linux's msghdr inside the
+ * kernel. One per task, reused.
+ */
+public final class SocketCall {
+  private static final FileDescription[] NO_FILES = {};
+
+  /** MSG_* of the caller. */
+  public int flags;
+
+  /** The destination (length 0: none) on the way in, the source on the way out. */
+  public final SocketAddress name = new SocketAddress();
+
+  /** Descriptions of SCM_RIGHTS: to send, or received. Each holds a reference. */
+  public FileDescription[] rights = NO_FILES;
+
+  /** Whether a sender gave credentials, or a receiver is to be told some. */
+  public boolean hasCredentials;
+
+  public int pid;
+  public int uid;
+  public int gid;
+
+  /** MSG_* for msg_flags of a receiver. */
+  public int outFlags;
+
+  /** What accept found. */
+  public @Nullable Socket accepted;
+
+  /** Nanoseconds since the epoch at which a packet arrived, or 0. */
+  public long timestampNs;
+
+  /** An address for IP_PKTINFO, IPV6_PKTINFO; meaningful if {@code hasPacketInfo}. */
+  public boolean hasPacketInfo;
+
+  public long packetInfoHigh;
+  public long packetInfoLow;
+
+  private MemorySegment control = Arena.ofAuto().allocate(512, 8);
+
+  /** {@return at least {@code bytes} of memory for control messages}; valid until the next call */
+  public MemorySegment control(int bytes) {
+    if (control.byteSize() < bytes) {
+      control = Arena.ofAuto().allocate(bytes, 8);
+    }
+    return control;
+  }
+
+  /** {@return the call state of {@code t}} */
+  public static SocketCall of(Task t) {
+    if (t.socketState instanceof SocketCall c) {
+      return c;
+    }
+    SocketCall c = new SocketCall();
+    t.socketState = c;
+    return c;
+  }
+
+  /** {@return this, as for a call with nothing but {@code newFlags}} */
+  public SocketCall reset(int newFlags) {
+    flags = newFlags;
+    name.length = 0;
+    rights = NO_FILES;
+    hasCredentials = false;
+    outFlags = 0;
+    accepted = null;
+    timestampNs = 0;
+    hasPacketInfo = false;
+    return this;
+  }
+
+  /** Drops the references of {@link #rights}. */
+  public void dropRights() {
+    FileDescription[] all = rights;
+    rights = NO_FILES;
+    for (FileDescription f : all) {
+      f.decRef();
+    }
+  }
+}

@@ -1,0 +1,380 @@
+package redoubt.sentry.socket.inet;
+
+import static redoubt.abi.Errno.EACCES;
+import static redoubt.abi.Errno.EADDRNOTAVAIL;
+import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.ENOPROTOOPT;
+import static redoubt.abi.Errno.ENOTCONN;
+import static redoubt.abi.Errno.EPERM;
+import static redoubt.abi.Errno.ENETUNREACH;
+import static redoubt.abi.Socket.AF_INET;
+import static redoubt.abi.Socket.AF_INET6;
+import static redoubt.abi.Socket.AF_UNSPEC;
+import static redoubt.abi.Socket.SOL_IP;
+import static redoubt.abi.Socket.SOL_IPV6;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import redoubt.abi.Caps;
+import redoubt.abi.Ip;
+import redoubt.abi.Ipv6;
+import redoubt.host.Memory;
+import redoubt.sentry.kernel.Args;
+import redoubt.sentry.kernel.Task;
+import redoubt.sentry.socket.Socket;
+import redoubt.sentry.socket.SocketAddress;
+import redoubt.sentry.socket.SocketCall;
+
+/** What TCP and UDP sockets have in common: addresses, ports, the options of IP. */
+abstract class InetSocket extends Socket {
+  /** Lowest port that anybody may bind (net.ipv4.ip_unprivileged_port_start). */
+  private static final int UNPRIVILEGED = 1024;
+
+  private static final int TTL_DEFAULT = 64;
+  private static final int UNSET = Integer.MIN_VALUE;
+
+  final InetFamily inet;
+  private final PortTable ports;
+
+  // Written under this; read by lookups without it.
+  volatile long localHigh;
+  volatile long localLow;
+  volatile int localPort;
+  volatile long remoteHigh;
+  volatile long remoteLow;
+  volatile int remotePort;
+  private volatile boolean v6Only;
+
+  /** Values of SOL_IP and SOL_IPV6 options by number; guarded by itself. */
+  private final int[] ipOptions = filled(64);
+
+  private final int[] ipv6Options = filled(80);
+
+  InetSocket(Task t, InetFamily inet, PortTable ports, int family, int type, int protocol, int flags) {
+    super(t, family, type, protocol, flags);
+    this.inet = inet;
+    this.ports = ports;
+    this.localLow = family == AF_INET ? InetAddresses.ANY4 : 0;
+    this.remoteLow = localLow;
+  }
+
+  private static int[] filled(int n) {
+    int[] a = new int[n];
+    Arrays.fill(a, UNSET);
+    return a;
+  }
+
+  boolean isV6() {
+    return family() == AF_INET6;
+  }
+
+  /** {@return whether what is bound to :: also gets IPv4} */
+  boolean takesV4() {
+    return !isV6() || !v6Only;
+  }
+
+  /** {@return whether no other socket may bind the same address with SO_REUSEADDR}: it listens */
+  boolean holdsPortAlone() {
+    return false;
+  }
+
+  /** {@return how well this socket fits a destination, 0 for not at all} */
+  int score(long high, long low, long fromHigh, long fromLow, int fromPort) {
+    return addressScore(high, low);
+  }
+
+  final int addressScore(long high, long low) {
+    if (localHigh == high && localLow == low) {
+      return 4;
+    }
+    if (!InetAddresses.isAny(localHigh, localLow)) {
+      return 0;
+    }
+    boolean v4 = InetAddresses.isV4(high, low);
+    if (InetAddresses.isV4(localHigh, localLow)) {
+      return v4 ? 2 : 0;
+    }
+    return v4 ? (takesV4() ? 1 : 0) : 2;
+  }
+
+  // ---- names ----
+
+  @Override
+  public long bind(Task t, SocketCall c) {
+    SocketAddress a = c.name;
+    long r = InetAddresses.check(a, family());
+    // net/ipv4/af_inet.c: AF_UNSPEC is let through for 0.0.0.0, for old programs.
+    if (r < 0 && !(family() == AF_INET && a.length >= 16 && a.family() == AF_UNSPEC && a.bytes.get(Memory.INT, 4) == 0)) {
+      return r;
+    }
+    int port = InetAddresses.port(a);
+    long high = r < 0 ? 0 : InetAddresses.high(a);
+    long low = r < 0 ? InetAddresses.ANY4 : InetAddresses.low(a);
+    if (isV6() && v6Only && InetAddresses.isV4(high, low)) {
+      return -EINVAL;
+    }
+    if (!InetAddresses.isAny(high, low) && !InetAddresses.isLocal(high, low) && !isFreeBind()) {
+      return -EADDRNOTAVAIL;
+    }
+    if (port != 0 && port < UNPRIVILEGED && !t.hasCapability(Caps.CAP_NET_BIND_SERVICE)) {
+      return -EACCES;
+    }
+    return bindTo(high, low, port);
+  }
+
+  private boolean isFreeBind() {
+    synchronized (ipOptions) {
+      return ipOptions[Ip.IP_FREEBIND] == 1 || ipOptions[Ip.IP_TRANSPARENT] == 1;
+    }
+  }
+
+  final synchronized long bindTo(long high, long low, int port) {
+    if (localPort != 0 || !mayBind()) {
+      return -EINVAL;
+    }
+    long oldHigh = localHigh;
+    long oldLow = localLow;
+    localHigh = high;
+    localLow = low;
+    long r = ports.bind(this, high, low, port);
+    if (r < 0) {
+      localHigh = oldHigh;
+      localLow = oldLow;
+      return r;
+    }
+    localPort = (int) r;
+    return 0;
+  }
+
+  /** Under this: whether the protocol's state allows bind(2). */
+  boolean mayBind() {
+    return true;
+  }
+
+  /** Gives the socket a port if it has none. */
+  final synchronized long autobind() {
+    return localPort != 0 ? 0 : bindTo(localHigh, localLow, 0);
+  }
+
+  final void unbind() {
+    int port = localPort;
+    if (port != 0) {
+      ports.unbind(this, port);
+      localPort = 0;
+    }
+  }
+
+  @Override
+  public long localName(SocketCall c) {
+    InetAddresses.write(family(), localHigh, localLow, localPort, c.name);
+    return 0;
+  }
+
+  @Override
+  public long peerName(SocketCall c) {
+    if (remotePort == 0) {
+      return -ENOTCONN;
+    }
+    InetAddresses.write(family(), remoteHigh, remoteLow, remotePort, c.name);
+    return 0;
+  }
+
+  /** {@return 0 if the loopback reaches the address, else -ENETUNREACH} */
+  static long route(long high, long low) {
+    return InetAddresses.isLocal(high, low) ? 0 : -ENETUNREACH;
+  }
+
+  /** {@return the low half of the address meant by {@code low}}: "any" means this machine */
+  static long destinationLow(long high, long low) {
+    return InetAddresses.isAny(high, low) ? (InetAddresses.isV4(high, low) ? InetAddresses.LOOPBACK4 : 1) : low;
+  }
+
+  /** {@return the low half of the source address for {@code toLow} when the socket is bound to none} */
+  final long sourceLow(long toHigh, long toLow) {
+    if (!InetAddresses.isAny(localHigh, localLow)) {
+      return localLow;
+    }
+    return InetAddresses.isV4(toHigh, toLow) ? InetAddresses.LOOPBACK4 : toLow;
+  }
+
+  // ---- options ----
+
+  @Override
+  protected long setProtocolOption(Task t, int level, int name, MemorySegment s, int length) {
+    if (level == SOL_IP) {
+      return setIp(t, name, s, length);
+    }
+    if (level == SOL_IPV6) {
+      return isV6() ? setIpv6(name, s, length) : -ENOPROTOOPT;
+    }
+    return -ENOPROTOOPT;
+  }
+
+  private long setIp(Task t, int name, MemorySegment s, int length) {
+    switch (name) {
+      case Ip.IP_TOS, Ip.IP_TTL, Ip.IP_RECVTTL, Ip.IP_RECVTOS, Ip.IP_RECVERR, Ip.IP_PKTINFO, Ip.IP_MTU_DISCOVER,
+          Ip.IP_FREEBIND, Ip.IP_BIND_ADDRESS_NO_PORT, Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP,
+          Ip.IP_MULTICAST_ALL, Ip.IP_RECVOPTS, Ip.IP_RETOPTS, Ip.IP_RECVORIGDSTADDR, Ip.IP_MINTTL,
+          Ip.IP_CHECKSUM, Ip.IP_NODEFRAG, Ip.IP_UNICAST_IF -> {
+        int v = length >= 4 ? s.get(Memory.INT, 0) : length >= 1 ? s.get(Memory.BYTE, 0) & 0xff : UNSET;
+        if (v == UNSET || (name == Ip.IP_TTL && v != -1 && (v < 1 || v > 255))) {
+          return -EINVAL;
+        }
+        keep(ipOptions, name, v);
+        return 0;
+      }
+      case Ip.IP_TRANSPARENT -> {
+        if (!t.hasCapability(Caps.CAP_NET_ADMIN)) {
+          return -EPERM;
+        }
+        keep(ipOptions, name, s.get(Memory.INT, 0));
+        return 0;
+      }
+      case Ip.IP_OPTIONS, Ip.IP_MULTICAST_IF -> {
+        return 0;
+      }
+      case Ip.IP_ADD_MEMBERSHIP, Ip.IP_DROP_MEMBERSHIP -> {
+        return length < 8 ? -EINVAL : -redoubt.abi.Errno.ENODEV;
+      }
+      default -> {
+        return -ENOPROTOOPT;
+      }
+    }
+  }
+
+  private long setIpv6(int name, MemorySegment s, int length) {
+    if (length < 4) {
+      return -EINVAL;
+    }
+    int v = s.get(Memory.INT, 0);
+    switch (name) {
+      case Ipv6.IPV6_V6ONLY -> {
+        if (localPort != 0) {
+          return -EINVAL;
+        }
+        v6Only = v != 0;
+      }
+      case Ipv6.IPV6_UNICAST_HOPS, Ipv6.IPV6_MULTICAST_HOPS -> {
+        if (v < -1 || v > 255) {
+          return -EINVAL;
+        }
+        keep(ipv6Options, name, v);
+      }
+      case Ipv6.IPV6_MULTICAST_LOOP, Ipv6.IPV6_MTU_DISCOVER, Ipv6.IPV6_RECVERR, Ipv6.IPV6_RECVPKTINFO,
+          Ipv6.IPV6_RECVHOPLIMIT, Ipv6.IPV6_RECVTCLASS, Ipv6.IPV6_TCLASS, Ipv6.IPV6_DONTFRAG,
+          Ipv6.IPV6_AUTOFLOWLABEL, Ipv6.IPV6_ADDR_PREFERENCES, Ipv6.IPV6_FREEBIND, Ipv6.IPV6_MULTICAST_ALL,
+          Ipv6.IPV6_RECVRTHDR, Ipv6.IPV6_RECVHOPOPTS, Ipv6.IPV6_RECVDSTOPTS, Ipv6.IPV6_UNICAST_IF,
+          Ipv6.IPV6_MULTICAST_IF, Ipv6.IPV6_FLOWINFO_SEND, Ipv6.IPV6_MINHOPCOUNT -> keep(ipv6Options, name, v);
+      case Ipv6.IPV6_ADD_MEMBERSHIP, Ipv6.IPV6_DROP_MEMBERSHIP -> {
+        return -redoubt.abi.Errno.ENODEV;
+      }
+      default -> {
+        return -ENOPROTOOPT;
+      }
+    }
+    return 0;
+  }
+
+  private static void keep(int[] options, int name, int value) {
+    synchronized (options) {
+      options[name] = value;
+    }
+  }
+
+  @Override
+  protected long protocolOption(Task t, int level, int name, MemorySegment s, int limit) {
+    int value;
+    if (level == SOL_IP) {
+      if (name == Ip.IP_OPTIONS) {
+        return 0;
+      }
+      if (name == Ip.IP_MTU) {
+        if (remotePort == 0) {
+          return -ENOTCONN;
+        }
+        value = 65536;
+      } else {
+        value = kept(ipOptions, name);
+        if (value == UNSET) {
+          value = ipDefault(name);
+        }
+      }
+    } else if (level == SOL_IPV6 && isV6()) {
+      value = name == Ipv6.IPV6_V6ONLY ? (v6Only ? 1 : 0) : name == Ipv6.IPV6_MTU ? 65536 : kept(ipv6Options, name);
+      if (value == UNSET || (value == -1 && name == Ipv6.IPV6_UNICAST_HOPS)) {
+        value = ipv6Default(name);
+      }
+    } else {
+      return level == SOL_IPV6 ? -ENOPROTOOPT : level == SOL_IP ? -ENOPROTOOPT : -redoubt.abi.Errno.EOPNOTSUPP;
+    }
+    if (value == UNSET) {
+      return -ENOPROTOOPT;
+    }
+    s.set(Memory.INT, 0, value);
+    // One byte is enough for who gives only that (net/ipv4/ip_sockglue.c).
+    return limit < 4 && limit > 0 && value >= 0 && value < 256 ? 1 : Math.min(limit, 4);
+  }
+
+  private static int kept(int[] options, int name) {
+    synchronized (options) {
+      return name >= 0 && name < options.length ? options[name] : UNSET;
+    }
+  }
+
+  private static int ipDefault(int name) {
+    return switch (name) {
+      case Ip.IP_TTL -> TTL_DEFAULT;
+      case Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP, Ip.IP_MULTICAST_ALL -> 1;
+      case Ip.IP_MTU_DISCOVER -> Ip.IP_PMTUDISC_WANT;
+      case Ip.IP_TOS, Ip.IP_RECVTTL, Ip.IP_RECVTOS, Ip.IP_RECVERR, Ip.IP_PKTINFO, Ip.IP_FREEBIND,
+          Ip.IP_BIND_ADDRESS_NO_PORT, Ip.IP_TRANSPARENT, Ip.IP_RECVOPTS, Ip.IP_RETOPTS,
+          Ip.IP_RECVORIGDSTADDR, Ip.IP_MINTTL, Ip.IP_MULTICAST_IF, Ip.IP_NODEFRAG -> 0;
+      default -> UNSET;
+    };
+  }
+
+  private static int ipv6Default(int name) {
+    return switch (name) {
+      case Ipv6.IPV6_UNICAST_HOPS -> TTL_DEFAULT;
+      case Ipv6.IPV6_MULTICAST_HOPS, Ipv6.IPV6_MULTICAST_LOOP, Ipv6.IPV6_MTU_DISCOVER, Ipv6.IPV6_AUTOFLOWLABEL,
+          Ipv6.IPV6_MULTICAST_ALL -> 1;
+      case Ipv6.IPV6_RECVERR, Ipv6.IPV6_RECVPKTINFO, Ipv6.IPV6_RECVHOPLIMIT, Ipv6.IPV6_RECVTCLASS,
+          Ipv6.IPV6_TCLASS, Ipv6.IPV6_DONTFRAG, Ipv6.IPV6_FREEBIND, Ipv6.IPV6_MULTICAST_IF -> 0;
+      default -> UNSET;
+    };
+  }
+
+  final boolean wantsPacketInfo() {
+    return isV6() ? kept(ipv6Options, Ipv6.IPV6_RECVPKTINFO) == 1 : kept(ipOptions, Ip.IP_PKTINFO) == 1;
+  }
+
+  @Override
+  public long ioctl(Task t, Args a) {
+    long r = LoopbackIoctls.ioctl(t, a.int1(), a.long2());
+    return r == LoopbackIoctls.NOT_MINE ? super.ioctl(t, a) : r;
+  }
+
+  // ---- /proc/net ----
+
+  /** {@return the state column of /proc/net/tcp} */
+  abstract int procState();
+
+  /** Appends this socket's line of /proc/net/tcp and kin. */
+  final void describe(StringBuilder b, int number, boolean tcp) {
+    String n = Integer.toString(number);
+    StringBuilder line = new StringBuilder();
+    line.append(" ".repeat(Math.max(0, (tcp ? 4 : 5) - n.length()))).append(n).append(": ");
+    line.append(InetAddresses.procForm(isV6(), localHigh, localLow)).append(':');
+    line.append(InetAddresses.hex(localPort, 4)).append(' ');
+    line.append(InetAddresses.procForm(isV6(), remoteHigh, remoteLow)).append(':');
+    line.append(InetAddresses.hex(remotePort, 4)).append(' ');
+    line.append(InetAddresses.hex(procState(), 2)).append(' ');
+    line.append(InetAddresses.hex((int) unsent(), 8)).append(':').append(InetAddresses.hex((int) unread(), 8));
+    line.append(" 00:00000000 00000000 ");
+    String uid = Integer.toUnsignedString(inode().uid());
+    line.append(" ".repeat(Math.max(0, 5 - uid.length()))).append(uid).append("        0 ");
+    line.append(inode().ino());
+    line.append(tcp ? " 1 0000000000000000 100 0 0 10 0" : " 2 0000000000000000 0");
+    b.append(InetFamily.pad(line.toString(), isV6() ? 0 : tcp ? 149 : 127));
+  }
+}

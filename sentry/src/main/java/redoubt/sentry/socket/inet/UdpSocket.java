@@ -1,0 +1,333 @@
+package redoubt.sentry.socket.inet;
+
+import static redoubt.abi.Errno.EAFNOSUPPORT;
+import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.abi.Errno.ECONNREFUSED;
+import static redoubt.abi.Errno.EDESTADDRREQ;
+import static redoubt.abi.Errno.EFAULT;
+import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.EMSGSIZE;
+import static redoubt.abi.Errno.ENETUNREACH;
+import static redoubt.abi.Errno.ENOBUFS;
+import static redoubt.abi.Errno.ENOPROTOOPT;
+import static redoubt.abi.Errno.ENOTCONN;
+import static redoubt.abi.Errno.EOPNOTSUPP;
+import static redoubt.abi.Errno.EPIPE;
+import static redoubt.abi.Poll.POLLERR;
+import static redoubt.abi.Poll.POLLHUP;
+import static redoubt.abi.Poll.POLLIN;
+import static redoubt.abi.Poll.POLLOUT;
+import static redoubt.abi.Poll.POLLRDHUP;
+import static redoubt.abi.Poll.POLLRDNORM;
+import static redoubt.abi.Poll.POLLWRBAND;
+import static redoubt.abi.Poll.POLLWRNORM;
+import static redoubt.abi.Socket.AF_INET;
+import static redoubt.abi.Socket.AF_UNSPEC;
+import static redoubt.abi.Socket.MSG_ERRQUEUE;
+import static redoubt.abi.Socket.MSG_OOB;
+import static redoubt.abi.Socket.MSG_PEEK;
+import static redoubt.abi.Socket.MSG_TRUNC;
+import static redoubt.abi.Socket.SHUT_RD;
+import static redoubt.abi.Socket.SHUT_WR;
+import static redoubt.abi.Socket.SOCK_DGRAM;
+import static redoubt.abi.Socket.SOL_UDP;
+
+import java.lang.foreign.MemorySegment;
+import redoubt.abi.Ip;
+import redoubt.abi.Tcp;
+import redoubt.abi.Udp;
+import redoubt.host.Memory;
+import redoubt.sentry.kernel.Clocks;
+import redoubt.sentry.kernel.IoBuffer;
+import redoubt.sentry.kernel.Task;
+import redoubt.sentry.socket.Packet;
+import redoubt.sentry.socket.PacketQueue;
+import redoubt.sentry.socket.SocketAddress;
+import redoubt.sentry.socket.SocketCall;
+
+/** UDP over the loopback: <a href="https://man7.org/linux/man-pages/man7/udp.7.html">udp(7)</a>. */
+final class UdpSocket extends InetSocket {
+  private static final int MAX_PAYLOAD = 65507;
+
+  /** What a datagram counts besides its bytes (sk_buff and shared info). */
+  private static final int OVERHEAD = 768;
+
+  private final PacketQueue received = new PacketQueue(); // guarded by this
+  private volatile boolean receiveShut;
+  private volatile boolean sendShut;
+  private volatile boolean dead;
+  private volatile int corked;
+
+  UdpSocket(Task t, InetFamily inet, int family, int flags) {
+    super(t, inet, inet.udpPorts, family, SOCK_DGRAM, Ip.IPPROTO_UDP, flags);
+  }
+
+  @Override
+  int score(long high, long low, long fromHigh, long fromLow, int fromPort) {
+    int score = addressScore(high, low);
+    if (score == 0 || remotePort == 0) {
+      return score;
+    }
+    // A connected socket hears its peer only, and before others.
+    return fromPort == remotePort && fromLow == remoteLow && fromHigh == remoteHigh ? score + 8 : 0;
+  }
+
+  @Override
+  public long connect(Task t, SocketCall c, boolean first) {
+    SocketAddress a = c.name;
+    if (a.length < 2) {
+      return -EINVAL;
+    }
+    if (a.family() == AF_UNSPEC) {
+      remotePort = 0;
+      return 0;
+    }
+    long r = InetAddresses.check(a, family());
+    if (r < 0 && !(isV6() && a.family() == AF_INET && a.length >= 16)) {
+      return r;
+    }
+    long high = InetAddresses.high(a);
+    long low = destinationLow(high, InetAddresses.low(a));
+    if (InetAddresses.isV4(high, low) && !takesV4()) {
+      return -ENETUNREACH;
+    }
+    r = route(high, low);
+    if (r == 0) {
+      r = autobind();
+    }
+    if (r < 0) {
+      return r;
+    }
+    synchronized (this) {
+      localLow = sourceLow(high, low);
+      localHigh = high;
+      remoteHigh = high;
+      remoteLow = low;
+      remotePort = InetAddresses.port(a);
+    }
+    return 0;
+  }
+
+  @Override
+  public long shutdown(int how) {
+    if (remotePort == 0) {
+      return -ENOTCONN;
+    }
+    receiveShut |= how != SHUT_WR;
+    sendShut |= how != SHUT_RD;
+    queue.notify(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP | POLLHUP);
+    return 0;
+  }
+
+  @Override
+  protected void release() {
+    unbind();
+    synchronized (this) {
+      dead = true;
+      for (Packet p = received.poll(); p != null; p = received.poll()) {
+        received.recycle(p);
+      }
+    }
+  }
+
+  // ---- data ----
+
+  @Override
+  public long send(Task t, IoBuffer src, SocketCall c) {
+    if ((c.flags & MSG_OOB) != 0) {
+      return -EOPNOTSUPP;
+    }
+    long total = src.remaining();
+    if (total > MAX_PAYLOAD) {
+      return -EMSGSIZE;
+    }
+    long high;
+    long low;
+    int port;
+    if (c.name.length > 0 && !(isV6() && c.name.family() == AF_UNSPEC)) {
+      SocketAddress a = c.name;
+      long r = InetAddresses.check(a, family());
+      if (r < 0 && !(a.length >= 16 && (isV6() ? a.family() == AF_INET : a.family() == AF_UNSPEC))) {
+        return a.length >= 16 ? -EAFNOSUPPORT : r;
+      }
+      port = InetAddresses.port(a);
+      if (port == 0) {
+        return -EINVAL;
+      }
+      boolean four = !isV6() || a.family() == AF_INET;
+      high = four ? 0 : InetAddresses.high(a);
+      low = four ? 0xffff_0000_0000L | (Integer.reverseBytes(a.bytes.get(Memory.INT, 4)) & 0xffffffffL) : InetAddresses.low(a);
+      low = destinationLow(high, low);
+    } else {
+      high = remoteHigh;
+      low = remoteLow;
+      port = remotePort;
+      if (port == 0) {
+        return -EDESTADDRREQ;
+      }
+    }
+    if (hasError()) {
+      long e = takeError();
+      if (e != 0) {
+        return e;
+      }
+    }
+    if (sendShut) {
+      return -EPIPE;
+    }
+    if (InetAddresses.isV4(high, low) && !takesV4()) {
+      return -ENETUNREACH;
+    }
+    long r = route(high, low);
+    if (r == 0) {
+      r = autobind();
+    }
+    return r < 0 ? r : sendTo(src, total, high, low, port);
+  }
+
+  private long sendTo(IoBuffer src, long total, long high, long low, int port) {
+    long fromLow = sourceLow(high, low);
+    long fromHigh = high;
+    int seed = localPort * 31 + port;
+    if (!(inet.udpPorts.find(high, low, port, fromHigh, fromLow, localPort, seed) instanceof UdpSocket to)) {
+      return unreachable(total, high, low, port);
+    }
+    boolean queued = false;
+    synchronized (to) {
+      if (to.dead) {
+        return unreachable(total, high, low, port);
+      }
+      long weight = to.received.bytes() + (long) to.received.count() * OVERHEAD;
+      if (weight + total + OVERHEAD <= to.receiveBuffer() && !to.receiveShut) {
+        Packet p = to.received.newPacket();
+        long r = total == 0 ? 0 : PacketQueue.fill(p, src, total);
+        if (r < total) {
+          to.received.recycle(p);
+          return r == -ENOBUFS ? -ENOBUFS : -EFAULT;
+        }
+        p.fromHigh = fromHigh;
+        p.fromLow = fromLow;
+        p.fromPort = localPort;
+        p.toHigh = high;
+        p.toLow = low;
+        p.timestampNs = to.wantsTimestamp() || to.wantsTimestampNs() ? Clocks.realtimeNs() : 0;
+        to.received.add(p);
+        queued = true;
+      }
+    }
+    if (queued) {
+      to.queue.notify(POLLIN | POLLRDNORM);
+    }
+    return total; // a full receiver drops it unseen
+  }
+
+  /** Nobody has the port: an ICMP error comes back, which only a connected socket hears of. */
+  private long unreachable(long total, long high, long low, int port) {
+    if (remotePort == port && remoteLow == low && remoteHigh == high) {
+      setError(ECONNREFUSED);
+      queue.notify(POLLERR | POLLIN | POLLOUT);
+    }
+    return total;
+  }
+
+  @Override
+  public long receive(Task t, IoBuffer dst, SocketCall c) {
+    if ((c.flags & MSG_ERRQUEUE) != 0) {
+      return -EAGAIN;
+    }
+    if ((c.flags & MSG_OOB) != 0) {
+      return -EOPNOTSUPP;
+    }
+    boolean keep = (c.flags & MSG_PEEK) != 0;
+    synchronized (this) {
+      long e = takeError();
+      if (e != 0) {
+        return e;
+      }
+      Packet p = received.first();
+      if (p == null) {
+        return receiveShut ? 0 : -EAGAIN;
+      }
+      int length = p.length();
+      long r = PacketQueue.putPacket(p, dst, length);
+      if (r < 0) {
+        return r;
+      }
+      if (r < length) {
+        c.outFlags |= MSG_TRUNC;
+        if ((c.flags & MSG_TRUNC) != 0) {
+          r = length;
+        }
+      }
+      InetAddresses.write(family(), p.fromHigh, p.fromLow, p.fromPort, c.name);
+      c.timestampNs = p.timestampNs;
+      if (wantsPacketInfo()) {
+        c.hasPacketInfo = true;
+        c.packetInfoHigh = p.toHigh;
+        c.packetInfoLow = p.toLow;
+      }
+      if (!keep) {
+        received.poll();
+        received.recycle(p);
+      }
+      return r;
+    }
+  }
+
+  @Override
+  protected synchronized long unread() {
+    Packet p = received.first();
+    return p == null ? 0 : p.length();
+  }
+
+  @Override
+  public int poll() {
+    int mask = hasError() ? POLLERR : 0;
+    if (receiveShut && sendShut) {
+      mask |= POLLHUP;
+    }
+    if (receiveShut) {
+      mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    }
+    synchronized (this) {
+      if (!received.isEmpty()) {
+        mask |= POLLIN | POLLRDNORM;
+      }
+    }
+    return mask | POLLOUT | POLLWRNORM | POLLWRBAND;
+  }
+
+  // ---- options ----
+
+  @Override
+  protected long setProtocolOption(Task t, int level, int name, MemorySegment s, int length) {
+    if (level != SOL_UDP) {
+      return super.setProtocolOption(t, level, name, s, length);
+    }
+    if (length < 4) {
+      return -EINVAL;
+    }
+    if (name == Udp.UDP_CORK || name == Udp.UDP_GRO) {
+      corked = name == Udp.UDP_CORK ? s.get(Memory.INT, 0) : corked;
+      return 0;
+    }
+    return -ENOPROTOOPT;
+  }
+
+  @Override
+  protected long protocolOption(Task t, int level, int name, MemorySegment s, int limit) {
+    if (level != SOL_UDP) {
+      return super.protocolOption(t, level, name, s, limit);
+    }
+    if (name != Udp.UDP_CORK && name != Udp.UDP_GRO) {
+      return -ENOPROTOOPT;
+    }
+    s.set(Memory.INT, 0, name == Udp.UDP_CORK ? corked : 0);
+    return Math.min(limit, 4);
+  }
+
+  @Override
+  int procState() {
+    return remotePort != 0 ? Tcp.TCP_ESTABLISHED : Tcp.TCP_CLOSE;
+  }
+}
