@@ -62,21 +62,21 @@ public final class Amd64Syscalls {
       case 38 -> Timers.setitimer(t, a); // setitimer
       case 39 -> ProcessIds.getpid(t, a); // getpid
       case 40 -> Copying.sendfile(t, a); // sendfile
-      case 41 -> -ENOSYS; // socket: none
-      case 42 -> -ENOSYS; // connect: none
-      case 43 -> -ENOSYS; // accept: none
-      case 44 -> -ENOSYS; // sendto: none
-      case 45 -> -ENOSYS; // recvfrom: none
-      case 46 -> -ENOSYS; // sendmsg: none
-      case 47 -> -ENOSYS; // recvmsg: none
-      case 48 -> -ENOSYS; // shutdown: none
-      case 49 -> -ENOSYS; // bind: none
-      case 50 -> -ENOSYS; // listen: none
-      case 51 -> -ENOSYS; // getsockname: none
-      case 52 -> -ENOSYS; // getpeername: none
-      case 53 -> -ENOSYS; // socketpair: none
-      case 54 -> -ENOSYS; // setsockopt: none
-      case 55 -> -ENOSYS; // getsockopt: none
+      case 41 -> SocketCalls.socket(t, a); // socket
+      case 42 -> SocketCalls.connect(t, a); // connect
+      case 43 -> SocketCalls.accept(t, a); // accept
+      case 44 -> SocketCalls.sendto(t, a); // sendto
+      case 45 -> SocketCalls.recvfrom(t, a); // recvfrom
+      case 46 -> SocketCalls.sendmsg(t, a); // sendmsg
+      case 47 -> SocketCalls.recvmsg(t, a); // recvmsg
+      case 48 -> SocketCalls.shutdown(t, a); // shutdown
+      case 49 -> SocketCalls.bind(t, a); // bind
+      case 50 -> SocketCalls.listen(t, a); // listen
+      case 51 -> SocketCalls.getsockname(t, a); // getsockname
+      case 52 -> SocketCalls.getpeername(t, a); // getpeername
+      case 53 -> SocketCalls.socketpair(t, a); // socketpair
+      case 54 -> SocketCalls.setsockopt(t, a); // setsockopt
+      case 55 -> SocketCalls.getsockopt(t, a); // getsockopt
       case 56 -> CloneCalls.clone(t, a); // clone
       case 57 -> CloneCalls.fork(t, a); // fork
       case 58 -> CloneCalls.vfork(t, a); // vfork
@@ -309,7 +309,7 @@ public final class Amd64Syscalls {
       case 285 -> Attributes.fallocate(t, a); // fallocate
       case 286 -> EventFiles.timerfdSettime(t, a); // timerfd_settime
       case 287 -> EventFiles.timerfdGettime(t, a); // timerfd_gettime
-      case 288 -> -ENOSYS; // accept4: none
+      case 288 -> SocketCalls.accept4(t, a); // accept4
       case 289 -> EventFiles.signalfd4(t, a); // signalfd4
       case 290 -> EventFiles.eventfd2(t, a); // eventfd2
       case 291 -> EventPoll.epollCreate1(t, a); // epoll_create1
@@ -320,7 +320,7 @@ public final class Amd64Syscalls {
       case 296 -> ReadWrite.pwritev(t, a); // pwritev
       case 297 -> SignalCalls.rtTgsigqueueinfo(t, a); // rt_tgsigqueueinfo
       case 298 -> -ENOSYS; // perf_event_open: none
-      case 299 -> -ENOSYS; // recvmmsg: none
+      case 299 -> SocketCalls.recvmmsg(t, a); // recvmmsg
       case 300 -> -ENOSYS; // fanotify_init: none
       case 301 -> -ENOSYS; // fanotify_mark: none
       case 302 -> ResourceCalls.prlimit64(t, a); // prlimit64
@@ -328,7 +328,7 @@ public final class Amd64Syscalls {
       case 304 -> -ENOSYS; // open_by_handle_at: none
       case 305 -> Clock.clockAdjtime(t, a); // clock_adjtime
       case 306 -> FileSystemCalls.syncfs(t, a); // syncfs
-      case 307 -> -ENOSYS; // sendmmsg: none
+      case 307 -> SocketCalls.sendmmsg(t, a); // sendmmsg
       case 308 -> -ENOSYS; // setns: none
       case 309 -> Scheduling.getcpu(t, a); // getcpu
       case 310 -> OtherTasks.processVmReadv(t, a); // process_vm_readv
