@@ -69,6 +69,10 @@ final class Context {
     return Installation.current();
   }
 
+  boolean overlaysRoot() {
+    return global.get("overlay", "root").equals("root");
+  }
+
   boolean wantsLog() {
     return global.is("debug") || global.is("strace");
   }
@@ -81,7 +85,7 @@ final class Context {
         consoleSocket,
         preserveFds,
         foreground,
-        global.get("overlay", "root").equals("root"),
+        overlaysRoot(),
         cgroups && !global.is("ignore-cgroups"),
         "systrap",
         !global.is("no-patch"),

@@ -109,7 +109,7 @@ final class Do implements Verb {
         new Spec(
             Spec.VERSION,
             process,
-            new Spec.Root(root, false),
+            new Spec.Root(root, !context.overlaysRoot()), // never the host's own, writable
             flags.get("hostname", "redoubt"),
             "",
             mounts,

@@ -3,6 +3,8 @@ package redoubt.sentry.kernel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** The kernel's own messages, as dmesg(1) shows them; bounded, oldest lost first. */
 public final class KernelLog {
@@ -10,10 +12,13 @@ public final class KernelLog {
   public record Entry(long sequence, long timeNs, int level, String text) {}
 
   private static final int LIMIT = 2000;
+  private static final int MIRRORED = 3;
 
   private final long bootNs;
   private final ArrayDeque<Entry> entries = new ArrayDeque<>(); // guarded by this
   private long next; // guarded by this
+
+  private volatile @Nullable Consumer<String> mirror;
 
   /** Notified for readers of /dev/kmsg and /proc/kmsg. */
   public final WaitQueue queue = new WaitQueue();
@@ -36,6 +41,15 @@ public final class KernelLog {
       entries.addLast(new Entry(next++, timeNs - bootNs, level, text));
     }
     queue.notify(1);
+    Consumer<String> m = mirror;
+    if (m != null && level <= MIRRORED) {
+      m.accept("sentry: " + text);
+    }
+  }
+
+  /** Has messages of level 3 (error) and worse go to the host's log, too. */
+  public void mirrorErrors(Consumer<String> sink) {
+    mirror = sink;
   }
 
   /** {@return the messages from number {@code from} on} */
