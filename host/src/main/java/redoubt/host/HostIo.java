@@ -27,6 +27,7 @@ public final class HostIo {
   private static final int ST_INO = 8;
 
   private static final int ST_MODE = 24;
+  private static final int ST_RDEV = 40;
   private static final int ST_SIZE = 48;
   private static final int ST_MTIM = 88;
   private static final int SIZEOF_STAT = 144;
@@ -38,7 +39,7 @@ public final class HostIo {
   private HostIo() {}
 
   /** What fstat(2) says of a descriptor. */
-  public record Status(int mode, long size, long ino, long mtimeNs) {}
+  public record Status(int mode, long size, long ino, long rdev, long mtimeNs) {}
 
   /** {@return the status of {@code fd}}; HostException if it is not open */
   public static Status status(int fd) {
@@ -48,6 +49,7 @@ public final class HostIo {
         s.get(Memory.INT, ST_MODE),
         s.get(Memory.LONG, ST_SIZE),
         s.get(Memory.LONG, ST_INO),
+        s.get(Memory.LONG, ST_RDEV),
         s.get(Memory.LONG, ST_MTIM) * 1_000_000_000L + s.get(Memory.LONG, ST_MTIM + 8));
   }
 

@@ -35,6 +35,9 @@ final class HostFile extends FileDescription {
 
   private final Shared shared;
 
+  /** Opened again by the guest: a regular file then has a position that the host does not know of. */
+  private final boolean reopened;
+
   /** What descriptions of one inherited descriptor share. */
   static final class Shared {
     private final Fd fd;
@@ -77,10 +80,11 @@ final class HostFile extends FileDescription {
     }
   }
 
-  HostFile(Shared shared, VfsPath path, int flags, Credentials creds) {
+  HostFile(Shared shared, VfsPath path, int flags, Credentials creds, boolean reopened) {
     super(path, flags, creds);
     this.shared = shared;
-    if (shared.regular) {
+    this.reopened = reopened;
+    if (shared.regular && !reopened) {
       position = Math.max(0, HostIo.seek(shared.fd.number(), 0, 1));
       synchronized (shared) {
         shared.expected = position;
@@ -109,7 +113,7 @@ final class HostFile extends FileDescription {
     long n;
     if (shared.regular) {
       synchronized (shared) {
-        n = offset == position ? sequentialRead(fd, w, want, offset) : HostIo.pread(fd, w, want, offset);
+        n = offset == position && !reopened ? sequentialRead(fd, w, want, offset) : HostIo.pread(fd, w, want, offset);
       }
     } else if (shared.socket) {
       n = HostIo.receive(fd, w, want);
@@ -142,7 +146,7 @@ final class HostFile extends FileDescription {
   public long write(Task t, IoBuffer src, long offset) {
     int fd = shared.fd.number();
     boolean mayBlock = shared.key >= 0;
-    boolean sequential = offset == position;
+    boolean sequential = offset == position && !reopened;
     long done = 0;
     while (src.remaining() > 0) {
       if (mayBlock && HostIo.poll(fd, HostIo.POLLOUT) == 0) {
@@ -186,6 +190,12 @@ final class HostFile extends FileDescription {
   private long putRegular(int fd, MemorySegment w, long bytes, long offset, boolean sequential) {
     synchronized (shared) {
       boolean append = ((flags() | shared.hostFlags) & O_APPEND) != 0;
+      if (append && reopened) {
+        long end = inode().size();
+        long n = HostIo.pwrite(fd, w, bytes, end);
+        appended = end + Math.max(n, 0);
+        return n;
+      }
       if (append && (shared.hostFlags & O_APPEND) == 0) {
         HostIo.seek(fd, 0, 2);
         shared.expected = -1;
@@ -230,6 +240,9 @@ final class HostFile extends FileDescription {
   public long seek(Task t, long offset, int whence) {
     if (!shared.regular) {
       return -redoubt.abi.Errno.ESPIPE;
+    }
+    if (reopened) {
+      return super.seek(t, offset, whence);
     }
     int fd = shared.fd.number();
     synchronized (shared) {

@@ -57,18 +57,20 @@ public final class HostFs extends KernFs {
   public FileDescription wrap(Fd fd, Credentials owner) {
     Node inode = new Node(fd, owner);
     VfsPath path = new VfsPath(mount, Dentry.anonymous(inode, inode.linkText()));
-    return new HostFile(inode.shared, path, HostIo.flags(fd.number()) & ~FileDescription.O_NONBLOCK, owner);
+    return new HostFile(inode.shared, path, HostIo.flags(fd.number()) & ~FileDescription.O_NONBLOCK, owner, false);
   }
 
   /** A host file as an inode. */
   private final class Node extends KernInode {
     private final HostFile.Shared shared;
     private final int number;
+    private final long rdev;
 
     Node(Fd fd, Credentials owner) {
       super(HostFs.this, HostIo.status(fd.number()).ino(), modeOf(fd));
       own(owner.fsuid, owner.fsgid);
       this.number = fd.number();
+      this.rdev = HostIo.status(number).rdev();
       this.shared = new HostFile.Shared(fd, HostIo.flags(number), mode() & S_IFMT, poller, linkText());
     }
 
@@ -78,6 +80,11 @@ public final class HostFs extends KernFs {
         case S_IFSOCK -> "socket:[" + ino() + "]";
         default -> "host:[" + ino() + "]";
       };
+    }
+
+    @Override
+    public long rdev() {
+      return rdev;
     }
 
     @Override
@@ -122,7 +129,7 @@ public final class HostFs extends KernFs {
         throw ErrnoException.of(EACCES);
       }
       shared.reference();
-      return new HostFile(shared, path, flags, t.creds());
+      return new HostFile(shared, path, flags, t.creds(), true);
     }
   }
 
