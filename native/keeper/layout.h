@@ -149,7 +149,8 @@ struct request {
   struct op {
     u64 nr;
     u64 arg[6];
-    u64 kind;
+    u32 kind;
+    u32 tag; // the sequence; 0 while the sentry writes the rest
   } ops[63];
 };
 

@@ -87,6 +87,8 @@ map_loop:
 map_next:
   test %r13d, %r13d
   jz map_done
+  cmp %r15d, 60(%r12)             // each operation says which sequence it belongs to
+  jne die
   mov 8(%r12), %rdi
   mov 16(%r12), %rsi
   mov 24(%r12), %rdx
@@ -126,6 +128,8 @@ map_next:
 3:
   mov TOKEN, %r9
 4:
+  cmp %r15d, 60(%r12)             // the sentry has not begun to write the next one meanwhile, because
+  jne die                         // a guest forged our reply
   syscall
   cmp $KIND_THREAD, %ebp
   jae 5f

@@ -66,7 +66,7 @@ final class Balancer implements Runnable {
     int quiet = 0;
     while (!stopped) {
       LockSupport.parkNanos(PERIOD_NS);
-      if (look()) {
+      if (look() | platform.tend()) {
         quiet = 0;
       } else if (++quiet >= QUIET_PERIODS) {
         asleep = true;
@@ -94,6 +94,10 @@ final class Balancer implements Runnable {
       }
       long n = c.eventsSinceLast();
       boolean running = c.isRunning();
+      if (running && c.isInterruptPending()) {
+        any = true;
+        c.pressInterrupt(n == 0);
+      }
       if (n == 0 && running) {
         // It has computed for a whole period.
         if (c.mode() != StubContext.LOOSE) {

@@ -91,6 +91,8 @@ final class Layout {
   static final int ACK_BYTES = 16;
   static final long OPS = 64;
   static final long OP_BYTES = 64;
+  static final long OP_KIND = 56;
+  static final long OP_TAG = 60;
   static final int OPS_LIMIT = 63;
 
   // struct reply

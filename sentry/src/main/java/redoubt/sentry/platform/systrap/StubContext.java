@@ -26,6 +26,9 @@ import redoubt.sentry.platform.systrap.patch.Answers;
  * sees that and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
  */
 final class StubContext implements GuestContext {
+  /** Balancer's periods that a guest may withstand an interrupt: some 10 s. */
+  private static final int PRESS_LIMIT = 2500;
+
   private static final int SIGUSR1 = 10;
 
   /** Not for the caller: the guest must go on. */
@@ -72,6 +75,7 @@ final class StubContext implements GuestContext {
   private long events;
   private long eventsSeen;
   private long lastEvents;
+  private int pressed;
 
   /** Registers set since the last event, a bit each. */
   private int dirty = (1 << REGS) - 1;
@@ -301,6 +305,7 @@ final class StubContext implements GuestContext {
       }
       case INTERRUPTED -> {
         interruptWanted = false;
+        pressed = 0;
         m.set(Memory.INT, Layout.INTERRUPT, 0);
         return INTERRUPTED;
       }
@@ -372,6 +377,13 @@ final class StubContext implements GuestContext {
     return t;
   }
 
+  void bindThread(int index) {
+    int thread = tid();
+    if (thread > 0) {
+      platform.cores().bind(thread, index);
+    }
+  }
+
   /** The guest computes: the host may move it. Called by the balancer. */
   void loosen() {
     int thread = tid;
@@ -401,6 +413,31 @@ final class StubContext implements GuestContext {
       if (owner == Thread.currentThread()) {
         settle();
       }
+    }
+  }
+
+  boolean isInterruptPending() {
+    return interruptWanted;
+  }
+
+  /**
+   * An interrupt has not been answered for a balancer's period. The signal goes out again now and then,
+   * and in the end the process is killed: only a guest that tampered with its signal mask withstands.
+   */
+  void pressInterrupt(boolean still) {
+    pressed = still ? pressed + 1 : 1;
+    if (pressed % 25 == 0) {
+      signal();
+    }
+    if (pressed > PRESS_LIMIT) {
+      space.release();
+    }
+  }
+
+  private void signal() {
+    int thread = tid();
+    if (thread > 0) {
+      Systrap.signalThread(space.pid(), thread, SIGUSR1);
     }
   }
 
@@ -808,10 +845,8 @@ final class StubContext implements GuestContext {
     interruptWanted = true;
     if (state == RUNNING) {
       memory.set(Memory.INT, Layout.INTERRUPT, 1);
-      int thread = tid();
-      if (thread > 0) {
-        Systrap.signalThread(space.pid(), thread, SIGUSR1);
-      }
+      signal();
+      platform.noticed();
     }
   }
 

@@ -1,6 +1,8 @@
 package redoubt.sentry.platform.systrap;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +52,7 @@ final class StubSpace implements AddressSpace {
   private final MemorySegment request;
   private final MemorySegment reply;
   private final MemorySegment lookAgain;
+  private final MemorySegment scratch = Arena.ofAuto().allocate(8, 8);
 
   /** Held while the copier works; taken before {@link #mu}. */
   private final Object copierMu = new Object();
@@ -71,6 +74,7 @@ final class StubSpace implements AddressSpace {
   private volatile int pid;
   private volatile boolean forkFailed;
   private volatile boolean dead;
+  private volatile boolean killing;
   private boolean released;
 
   /** The process is dead and no context's turn word will be written for it any more. */
@@ -229,6 +233,10 @@ final class StubSpace implements AddressSpace {
       int i, int kind, int nr, long a0, long a1, long a2, long a3, long a4, long a5) {
     MemorySegment r = request;
     long at = Layout.OPS + i * Layout.OP_BYTES;
+    // The map thread may still be reading, if a guest forged its reply: it looks at the tag before and
+    // after, so it never carries out a mixture.
+    Layout.INT.setOpaque(r, at + Layout.OP_TAG, 0);
+    VarHandle.storeStoreFence();
     r.set(Memory.LONG, at, nr);
     r.set(Memory.LONG, at + 8, a0);
     r.set(Memory.LONG, at + 16, a1);
@@ -236,7 +244,9 @@ final class StubSpace implements AddressSpace {
     r.set(Memory.LONG, at + 32, a3);
     r.set(Memory.LONG, at + 40, a4);
     r.set(Memory.LONG, at + 48, a5);
-    r.set(Memory.LONG, at + 56, kind);
+    r.set(Memory.INT, at + Layout.OP_KIND, kind);
+    VarHandle.storeStoreFence();
+    Layout.INT.setOpaque(r, at + Layout.OP_TAG, sequence + 1);
   }
 
   @Override
@@ -465,7 +475,7 @@ final class StubSpace implements AddressSpace {
    * last reply before it wrote them (the first batch may still have been under way).
    */
   private long perform(int n) {
-    if (dead) {
+    if (dead || killing) {
       return -Errno.ESRCH;
     }
     for (int i = 0; i < contexts.size(); i++) {
@@ -474,7 +484,7 @@ final class StubSpace implements AddressSpace {
     request.set(Memory.INT, Layout.COUNT, n);
     post();
     awaitReply();
-    if (dead) {
+    if (dead || killing) {
       return -Errno.ESRCH;
     }
     long r = (long) Layout.LONG.getOpaque(reply, Layout.REPLY_RESULT);
@@ -492,7 +502,7 @@ final class StubSpace implements AddressSpace {
     int spin = platform.mapSpin();
     while (true) {
       int done = (int) Layout.INT.getAcquire(reply, Layout.DONE);
-      if (done == sequence || dead) {
+      if (done == sequence || dead || killing) {
         return;
       }
       if (spin-- > 0) {
@@ -501,7 +511,7 @@ final class StubSpace implements AddressSpace {
       }
       Layout.INT.setVolatile(request, Layout.SENTRY_SLEEPING, 1);
       done = (int) Layout.INT.getVolatile(reply, Layout.DONE);
-      if (done != sequence && !dead) {
+      if (done != sequence && !dead && !killing) {
         long r =
             Futex.waitShared(reply.address() + Layout.DONE, done, lookAgain.address());
         if (r == -Errno.ETIMEDOUT) {
@@ -593,6 +603,24 @@ final class StubSpace implements AddressSpace {
     }
   }
 
+  /**
+   * Puts a fresh stub on the caller's core: whoever builds a program in it waits for its threads, and a
+   * wake-up on the same core is by far the cheapest.
+   */
+  void bindToCaller() {
+    int stub = pid;
+    if (stub > 0) {
+      Cores cores = platform.cores();
+      int core = cores.current(scratch);
+      cores.bind(stub, core);
+      synchronized (mu) {
+        if (first != null) {
+          first.bindThread(core);
+        }
+      }
+    }
+  }
+
   /** Takes note that {@code c} was told to exit: its slot may serve this same process again. */
   void contextReleased(StubContext c) {
     synchronized (mu) {
@@ -649,19 +677,34 @@ final class StubSpace implements AddressSpace {
 
   @Override
   public void release() {
+    // Whoever waits for the map thread, perhaps in vain, gives up.
+    killing = true;
+    Futex.wakeShared(reply.address() + Layout.DONE, Integer.MAX_VALUE);
     synchronized (mu) {
       if (released) {
         return;
       }
       released = true;
       if (!dead) {
-        awaitReply();
-        op(0, Layout.KIND_STUB, Nr.EXIT_GROUP, 0, 0, 0, 0, 0, 0);
-        request.set(Memory.INT, Layout.COUNT, 1);
-        post();
-        Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+        boolean idle = (int) Layout.INT.getAcquire(reply, Layout.DONE) == sequence;
+        if (idle) {
+          op(0, Layout.KIND_STUB, Nr.EXIT_GROUP, 0, 0, 0, 0, 0, 0);
+          request.set(Memory.INT, Layout.COUNT, 1);
+          post();
+          Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+        }
+        platform.expectDeath(this, idle);
       }
     }
     maybeRecycle();
   }
+
+  /** Has the host kill the process, if it is known: the map thread did not end it. */
+  void kill() {
+    int p = platform.pidOf(this);
+    if (p > 0 && !dead) {
+      platform.kill(p);
+    }
+  }
+
 }

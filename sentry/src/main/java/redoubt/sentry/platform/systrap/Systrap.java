@@ -35,7 +35,12 @@ public final class Systrap implements Platform {
   /** How long a wait for a map thread sleeps before it doubts that its wake-up was seen. */
   static final long LOOK_AGAIN_NS = 20_000_000;
 
-  private static final int SPIN = Integer.getInteger("spin", 20);
+  /** How long either side of a busy pair spins, in us. */
+  private static final int SPIN = 20;
+
+  /** How long a process may take to end by itself. */
+  private static final long DEATH_NS = 300_000_000;
+
   private static final int POOL = 3;
   private static final long CONTROL_STRIDE = 2 * Layout.REQUEST_BYTES;
 
@@ -71,6 +76,9 @@ public final class Systrap implements Platform {
   private int nextImport = 1;
   private long generation;
   private int unackedForks;
+  private final List<StubSpace> failedForks = new ArrayList<>();
+  private final ArrayDeque<StubSpace> dying = new ArrayDeque<>();
+  private final ArrayDeque<Long> dyingSince = new ArrayDeque<>();
   private boolean closed;
   private final MemorySegment lookAgain = Arena.global().allocate(16, 8);
   private final MemorySegment timespec = Arena.global().allocate(16, 8);
@@ -220,6 +228,7 @@ public final class Systrap implements Platform {
       space.release();
       throw new PlatformException("the keeper is gone", Errno.EAGAIN);
     }
+    space.bindToCaller();
     return space;
   }
 
@@ -333,6 +342,63 @@ public final class Systrap implements Platform {
     }
   }
 
+  /**
+   * Notes that {@code space} was told to end.
+   *
+   * @param politely whether its map thread was asked; false has the host kill it at the next look
+   */
+  void expectDeath(StubSpace space, boolean politely) {
+    synchronized (mu) {
+      dying.addLast(space);
+      dyingSince.addLast(politely ? System.nanoTime() : 0L);
+    }
+    balancer.noticed();
+  }
+
+  /**
+   * Looks after what should have happened: released processes end, failed forks are noted. Called by the
+   * balancer.
+   *
+   * @return whether there is more to look after
+   */
+  boolean tend() {
+    List<StubSpace> overdue = new ArrayList<>();
+    List<StubSpace> unborn = new ArrayList<>();
+    boolean more;
+    synchronized (mu) {
+      if (closed) {
+        return false;
+      }
+      if (unackedForks != 0 || !failedForks.isEmpty()) {
+        drainAcks();
+        unborn.addAll(failedForks);
+        failedForks.clear();
+      }
+      long now = System.nanoTime();
+      for (int i = dying.size(); i > 0; i--) {
+        StubSpace space = dying.removeFirst();
+        long since = dyingSince.removeFirst();
+        if (space.isDead()) {
+          continue;
+        }
+        boolean late = since == 0 || now - since > DEATH_NS;
+        if (late) {
+          overdue.add(space);
+        }
+        dying.addLast(space);
+        dyingSince.addLast(late ? now : since);
+      }
+      more = !dying.isEmpty();
+    }
+    for (StubSpace space : unborn) {
+      space.die();
+    }
+    for (StubSpace space : overdue) {
+      space.kill();
+    }
+    return more;
+  }
+
   /** Counts a fork whose acknowledgement nobody reads; now and then the queue is emptied. */
   void noteFork() {
     synchronized (mu) {
@@ -381,6 +447,7 @@ public final class Systrap implements Platform {
       }
       if (ackMessage.get(Memory.INT, 4) != 0) {
         space.setForkFailed();
+        failedForks.add(space);
       } else {
         space.setPid(acks.senderPid());
         byPid.put(acks.senderPid(), space);
