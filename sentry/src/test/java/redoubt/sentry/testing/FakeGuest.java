@@ -19,8 +19,10 @@ import redoubt.sentry.kernel.TestTasks;
 import redoubt.sentry.kernel.UtsNamespace;
 import redoubt.sentry.mm.MemoryFile;
 import redoubt.sentry.mm.MemoryManager;
+import redoubt.sentry.platform.Platform;
 import redoubt.sentry.syscalls.Amd64Syscalls;
 import redoubt.sentry.vfs.Dentry;
+import redoubt.sentry.vfs.FileSystem;
 import redoubt.sentry.vfs.Mount;
 import redoubt.sentry.vfs.MountNamespace;
 import redoubt.sentry.vfs.VfsPath;
@@ -52,12 +54,22 @@ public final class FakeGuest {
 
   /** Makes a kernel of its own with one process. */
   public static FakeGuest create() {
+    return create((memory, platform) -> new TmpFs(memory, platform, new TmpFsOptions()));
+  }
+
+  /** Makes the root filesystem. */
+  public interface RootMaker {
+    FileSystem make(MemoryFile memory, Platform platform);
+  }
+
+  /** As {@link #create()}, with another root than a tmpfs. */
+  public static FakeGuest create(RootMaker maker) {
     FakePlatform platform = new FakePlatform();
     MemoryFile memory = MemoryFile.create("test");
     Kernel kernel = new Kernel(platform, memory, Amd64Syscalls::dispatch);
     kernel.totalMemoryBytes = 1L << 30;
     Ipc.install(kernel);
-    TmpFs fs = new TmpFs(memory, platform, new TmpFsOptions());
+    FileSystem fs = maker.make(memory, platform);
     Mount mount = new Mount(fs, new Dentry(fs.root()), "tmpfs", 0);
     Container container =
         new Container("test", new PidNamespace(), new UtsNamespace("testhost"), c -> new MountNamespace(mount));
