@@ -1,9 +1,11 @@
 package redoubt.sentry.fs;
 
+import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EISDIR;
 
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.DirentType;
+import redoubt.abi.Fcntl;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
@@ -46,6 +48,13 @@ public final class ListedDirectory extends FileDescription {
   @Override
   public long read(Task t, IoBuffer dst, long offset) {
     return -EISDIR;
+  }
+
+  @Override
+  public long seek(Task t, long offset, int whence) {
+    return whence == Fcntl.SEEK_SET || whence == Fcntl.SEEK_CUR
+        ? super.seek(t, offset, whence)
+        : -EINVAL;
   }
 
   @Override

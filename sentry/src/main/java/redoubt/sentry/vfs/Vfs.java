@@ -78,7 +78,7 @@ public final class Vfs {
     for (int i = 0; ; i++) {
       String name = walk.last;
       if (name.isEmpty() || name.equals(".") || name.equals("..") || walk.trailingSlash) {
-        if ((flags & O_EXCL) != 0) {
+        if ((flags & O_EXCL) != 0 && !walk.trailingSlash) {
           throw ErrnoException.of(EEXIST);
         }
         throw ErrnoException.of(EISDIR);
@@ -226,15 +226,15 @@ public final class Vfs {
   /** Gives the file at {@code old} another name. */
   public static void link(Task t, VfsPath old, VfsPath start, String path) {
     Inode target = old.inode();
-    if (target.isDirectory()) {
-      throw ErrnoException.of(EPERM);
-    }
     PathWalk walk = new PathWalk(t, start);
     VfsPath parent = newNameParent(walk, path, false);
     if (parent.mount != old.mount) {
       throw ErrnoException.of(EXDEV);
     }
     Inode dir = checkedForCreate(t, parent);
+    if (target.isDirectory()) {
+      throw ErrnoException.of(EPERM);
+    }
     synchronized (dir) {
       dir.link(walk.last, target);
       entered(parent.dentry, walk.last, target);
@@ -310,6 +310,17 @@ public final class Vfs {
       Inode moving = from.dentry.inode();
       VfsPath to = newWalk.lookupLast(newParent);
       Inode replaced = to.dentry.inodeOrNull();
+      if ((flags & RENAME_NOREPLACE) != 0 && replaced != null) {
+        throw ErrnoException.of(EEXIST);
+      }
+      if ((flags & RENAME_EXCHANGE) != 0) {
+        if (replaced == null) {
+          throw ErrnoException.of(ENOENT);
+        }
+        if (!replaced.isDirectory() && newWalk.trailingSlash) {
+          throw ErrnoException.of(ENOTDIR);
+        }
+      }
       if (!moving.isDirectory() && (oldWalk.trailingSlash || (newWalk.trailingSlash && (flags & RENAME_EXCHANGE) == 0))) {
         throw ErrnoException.of(ENOTDIR);
       }
@@ -354,12 +365,6 @@ public final class Vfs {
       Task t, VfsPath from, VfsPath oldParent, VfsPath to, VfsPath newParent, int flags) {
     Inode moving = from.inode();
     Inode replaced = to.dentry.inodeOrNull();
-    if ((flags & RENAME_NOREPLACE) != 0 && replaced != null) {
-      throw ErrnoException.of(EEXIST);
-    }
-    if ((flags & RENAME_EXCHANGE) != 0 && replaced == null) {
-      throw ErrnoException.of(ENOENT);
-    }
     if (newParent.dentry.isBelow(from.dentry)) {
       throw ErrnoException.of(EINVAL);
     }

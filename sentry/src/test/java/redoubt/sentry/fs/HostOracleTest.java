@@ -49,7 +49,7 @@ class HostOracleTest {
   @Test
   void shouldBehaveAsTheHostOnTmpfs() {
     World guest = new World.Guest(FakeGuest.create());
-    for (int seed = 1; seed <= 3; seed++) {
+    for (int seed = 1; seed <= 4; seed++) {
       new Run(seed, guest, true).run(OPS);
     }
   }
@@ -342,6 +342,8 @@ class HostOracleTest {
       long offset = random.nextInt(3) == 0 ? random.nextInt(200_000) : random.nextInt(10_000);
       long length = 1 + (random.nextInt(4) == 0 ? random.nextInt(40_000) : random.nextInt(500));
       int fill = random.nextInt(256);
+      // Which pages of a fallocated range Linux calls data depends on who has read them: not both.
+      boolean fallocates = (seed & 1) == 0;
       switch (random.nextInt(9)) {
         case 0, 1 ->
             same(
@@ -372,14 +374,20 @@ class HostOracleTest {
                   }
                   return hash;
                 });
-        case 4 ->
+        case 4 -> {
+          if (!fallocates) {
             same(
                 "lseek data " + fds[0] + " " + offset,
                 w -> w.call(Nr.LSEEK, fd(w, fds), offset, SEEK_DATA));
-        case 5 ->
+          }
+        }
+        case 5 -> {
+          if (!fallocates) {
             same(
                 "lseek hole " + fds[0] + " " + offset,
                 w -> w.call(Nr.LSEEK, fd(w, fds), offset, SEEK_HOLE));
+          }
+        }
         case 6 ->
             same(
                 "punch " + fds[0] + " " + offset + "+" + length,
@@ -390,10 +398,13 @@ class HostOracleTest {
                         FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                         offset,
                         length));
-        case 7 ->
+        case 7 -> {
+          if (fallocates) {
             same(
                 "fallocate " + fds[0] + " " + offset + "+" + length,
                 w -> w.call(Nr.FALLOCATE, fd(w, fds), fill & 1, offset, length));
+          }
+        }
         default ->
             same(
                 "ftruncate " + fds[0] + " " + offset,

@@ -360,6 +360,12 @@ public final class GoferFile extends GoferInode implements FileContent, Mappable
         r = RawSyscall.syscall(Nr.FALLOCATE, writeFd, mode, offset, length);
       } while (r == -EINTR || r == -EAGAIN);
       stale = true;
+      if (r == 0 && (mode & Fcntl.FALLOC_FL_KEEP_SIZE) == 0) {
+        size = Math.max(size, offset + length);
+        if ((mode & (Fcntl.FALLOC_FL_COLLAPSE_RANGE | Fcntl.FALLOC_FL_INSERT_RANGE)) != 0) {
+          refresh();
+        }
+      }
       return r;
     }
   }

@@ -1,8 +1,10 @@
 package redoubt.sentry.fs.tmpfs;
 
+import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EISDIR;
 
 import redoubt.abi.DirentType;
+import redoubt.abi.Fcntl;
 import redoubt.sentry.fs.ListedDirectory;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.IoBuffer;
@@ -28,6 +30,13 @@ final class TmpDirFile extends FileDescription {
   @Override
   public long read(Task t, IoBuffer dst, long offset) {
     return -EISDIR;
+  }
+
+  @Override
+  public long seek(Task t, long offset, int whence) {
+    return whence == Fcntl.SEEK_SET || whence == Fcntl.SEEK_CUR
+        ? super.seek(t, offset, whence)
+        : -EINVAL;
   }
 
   @Override

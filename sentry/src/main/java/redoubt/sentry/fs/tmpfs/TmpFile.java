@@ -580,19 +580,27 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
       if (offset >= end) {
         return -ENXIO;
       }
-      int i = extents.firstEndingAfter(offset);
-      if (!hole) {
-        if (i == extents.count() || extents.start(i) >= end) {
-          return -ENXIO;
-        }
-        return Math.max(offset, extents.start(i));
-      }
+      // What was allocated and never touched counts as a hole, as on Linux: the host knows.
       long at = offset;
-      while (i < extents.count() && extents.start(i) <= at) {
+      for (int i = extents.firstEndingAfter(at); at < end; i++) {
+        if (i == extents.count() || extents.start(i) >= end) {
+          return hole ? at : -ENXIO;
+        }
+        if (extents.start(i) > at) {
+          if (hole) {
+            return at;
+          }
+          at = extents.start(i);
+        }
+        long shift = extents.memory(i) - extents.start(i); // from here to the memory file
+        long found =
+            hole ? tmpfs.memory.nextHole(at + shift) : tmpfs.memory.nextData(at + shift);
+        if (found >= 0 && found - shift < Math.min(extents.end(i), end)) {
+          return Math.max(at, found - shift);
+        }
         at = extents.end(i);
-        i++;
       }
-      return Math.min(at, end);
+      return hole ? end : -ENXIO;
     } finally {
       extentLock.unlockRead(stamp);
     }
