@@ -28,7 +28,7 @@ import redoubt.host.UnixStream;
  *                          opened here, which needs a /proc at start (it may be detached later)
  *   --ready=FD             stream socket to the launcher: asks it to empty the root directory
  *   --threads=N            threads that serve the first socket (default 2); each lane has two more
- *   --max-fids=N           most files that the sentry may hold (default: what RLIMIT_NOFILE leaves)
+ *   --max-fids=N           most files that the sentry may hold (default 131072); RLIMIT_NOFILE bounds it too
  *   --seccomp=off          no filter, for a debugger
  *   --landlock=off         no Landlock
  * </pre>
@@ -39,12 +39,15 @@ public final class GoferMain {
   /** Descriptors kept free for what is opened for a moment, directories being read and the JVM. */
   private static final int RESERVED_FDS = 256;
 
+  /** Each fid pins a dentry and an inode of the host, and takes some 100 bytes of heap. */
+  private static final int FIDS_DEFAULT = 1 << 17;
+
   private int socket = -1;
   private int logFd = -1;
   private int procFd = -1;
   private int readyFd = -1;
   private int threads = 2;
-  private int maxFids = Integer.MAX_VALUE;
+  private int maxFids = FIDS_DEFAULT;
   private boolean seccomp = true;
   private boolean landlock = true;
   private Attach[] attaches = new Attach[8];

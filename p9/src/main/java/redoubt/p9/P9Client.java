@@ -188,10 +188,12 @@ public final class P9Client implements AutoCloseable {
   public long walk(int fid, byte[] path, int offset, int length, int openFlags, P9Walk out) {
     long r = walkOnce(fid, path, offset, length, openFlags, out);
     if (r == -ENFILE || (r >= 0 && out.error == ENFILE)) {
-      if (flushClunks() > 0) {
-        for (int i = 0; i < out.count; i++) {
-          clunk(out.fids[i]);
-        }
+      // What waits in the batch may be all that is too much.
+      for (int i = 0; i < out.count; i++) {
+        clunk(out.fids[i]);
+      }
+      out.count = 0;
+      if (flushClunks() >= 0) {
         r = walkOnce(fid, path, offset, length, openFlags, out);
       }
     }

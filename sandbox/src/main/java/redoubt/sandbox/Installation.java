@@ -74,7 +74,13 @@ public record Installation(
   public List<String> goferCommand() {
     return command(
         "gofer",
-        List.of("-XX:TieredStopAtLevel=1", "-Xms4m", "-Xmx64m", "-Xss256k"),
+        // Trimming gives back what the compiler took: 6 MB of 23, for 0.01 % of a core.
+        List.of(
+            "-XX:TieredStopAtLevel=1",
+            "-Xms4m",
+            "-Xmx64m",
+            "-Xss256k",
+            "-XX:TrimNativeHeapInterval=5000"),
         "redoubt.gofer/redoubt.gofer.GoferMain");
   }
 
