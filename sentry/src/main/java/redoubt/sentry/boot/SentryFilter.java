@@ -7,6 +7,7 @@ import redoubt.abi.Errno;
 import redoubt.abi.Nr;
 import redoubt.host.JvmSyscalls;
 import redoubt.host.SeccompFilter;
+import redoubt.p9.P9Syscalls;
 
 /** The sentry's seccomp filter: what a kernel needs of its host once it is confined, each call with its reason. */
 final class SentryFilter {
@@ -17,6 +18,7 @@ final class SentryFilter {
   static SeccompFilter make() {
     SeccompFilter f = new SeccompFilter(SeccompFilter.errno(Errno.EPERM));
     JvmSyscalls.addTo(f);
+    P9Syscalls.addTo(f);
     JvmSyscalls.killHostile(f);
     f.allow(Nr.RECVMSG, "answers of gofer and keeper, control requests")
         .allow(Nr.SENDMSG, "requests with descriptors")
