@@ -269,6 +269,122 @@ static void gs(u64 how) {
   done(0);
 }
 
+// 16: jumps to `address` with registers that suit the map thread's code, or none
+static void jump(u64 address, u64 how) {
+  if (how == 1) {
+    __asm__ volatile(
+        "mov %0, %%rax\n mov $0x7fff00010000, %%rbx\n mov $0x7fff00011000, %%rsp\n mov $0x7fff00010040, %%r12\n"
+        "mov $1, %%r13d\n mov $9, %%edi\n xor %%r14d, %%r14d\n mov $1, %%r15d\n mov $0x7fff00010000, %%rdi\n"
+        "mov $4096, %%esi\n mov $7, %%edx\n mov $0x32, %%r10d\n mov $-1, %%r8\n xor %%r9d, %%r9d\n jmp *%%rax" ::"r"(address));
+  } else if (how == 2) {
+    __asm__ volatile(
+        "mov %0, %%rcx\n xor %%edi, %%edi\n xor %%esi, %%esi\n xor %%edx, %%edx\n mov $231, %%eax\n jmp *%%rcx" ::"r"(address));
+  }
+  __asm__ volatile(
+      "mov %0, %%rax\n xor %%ebx, %%ebx\n xor %%edi, %%edi\n xor %%esi, %%esi\n xor %%edx, %%edx\n"
+      "xor %%r8d, %%r8d\n xor %%r9d, %%r9d\n xor %%r10d, %%r10d\n jmp *%%rax" ::"r"(address));
+  done(101);
+}
+
+// 17: every system call number with arguments that would do harm if the host saw it
+static void numbers(u64 from) {
+  for (u64 nr = from; nr < 1100; nr++) {
+    if (nr == 60 || nr == 231 || nr == 1 || nr == 9 || nr == 11 || nr == 24 || nr == 110 || nr == 56 || nr == 57
+        || nr == 61 || nr == 79 || nr == 80 || nr == 158) continue;
+    long r = sys6(nr, 1002, (long)bss, 64, 0, 0, 0);
+    if (r != -38) done(101);
+    r = sys6(nr | 0x40000000, 1002, (long)bss, 64, 0, 0, 0); // x32
+    if (r != -38) done(102);
+  }
+  long r;
+  __asm__ volatile("int $0x80" : "=a"(r) : "0"(20L) : "memory"); // getpid of the 32-bit table
+  if (r != -38) done(103);
+  done(0);
+}
+
+static u64 context_base;
+
+static long scribbler(void) {
+  u64 x = 88172645463325252;
+  u64 *p = (u64 *)context_base;
+  for (u64 round = 0; round < 400; round++) {
+    for (u64 i = 0; i < 0x38000 / 8; i++) {
+      x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+      p[i] = round & 1 ? x : x & 0x1ff;
+    }
+  }
+  done(5);
+}
+
+static long small_scribbler(void) {
+  u64 x = 88172645463325252;
+  u32 *p = (u32 *)context_base;
+  for (u64 round = 0; round < 20000; round++) {
+    x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+    p[(x >> 40) % 0x1c0] = (u32)(x >> 8) & ((x & 7) == 0 ? 0xffffffff : 0x1ff);
+    for (volatile int i = 0; i < 50; i++) {
+    }
+  }
+  done(5);
+}
+
+static void start(long (*f)(void)) {
+  u64 *stack = (u64 *)(bss + 4096 * 40);
+  *--stack = (u64)f;
+  long r;
+  __asm__ volatile("syscall\n test %%eax, %%eax\n jnz 1f\n pop %%rax\n call *%%rax\n ud2\n 1:"
+                   : "=a"(r)
+                   : "a"(56L), "D"(0x50f00L), "S"(stack), "d"(0L)
+                   : "rcx", "r11", "memory");
+}
+
+// 18: one thread calls, another scribbles over the context of the first (its address: gs holds it), as a
+// whole (0) or single words (1); 2: over the reply page while the map changes
+static void scribble(u64 how) {
+  u64 gs;
+  __asm__ volatile("rdgsbase %0" : "=r"(gs));
+  context_base = how == 2 ? 0x7fff00011000 : gs;
+  if (how == 2) {
+    // Not the first thread's business: the map thread must not be led astray.
+    for (int i = 0; i < 2000; i++) {
+      volatile u64 *reply = (u64 *)context_base;
+      reply[0] = i * 0x100000001, reply[1] = -1, reply[2] = i & 1 ? -12 : 0x7000;
+      long r = sys6(9, 0, 8192, 3, 0x22, -1, 0);
+      reply[0] = -1;
+      if (r > 0) sys(11, r, 8192, 0);
+    }
+    done(5);
+  }
+  start(how ? small_scribbler : scribbler);
+  for (;;) {
+    sys(110, 0, 0, 0);
+    sys(1, 1, "", 0);
+    sys(80, "a path", 0, 0);
+    call_mov();
+  }
+}
+
+// 21: writes to every page of the stub's region that it can find
+static void pages(u64 from, u64 to) {
+  for (u64 p = from; p < to; p += 4096) {
+    __asm__ volatile("mov $7, %%ecx\n movq $0x41, (%%rax)" ::"a"(p) : "rcx", "memory"); // 48 c7 00 41 00 00 00
+  }
+  done(0);
+}
+
+// 22: blocks the interrupt signal by a forged frame for rt_sigreturn and spins
+static void forge(u64 sigreturn) {
+  static u64 frame[64];
+  frame[0] = 7;
+  frame[160 / 8] = (u64)(bss + 4096 * 20);
+  frame[168 / 8] = (u64)spin;
+  frame[176 / 8] = 0x202;
+  frame[184 / 8] = 0x002b000000000033;
+  frame[296 / 8] = -1;
+  __asm__ volatile("mov %0, %%rsp\n jmp *%1" ::"r"(frame), "r"(sigreturn));
+  done(101);
+}
+
 __attribute__((noreturn, used)) void guest_main(u64 which, u64 a, u64 b) {
   switch (which) {
     case 1: hello(); break;
@@ -286,6 +402,11 @@ __attribute__((noreturn, used)) void guest_main(u64 which, u64 a, u64 b) {
     case 13: redzone(a); break;
     case 14: busy(); break;
     case 15: gs(a); break;
+    case 16: jump(a, b); break;
+    case 17: numbers(a); break;
+    case 18: scribble(a); break;
+    case 21: pages(a, b); break;
+    case 22: forge(a); break;
   }
   done(99);
 }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
@@ -38,6 +39,8 @@ public final class Systrap implements Platform {
   /** How long either side of a busy pair spins, in us. */
   private static final int SPIN = 20;
 
+  private static final int SIGSYS = 31;
+
   /** How long a process may take to end by itself. */
   private static final long DEATH_NS = 300_000_000;
 
@@ -63,6 +66,8 @@ public final class Systrap implements Platform {
   private final Balancer balancer;
   private final StubContext[] live = new StubContext[MAX_CONTEXTS];
   private volatile int liveLimit;
+
+  private final AtomicLong violations = new AtomicLong();
 
   private final Object mu = new Object();
   private final int[] freeSpaces = new int[MAX_SPACES];
@@ -188,6 +193,11 @@ public final class Systrap implements Platform {
   /** {@return how often either side of a hand-over looks before it sleeps} */
   int turnSpin() {
     return SPIN * pausesPerMicro;
+  }
+
+  /** {@return processes that the host killed for a system call of the map thread's without its token} */
+  public long violations() {
+    return violations.get();
   }
 
   /** {@return call sites found in texts so far, and how many of them were patched} */
@@ -539,7 +549,12 @@ public final class Systrap implements Platform {
             }
           }
         }
-        case Layout.MSG_DEATH -> died((int) a);
+        case Layout.MSG_DEATH -> {
+          if ((m.get(Memory.LONG, 16) & 0x7f) == SIGSYS) {
+            violations.incrementAndGet();
+          }
+          died((int) a);
+        }
         default -> {}
       }
     }

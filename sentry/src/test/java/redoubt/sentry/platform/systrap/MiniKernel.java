@@ -45,6 +45,8 @@ final class MiniKernel {
   /** Whether getppid is answered by the platform. */
   boolean answerGetppid;
 
+  boolean quiet;
+
   private int imported;
 
   Extra extra = (t, nr) -> -38;
@@ -125,7 +127,7 @@ final class MiniKernel {
           }
           case GuestContext.FAULT -> {
             if (c.reg(GuestContext.RCX) > 15 || faults.size() > 20) {
-              System.err.printf(
+              if (!quiet) System.err.printf(
                   "fault %d code %d at %x rip %x rsp %x%n",
                   c.faultSignal(),
                   c.faultCode(),
@@ -369,6 +371,26 @@ final class MiniKernel {
       }
     }
     return p.status;
+  }
+
+  /** Runs a hostile program for at most {@code ms}, then ends it. Returns its status. */
+  int runBounded(long ms, long... arguments) throws InterruptedException {
+    Proc p = exec(arguments);
+    synchronized (procs) {
+      long deadline = System.nanoTime() + ms * 1_000_000;
+      while (p.status == -1 || p.threads.get() != 0) {
+        long left = (deadline - System.nanoTime()) / 1_000_000;
+        if (left <= 0) {
+          break;
+        }
+        procs.wait(left);
+      }
+    }
+    if (p.status == -1 || p.threads.get() != 0) {
+      p.exiting = true;
+      p.space.release();
+    }
+    return await(p);
   }
 
   int run(long... arguments) throws InterruptedException {
