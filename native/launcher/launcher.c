@@ -85,7 +85,7 @@ static struct {
 static struct {
   int control, child, tty, proxy, done;
   long pid;
-  char *id;
+  char *id, *log;
   struct list remove, finish;
 } hold_plan = {.control = -1, .tty = -1, .proxy = -1, .done = -1};
 
@@ -732,6 +732,23 @@ static int hold_process(void) {
   }
 }
 
+// A sandbox that was killed, by itself or from outside, left its last words in its log.
+static void show_log(void) {
+  char text[1024];
+  int fd = open(hold_plan.log, O_RDONLY | O_CLOEXEC);
+  off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+  if (size <= 0) return;
+  ssize_t n = pread(fd, text, sizeof text, size > (off_t)sizeof text ? size - sizeof text : 0);
+  close(fd);
+  for (ssize_t i = 0; i < n; i++)
+    if (text[i] != '\n' && (text[i] < 0x20 || text[i] > 0x7e)) text[i] = '?';
+  while (n > 0 && text[n - 1] == '\n') n--;
+  ssize_t from = n;
+  for (int lines = 0; from > 0; from--)
+    if (text[from - 1] == '\n' && ++lines == 3) break;
+  dprintf(2, "redoubt: the sandbox was killed; its log ends with:\n%.*s\n", (int)(n - from), text + from);
+}
+
 // The plan is on descriptor `file`:
 //   control FD, id ID, pid N   connection, container and process (0 the first)
 //   child PID                  host child to wait for, instead of asking the sandbox
@@ -739,6 +756,7 @@ static int hold_process(void) {
 //   proxy FD                   master of a terminal that is to be connected with descriptors 0 and 1
 //   done FD                    the watcher's pipe: tell it that nothing is left to do
 //   remove PATH                as in the launcher's plan; repeats
+//   log PATH                   the sandbox's log: its last lines are shown when it was killed
 //   finish ARG                 program to run after the end; repeats
 static int hold(int file) {
   char *text = malloc(PLAN_LIMIT + 1);
@@ -755,6 +773,7 @@ static int hold(int file) {
     if (KEY("control")) hold_plan.control = atoi(value);
     else if (KEY("id")) hold_plan.id = value;
     else if (KEY("pid")) hold_plan.pid = atol(value);
+    else if (KEY("log")) hold_plan.log = value;
     else if (KEY("child")) hold_plan.child = atoi(value);
     else if (KEY("tty")) hold_plan.tty = atoi(value);
     else if (KEY("proxy")) hold_plan.proxy = atoi(value);
@@ -774,6 +793,7 @@ static int hold(int file) {
   int code = hold_process();
   if (hold_plan.proxy >= 0) drain();
   if (restore_terminal) tcsetattr(0, TCSADRAIN, &before);
+  if (code == 128 + SIGKILL && hold_plan.log) show_log();
   remove_all(&hold_plan.remove);
   if (hold_plan.finish.count) {
     pid_t pid = fork();

@@ -289,6 +289,11 @@ public final class Container {
     return status[0];
   }
 
+  private String logPath() {
+    String path = options.debugLog();
+    return path == null ? directory.logPath() : path;
+  }
+
   private Fd openLog() {
     if (options.logToStderr()) {
       return HostFiles.duplicate(2);
@@ -392,6 +397,9 @@ public final class Container {
       Pty pty = io.pty();
       HostFiles.keepOverExec(pty.master());
       plan.add("proxy", pty.master().number());
+    }
+    if (!options.logToStderr()) {
+      plan.add("log", logPath());
     }
     if (watchPipe != null) {
       HostFiles.keepOverExec(watchPipe);
