@@ -17,6 +17,7 @@ import redoubt.sentry.fs.dev.Devices;
 import redoubt.sentry.fs.devpts.DevPtsFs;
 import redoubt.sentry.fs.gofer.GoferFs;
 import redoubt.sentry.fs.kernfs.HostFacts;
+import redoubt.sentry.fs.overlay.OverlayFs;
 import redoubt.sentry.fs.proc.ProcFs;
 import redoubt.sentry.fs.sys.SysFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
@@ -65,7 +66,8 @@ final class SentryMachine implements SandboxKernel.Machine {
     P9Client gofer = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost());
     gofer.startWatcher();
     types.register("gofer", (c, source, options) -> new GoferFs(gofer, kernel.platform(), source, options.contains("shared")));
-    types.register("gofer+overlay", (c, source, options) -> new GoferFs(gofer, kernel.platform(), source, false));
+    types.register("gofer+overlay", (c, source, options) ->
+        new OverlayFs(tmpfs(kernel, List.of()), new GoferFs(gofer, kernel.platform(), source, false).root()));
     types.register("tmpfs", (c, source, options) -> tmpfs(kernel, options));
     types.register("devtmpfs", (c, source, options) -> {
       TmpFs fs = tmpfs(kernel, options);
