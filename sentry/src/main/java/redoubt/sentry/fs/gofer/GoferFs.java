@@ -1,7 +1,5 @@
 package redoubt.sentry.fs.gofer;
 
-import static redoubt.abi.Errno.ENOTDIR;
-
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
@@ -71,7 +69,7 @@ public final class GoferFs extends FileSystem {
   final P9Client client;
   final Platform platform;
   final boolean shared;
-  private final GoferDir root;
+  private final GoferInode root;
 
   /** Goes up before and after each change of names, for who enters names that he walked before. */
   private volatile long changes;
@@ -114,7 +112,7 @@ public final class GoferFs extends FileSystem {
    *
    * @param attach the name of the attach point (Tattach aname)
    * @param shared whether others change these files, too
-   * @throws ErrnoException ENOTDIR if the attach point is no directory; what the gofer says otherwise
+   * @throws ErrnoException what the gofer says
    */
   public GoferFs(P9Client client, Platform platform, String attach, boolean shared) {
     super("9p");
@@ -123,17 +121,14 @@ public final class GoferFs extends FileSystem {
     this.shared = shared;
     P9Attr attr = new P9Attr();
     int fid = (int) ErrnoException.check(client.attach(Latin1.bytes(attach), attr));
-    if (!attr.isDirectory()) {
-      client.clunk(fid);
-      throw ErrnoException.of(ENOTDIR);
-    }
-    root = (GoferDir) intern(attr, null, "");
+    root = intern(attr, null, "");
     root.adoptFid(fid);
     root.pinFid(); // for ever
   }
 
+  /** A directory; or the one file that a bind mount of a file has. */
   @Override
-  public GoferDir root() {
+  public GoferInode root() {
     return root;
   }
 
