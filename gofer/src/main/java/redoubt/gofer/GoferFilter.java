@@ -51,6 +51,7 @@ final class GoferFilter {
             masked(2, Fcntl.O_CREAT, 0))
         .allow(Nr.FCNTL, "a fid for an attach point", equal(1, F_DUPFD_CLOEXEC))
         .allow(Nr.STATX, "attributes", notNegative(0))
+        .allow(Nr.UMASK, "a mask for what the JVM writes at its end")
         .allow(Nr.FSTATFS, "statfs")
         .allow(Nr.GETDENTS64, "reading directories")
         .allow(Nr.READLINKAT, "targets of symlinks", notNegative(0))

@@ -97,6 +97,8 @@ public final class GoferMain {
     workers[0].rehearse();
     confine(server);
     server.serve(workers);
+    // A JVM that trains an AOT cache writes it now: it must not be writable by everybody.
+    ProcessCalls.umask(022);
   }
 
   /**
