@@ -62,7 +62,8 @@ final class Copying {
         return -ESPIPE;
       }
       boolean seekable = in.isSeekable();
-      if ((!seekable && in.inode().type() != Inode.S_IFCHR)
+      if (in.inode().isDirectory()
+          || (!seekable && in.inode().type() != Inode.S_IFCHR)
           || (out.flags() & Fcntl.O_APPEND) != 0
           || (a.a2 != 0 && offset < 0)
           || a.a3 < 0) {
