@@ -1,11 +1,14 @@
 package redoubt.sentry.fs.proc;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import redoubt.abi.Resource;
 import redoubt.sentry.kernel.ResourceLimits;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.platform.PlatformException;
 
 /** The smaller files of /proc/PID. */
 final class TaskTexts {
@@ -41,26 +44,55 @@ final class TaskTexts {
     return o;
   }
 
-  private static byte[] slice(Task t, long from, long to) {
+  /** Most bytes of arguments or environment shown. */
+  private static final int STRINGS_LIMIT = 256 * 1024;
+
+  /** {@return bytes [from, to) of the strings that exec laid out, as they are in memory now} */
+  private static byte[] strings(Task t, long from, long to) {
+    int length = (int) Math.clamp(to - from, 0, STRINGS_LIMIT);
+    byte[] now = new byte[length];
+    if (length == 0) {
+      return now;
+    }
     MemoryManager mm = t.mm();
+    Task caller = TaskDir.callerOr(t);
+    MemorySegment s = MemorySegment.ofArray(now);
+    try {
+      long got =
+          caller.mm() == mm ? caller.context().copyIn(from, s, 0, length) : mm.space().copyIn(from, s, 0, length);
+      if (got == length) {
+        return now;
+      }
+    } catch (PlatformException e) {
+      // the process is ending: what exec wrote will do
+    }
     byte[] all = mm.arguments;
-    int start = (int) Math.max(0, Math.min(from - mm.argStart, all.length));
-    int end = (int) Math.max(start, Math.min(to - mm.argStart, all.length));
-    return java.util.Arrays.copyOfRange(all, start, end);
+    int start = (int) Math.clamp(from - mm.argStart, 0, all.length);
+    return Arrays.copyOfRange(all, start, Math.min(start + length, all.length));
   }
 
-  /** As exec left them: what a program writes over its arguments afterwards is not looked at. */
+  /** A program that overwrote its arguments with a title (setproctitle) is shown with it: get_mm_cmdline. */
   static void cmdline(Task t, StringBuilder out) {
-    if (!t.isDead()) {
-      MemoryManager mm = t.mm();
-      out.append(new String(slice(t, mm.argStart, mm.argEnd), StandardCharsets.ISO_8859_1));
+    if (t.isDead()) {
+      return;
     }
+    MemoryManager mm = t.mm();
+    byte[] b = strings(t, mm.argStart, mm.argEnd);
+    if (b.length > 0 && b[b.length - 1] != 0 && mm.envStart == mm.argEnd) {
+      b = strings(t, mm.argStart, Math.min(mm.envEnd, mm.argStart + 4096));
+      int end = 0;
+      while (end < b.length && b[end] != 0) {
+        end++;
+      }
+      b = Arrays.copyOf(b, end);
+    }
+    out.append(new String(b, StandardCharsets.ISO_8859_1));
   }
 
   static void environ(Task t, StringBuilder out) {
     if (!t.isDead()) {
       MemoryManager mm = t.mm();
-      out.append(new String(slice(t, mm.envStart, mm.envEnd), StandardCharsets.ISO_8859_1));
+      out.append(new String(strings(t, mm.envStart, mm.envEnd), StandardCharsets.ISO_8859_1));
     }
   }
 
