@@ -138,7 +138,8 @@ class LimitsTest {
   /** The sentry walks on every path that it does not know: no garbage there. */
   @Test
   void shouldNotAllocateOnWalkOpenAndGetattr() throws Exception {
-    try (GoferProcess process = new GoferProcess(Files.createTempDirectory("gofer"), log())) {
+    var dir = Files.createTempDirectory("gofer");
+    try (GoferProcess process = new GoferProcess(dir, log())) {
       P9Client client =
           new P9Client(
               process.socket,
@@ -170,6 +171,8 @@ class LimitsTest {
       }
       assertTrue(allocated < 5000, allocated + " bytes in 10000 calls");
       client.close();
+      Files.delete(dir.resolve("a"));
+      Files.delete(dir);
     }
   }
 
