@@ -329,6 +329,49 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
   }
 
+  /** Maps all of {@code file} shared, at {@code addr} or where there is room (0): shmat(2). Returns the address. */
+  public long attach(long addr, long size, int prot, boolean replace, Mappable file, ResourceLimits limits) {
+    synchronized (mu) {
+      int flags = addr == 0 ? 0 : replace ? Mman.MAP_FIXED : Mman.MAP_FIXED_NOREPLACE;
+      long at = place(addr, size, flags);
+      if (at < 0) {
+        return at == -EEXIST ? -EINVAL : at;
+      }
+      if (mappedBytes + size > limits.bound(Resource.RLIMIT_AS) || vmas.size() >= MAX_MAPS) {
+        return -ENOMEM;
+      }
+      return insert(new Vma(at, at + size, prot, true, false, file, 0, null, null, prot | Mman.PROT_READ), false, false);
+    }
+  }
+
+  /** Unmaps what {@link #attach} mapped at {@code addr} of a file of class {@code type}: shmdt(2). */
+  public long detach(long addr, Class<? extends Mappable> type) {
+    synchronized (mu) {
+      Mappable file = null;
+      for (Vma v : vmas) {
+        if (v.file != null && type.isInstance(v.file) && v.start - v.offset == addr) {
+          file = v.file;
+          break;
+        }
+      }
+      if (file == null) {
+        return -EINVAL;
+      }
+      for (int i = 0; i < vmas.size(); ) {
+        Vma v = vmas.get(i);
+        if (v.file == file && v.start - v.offset == addr) {
+          long r = munmapLocked(v.start, v.end - v.start);
+          if (r < 0) {
+            return r;
+          }
+        } else {
+          i++;
+        }
+      }
+      return 0;
+    }
+  }
+
   /** A {@link Mappable} that stands for "like MAP_ANONYMOUS": /dev/zero. */
   public static final Mappable ANONYMOUS_SOURCE =
       new Mappable() {

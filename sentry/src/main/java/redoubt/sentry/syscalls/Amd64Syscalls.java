@@ -3,6 +3,7 @@ package redoubt.sentry.syscalls;
 import static redoubt.abi.Errno.ENOSYS;
 import static redoubt.abi.Errno.EPERM;
 
+import redoubt.sentry.ipc.sysv.SharedMemory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 
@@ -50,9 +51,9 @@ public final class Amd64Syscalls {
       case 26 -> MmapCalls.msync(t, a); // msync
       case 27 -> -ENOSYS; // mincore: none
       case 28 -> MmapCalls.madvise(t, a); // madvise
-      case 29 -> -ENOSYS; // shmget: none
-      case 30 -> -ENOSYS; // shmat: none
-      case 31 -> -ENOSYS; // shmctl: none
+      case 29 -> SharedMemory.shmget(t, a); // shmget
+      case 30 -> SharedMemory.shmat(t, a); // shmat
+      case 31 -> SharedMemory.shmctl(t, a); // shmctl
       case 32 -> Dup.dup(t, a); // dup
       case 33 -> Dup.dup2(t, a); // dup2
       case 34 -> SignalCalls.pause(t, a); // pause
@@ -88,7 +89,7 @@ public final class Amd64Syscalls {
       case 64 -> -ENOSYS; // semget: none
       case 65 -> -ENOSYS; // semop: none
       case 66 -> -ENOSYS; // semctl: none
-      case 67 -> -ENOSYS; // shmdt: none
+      case 67 -> SharedMemory.shmdt(t, a); // shmdt
       case 68 -> -ENOSYS; // msgget: none
       case 69 -> -ENOSYS; // msgsnd: none
       case 70 -> -ENOSYS; // msgrcv: none
