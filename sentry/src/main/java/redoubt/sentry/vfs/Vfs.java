@@ -267,6 +267,14 @@ public final class Vfs {
       throw ErrnoException.of(EISDIR);
     }
     boolean slash = walk.trailingSlash;
+    while (!removeOnce(t, walk, parent, name, directory, slash)) {
+      // Somebody else gave the name to another file meanwhile.
+    }
+  }
+
+  /** Returns false if the name was somebody else's by the time that the directory was locked. */
+  private static boolean removeOnce(
+      Task t, PathWalk walk, VfsPath parent, String name, boolean directory, boolean slash) {
     VfsPath p = walk.lookupLast(parent);
     Inode child = p.dentry.inode();
     if (!directory && slash) {
@@ -285,13 +293,20 @@ public final class Vfs {
     }
     Inode dir = parent.inode();
     synchronized (dir) {
+      if (walk.lookupLast(parent).dentry != p.dentry) {
+        return false;
+      }
       if (directory) {
         dir.rmdir(name, child);
       } else {
         dir.unlink(name, child);
       }
       p.dentry.detach();
+      if (dir.cachesNegative()) {
+        parent.dentry.enterChild(name, null); // a name just removed is often made or asked for again
+      }
     }
+    return true;
   }
 
   /** renameat2(2). */
@@ -306,52 +321,73 @@ public final class Vfs {
     String oldName = checkedRenameName(oldWalk.last);
     String newName = checkedRenameName(newWalk.last);
     synchronized (RENAME_MU) {
-      VfsPath from = oldWalk.lookupLast(oldParent);
-      Inode moving = from.dentry.inode();
-      VfsPath to = newWalk.lookupLast(newParent);
-      Inode replaced = to.dentry.inodeOrNull();
-      if ((flags & RENAME_NOREPLACE) != 0 && replaced != null) {
-        throw ErrnoException.of(EEXIST);
+      while (!renameOnce(t, oldWalk, oldParent, oldName, newWalk, newParent, newName, flags)) {
+        // Somebody else made or removed one of the names meanwhile.
       }
-      if ((flags & RENAME_EXCHANGE) != 0) {
-        if (replaced == null) {
-          throw ErrnoException.of(ENOENT);
-        }
-        if (!replaced.isDirectory() && newWalk.trailingSlash) {
-          throw ErrnoException.of(ENOTDIR);
-        }
+    }
+  }
+
+  /** Returns false if the names had changed by the time that the directories were locked. Under RENAME_MU. */
+  private static boolean renameOnce(
+      Task t,
+      PathWalk oldWalk,
+      VfsPath oldParent,
+      String oldName,
+      PathWalk newWalk,
+      VfsPath newParent,
+      String newName,
+      int flags) {
+    VfsPath from = oldWalk.lookupLast(oldParent);
+    Inode moving = from.dentry.inode();
+    VfsPath to = newWalk.lookupLast(newParent);
+    Inode replaced = to.dentry.inodeOrNull();
+    if ((flags & RENAME_NOREPLACE) != 0 && replaced != null) {
+      throw ErrnoException.of(EEXIST);
+    }
+    if ((flags & RENAME_EXCHANGE) != 0) {
+      if (replaced == null) {
+        throw ErrnoException.of(ENOENT);
       }
-      if (!moving.isDirectory() && (oldWalk.trailingSlash || (newWalk.trailingSlash && (flags & RENAME_EXCHANGE) == 0))) {
+      if (!replaced.isDirectory() && newWalk.trailingSlash) {
         throw ErrnoException.of(ENOTDIR);
       }
-      if (from.mount != oldParent.mount || to.mount != newParent.mount) {
-        throw ErrnoException.of(EBUSY);
-      }
-      checkRename(t, from, oldParent, to, newParent, flags);
-      if (replaced == moving && (flags & RENAME_EXCHANGE) == 0) {
-        return; // two names of one file: nothing to do
-      }
-      Inode oldDir = oldParent.inode();
-      Inode newDir = newParent.inode();
-      Inode first = oldDir.ino() <= newDir.ino() ? oldDir : newDir;
-      Inode second = first == oldDir ? newDir : oldDir;
-      synchronized (first) {
-        synchronized (second) {
-          oldDir.rename(oldName, newDir, newName, flags);
-          if ((flags & RENAME_EXCHANGE) != 0) {
-            Dentry other = to.dentry;
-            from.dentry.exchange(other);
+    }
+    if (!moving.isDirectory() && (oldWalk.trailingSlash || (newWalk.trailingSlash && (flags & RENAME_EXCHANGE) == 0))) {
+      throw ErrnoException.of(ENOTDIR);
+    }
+    if (from.mount != oldParent.mount || to.mount != newParent.mount) {
+      throw ErrnoException.of(EBUSY);
+    }
+    checkRename(t, from, oldParent, to, newParent, flags);
+    if (replaced == moving && (flags & RENAME_EXCHANGE) == 0) {
+      return true; // two names of one file: nothing to do
+    }
+    Inode oldDir = oldParent.inode();
+    Inode newDir = newParent.inode();
+    Inode first = oldDir.ino() <= newDir.ino() ? oldDir : newDir;
+    Inode second = first == oldDir ? newDir : oldDir;
+    synchronized (first) {
+      synchronized (second) {
+        Dentry now = newWalk.lookupLast(newParent).dentry;
+        if (oldWalk.lookupLast(oldParent).dentry != from.dentry
+            || (replaced == null ? !now.isNegative() : now != to.dentry)) {
+          return false;
+        }
+        oldDir.rename(oldName, newDir, newName, flags);
+        if ((flags & RENAME_EXCHANGE) != 0) {
+          Dentry other = to.dentry;
+          from.dentry.exchange(other);
+        } else {
+          if (replaced != null) {
+            to.dentry.detach();
           } else {
-            if (replaced != null) {
-              to.dentry.detach();
-            } else {
-              newParent.dentry.dropNegative(newName);
-            }
-            from.dentry.move(newParent.dentry, newName);
+            newParent.dentry.dropNegative(newName);
           }
+          from.dentry.move(newParent.dentry, newName);
         }
       }
     }
+    return true;
   }
 
   private static String checkedRenameName(String name) {
