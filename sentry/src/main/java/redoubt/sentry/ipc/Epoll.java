@@ -557,6 +557,11 @@ public final class Epoll extends FileDescription {
   }
 
   @Override
+  public long seek(Task t, long offset, int whence) {
+    return 0; // noop_llseek
+  }
+
+  @Override
   public String linkText() {
     return "anon_inode:[eventpoll]";
   }

@@ -49,8 +49,8 @@ public final class EventFd extends FileDescription {
 
   @Override
   public long write(Task t, IoBuffer src, long offset) {
-    if (src.remaining() < 8) {
-      return -EINVAL;
+    if (src.remaining() != 8) {
+      return -EINVAL; // exactly 8 since Linux 6.9
     }
     MemorySegment s = t.scratch();
     if (src.get(s, 0, 8) != 8) {
@@ -110,6 +110,11 @@ public final class EventFd extends FileDescription {
     }
     String hex = Long.toHexString(c);
     return "eventfd-count: " + " ".repeat(16 - hex.length()) + hex + "\neventfd-id: " + inode().ino() + "\n";
+  }
+
+  @Override
+  public long seek(Task t, long offset, int whence) {
+    return 0; // noop_llseek
   }
 
   @Override

@@ -147,6 +147,11 @@ public final class SignalFd extends FileDescription {
   }
 
   @Override
+  public long seek(Task t, long offset, int whence) {
+    return 0; // noop_llseek
+  }
+
+  @Override
   public String linkText() {
     return "anon_inode:[signalfd]";
   }

@@ -25,7 +25,7 @@ public final class CpuClock {
   /** {@return the time of clock {@code id} in ns as {@code t} sees it, or -EINVAL} */
   public static long now(Task t, int id) {
     switch (id) {
-      case Time.CLOCK_REALTIME, Time.CLOCK_REALTIME_ALARM -> {
+      case Time.CLOCK_REALTIME -> {
         return Clocks.realtimeNs();
       }
       case Time.CLOCK_MONOTONIC -> {
@@ -38,8 +38,8 @@ public final class CpuClock {
           Time.CLOCK_TAI -> {
         return Clocks.hostClockNs(id);
       }
-      case Time.CLOCK_BOOTTIME_ALARM -> {
-        return Clocks.hostClockNs(Time.CLOCK_BOOTTIME);
+      case Time.CLOCK_REALTIME_ALARM, Time.CLOCK_BOOTTIME_ALARM -> {
+        return -EINVAL; // as on a machine without a real-time clock that could wake it
       }
       case Time.CLOCK_PROCESS_CPUTIME_ID -> {
         return t.threadGroup().cpuNs();

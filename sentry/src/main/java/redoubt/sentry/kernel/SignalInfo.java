@@ -115,6 +115,10 @@ public final class SignalInfo {
     SignalInfo i = new SignalInfo(signo, siginfo.get(Memory.INT, Signal.SIGINFO_SI_CODE));
     i.errno = siginfo.get(Memory.INT, Signal.SIGINFO_SI_ERRNO);
     i.raw = siginfo.asSlice(16, 112).toArray(Memory.BYTE);
+    i.word16 = siginfo.get(Memory.LONG, 16);
+    i.word24 = siginfo.get(Memory.LONG, 24);
+    i.word32 = siginfo.get(Memory.LONG, 32);
+    i.word40 = siginfo.get(Memory.LONG, 40);
     return i;
   }
 

@@ -100,11 +100,11 @@ public final class Signals {
   }
 
   private static boolean dropped(ThreadGroup g, @Nullable Task target, SignalHandlers h, int signo, boolean outside) {
-    if (g.isInit() && h.action(signo).handler == SignalHandlers.SIG_DFL
-        && !(outside && (UNBLOCKABLE & bit(signo)) != 0)) {
-      return true;
-    }
-    if (!h.isIgnored(signo)) {
+    boolean spared =
+        g.isInit()
+            && h.action(signo).handler == SignalHandlers.SIG_DFL
+            && !(outside && (UNBLOCKABLE & bit(signo)) != 0);
+    if (!spared && !h.isIgnored(signo)) {
       return false;
     }
     // An ignored signal is kept when it is blocked: it may be caught later, or read by signalfd.

@@ -257,6 +257,9 @@ final class TaskLoop implements Runnable {
     if (SignalHandlers.ignoredByDefault(signo)) {
       return true;
     }
+    if (g.isInit() && info.code <= 0 && (Signals.UNBLOCKABLE & PendingSignals.bit(signo)) == 0) {
+      return true; // sent while it was blocked; init does not die of signals that it does not catch
+    }
     if (SignalHandlers.stopsByDefault(signo)) {
       if (signo == Signal.SIGSTOP || !ProcessGroups.isOrphaned(g)) {
         JobControl.stop(g, signo);

@@ -186,7 +186,7 @@ public abstract class Socket extends FileDescription {
 
   /** An option that is not SOL_SOCKET's. {@code s} holds {@code length} bytes of value. */
   protected long setProtocolOption(Task t, int level, int name, MemorySegment s, int length) {
-    return -ENOPROTOOPT;
+    return -EOPNOTSUPP;
   }
 
   /** Writes an option's value to {@code s}; {@return its length or -errno} */
@@ -247,7 +247,10 @@ public abstract class Socket extends FileDescription {
       case Ioctls.SIOCATMARK -> t.copyOutInt(a.long2(), 0);
       case Ioctls.SIOCGPGRP, Ioctls.FIOGETOWN -> t.copyOutInt(a.long2(), owner);
       case Ioctls.SIOCSPGRP, Ioctls.FIOSETOWN -> setOwner(t, a.long2());
-      default -> -ENOTTY;
+      default -> {
+        long r = InterfaceIoctls.ioctl(t, a.int1(), a.long2());
+        yield r == InterfaceIoctls.NOT_MINE ? -ENOTTY : r;
+      }
     };
   }
 

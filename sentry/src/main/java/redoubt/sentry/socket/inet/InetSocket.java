@@ -19,7 +19,6 @@ import redoubt.abi.Caps;
 import redoubt.abi.Ip;
 import redoubt.abi.Ipv6;
 import redoubt.host.Memory;
-import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketAddress;
@@ -305,7 +304,7 @@ abstract class InetSocket extends Socket {
         value = ipv6Default(name);
       }
     } else {
-      return level == SOL_IPV6 ? -ENOPROTOOPT : level == SOL_IP ? -ENOPROTOOPT : -redoubt.abi.Errno.EOPNOTSUPP;
+      return isV6() ? -ENOPROTOOPT : -redoubt.abi.Errno.EOPNOTSUPP;
     }
     if (value == UNSET) {
       return -ENOPROTOOPT;
@@ -346,12 +345,6 @@ abstract class InetSocket extends Socket {
 
   final boolean wantsPacketInfo() {
     return isV6() ? kept(ipv6Options, Ipv6.IPV6_RECVPKTINFO) == 1 : kept(ipOptions, Ip.IP_PKTINFO) == 1;
-  }
-
-  @Override
-  public long ioctl(Task t, Args a) {
-    long r = LoopbackIoctls.ioctl(t, a.int1(), a.long2());
-    return r == LoopbackIoctls.NOT_MINE ? super.ioctl(t, a) : r;
   }
 
   // ---- /proc/net ----

@@ -169,6 +169,9 @@ final class TcpSocket extends InetSocket {
       remoteHigh = high;
       remoteLow = low;
       remotePort = port;
+      receiveShut = false;
+      sendShut = false;
+      finReceived = false;
       state = SYN_SENT;
     }
     InetSocket found =
@@ -182,6 +185,8 @@ final class TcpSocket extends InetSocket {
       }
       if (waits) {
         connecting = true;
+        receiveShut = true;
+        sendShut = true;
         setError(ECONNREFUSED);
         queue.notify(EVERYTHING);
         return -EINPROGRESS;

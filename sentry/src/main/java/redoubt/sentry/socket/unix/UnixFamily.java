@@ -72,17 +72,21 @@ public final class UnixFamily implements SocketFamily {
 
   // ---- abstract names ----
 
-  /** {@return whether {@code name} was free and is now {@code s}'s} */
+  /** {@return whether {@code name} was free and is now {@code s}'s} Each type has names of its own. */
   synchronized boolean bindAbstract(String name, UnixSocket s) {
-    return abstractNames.putIfAbsent(name, s) == null;
+    return abstractNames.putIfAbsent(key(name, s.type()), s) == null;
   }
 
   synchronized void unbindAbstract(String name, UnixSocket s) {
-    abstractNames.remove(name, s);
+    abstractNames.remove(key(name, s.type()), s);
   }
 
-  synchronized @Nullable UnixSocket findAbstract(String name) {
-    return abstractNames.get(name);
+  synchronized @Nullable UnixSocket findAbstract(String name, int type) {
+    return abstractNames.get(key(name, type));
+  }
+
+  private static String key(String name, int type) {
+    return (char) type + name;
   }
 
   /** Gives {@code s} a name of five hexadecimal digits. */
@@ -91,7 +95,7 @@ public final class UnixFamily implements SocketFamily {
       nextAutobind = (nextAutobind + 1) & 0xfffff;
       String digits = Integer.toHexString(nextAutobind);
       String name = "\0" + "0".repeat(5 - digits.length()) + digits;
-      if (abstractNames.putIfAbsent(name, s) == null) {
+      if (abstractNames.putIfAbsent(key(name, s.type()), s) == null) {
         return new UnixAddress(name);
       }
     }

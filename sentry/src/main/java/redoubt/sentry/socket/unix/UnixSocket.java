@@ -194,7 +194,7 @@ public final class UnixSocket extends Socket {
     }
     UnixSocket found;
     if (s.get(Memory.BYTE, 2) == 0) {
-      found = unix.findAbstract(Latin1.string(s, 2, length - 2));
+      found = unix.findAbstract(Latin1.string(s, 2, length - 2), type());
     } else {
       String path = pathOf(s, length);
       VfsPath p = new PathWalk(t, t.startAt(redoubt.abi.Fcntl.AT_FDCWD, path)).to(path, PathWalk.FOLLOW);
@@ -387,9 +387,6 @@ public final class UnixSocket extends Socket {
   @Override
   public long shutdown(int how) {
     UnixSocket p = peer;
-    if (isConnectionless() ? p == null : state != CONNECTED && state != LISTENING) {
-      return -ENOTCONN;
-    }
     boolean in = how != SHUT_WR;
     boolean out = how != SHUT_RD;
     receiveShut |= in;

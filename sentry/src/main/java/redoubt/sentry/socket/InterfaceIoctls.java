@@ -1,4 +1,4 @@
-package redoubt.sentry.socket.inet;
+package redoubt.sentry.socket;
 
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.ENODEV;
@@ -12,20 +12,19 @@ import static redoubt.abi.Netlink.SIZEOF_IFREQ;
 import java.lang.foreign.MemorySegment;
 import redoubt.abi.Errno;
 import redoubt.abi.Ioctls;
-import redoubt.abi.Socket;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
 
 /** Interface ioctls of <a href="https://man7.org/linux/man-pages/man7/netdevice.7.html">netdevice(7)</a> for lo. */
-final class LoopbackIoctls {
+final class InterfaceIoctls {
   /** The command is not an interface's. */
   static final long NOT_MINE = Long.MIN_VALUE;
 
   private static final int INDEX = 1;
   private static final int MTU = 65536;
 
-  private LoopbackIoctls() {}
+  private InterfaceIoctls() {}
 
   static long ioctl(Task t, int command, long uarg) {
     return switch (command) {
@@ -64,7 +63,7 @@ final class LoopbackIoctls {
   }
 
   private static void address(MemorySegment s, int address) {
-    s.set(Memory.SHORT, 16, (short) Socket.AF_INET);
+    s.set(Memory.SHORT, 16, (short) redoubt.abi.Socket.AF_INET);
     s.set(Memory.SHORT, 18, (short) 0);
     s.set(Memory.INT, 20, Integer.reverseBytes(address));
   }
