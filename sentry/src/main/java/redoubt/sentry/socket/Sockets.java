@@ -2,6 +2,7 @@ package redoubt.sentry.socket;
 
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Socket;
+import redoubt.sentry.fs.proc.ProcTexts;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.socket.inet.InetFamily;
 import redoubt.sentry.socket.netlink.NetlinkFamily;
@@ -23,6 +24,12 @@ public final class Sockets {
     s.register(Socket.AF_INET6, inet.v6());
     s.register(Socket.AF_NETLINK, new NetlinkFamily());
     kernel.register(Sockets.class, s);
+    ProcTexts proc = ProcTexts.of(kernel);
+    proc.set("net/unix", (t, out) -> unix.procNetUnix(out));
+    proc.set("net/tcp", (t, out) -> inet.procNetTcp(false, out));
+    proc.set("net/tcp6", (t, out) -> inet.procNetTcp(true, out));
+    proc.set("net/udp", (t, out) -> inet.procNetUdp(false, out));
+    proc.set("net/udp6", (t, out) -> inet.procNetUdp(true, out));
   }
 
   public void register(int family, SocketFamily f) {

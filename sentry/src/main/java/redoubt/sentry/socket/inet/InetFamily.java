@@ -56,38 +56,23 @@ public final class InetFamily {
 
   // ---- /proc/net ----
 
-  /** {@return /proc/net/tcp, or tcp6} */
-  public String procNetTcp(boolean v6) {
-    return table(tcpPorts.all(), v6, true);
+  /** Appends the lines of /proc/net/tcp, or tcp6. */
+  public void procNetTcp(boolean v6, StringBuilder out) {
+    describe(tcpPorts.all(), v6, true, out);
   }
 
-  /** {@return /proc/net/udp, or udp6} */
-  public String procNetUdp(boolean v6) {
-    return table(udpPorts.all(), v6, false);
+  /** Appends the lines of /proc/net/udp, or udp6. */
+  public void procNetUdp(boolean v6, StringBuilder out) {
+    describe(udpPorts.all(), v6, false, out);
   }
 
-  private static String table(List<InetSocket> sockets, boolean v6, boolean tcp) {
-    StringBuilder b = new StringBuilder();
-    if (tcp) {
-      b.append(
-          v6
-              ? "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-              : pad(
-                  "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", 149));
-    } else {
-      b.append(
-          v6
-              ? "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
-              : pad(
-                  "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops", 127));
-    }
+  private static void describe(List<InetSocket> sockets, boolean v6, boolean tcp, StringBuilder out) {
     int n = 0;
     for (InetSocket s : sockets) {
       if ((s.family() == AF_INET6) == v6) {
-        s.describe(b, n++, tcp);
+        s.describe(out, n++, tcp);
       }
     }
-    return b.toString();
   }
 
   static String pad(String s, int width) {

@@ -101,17 +101,15 @@ public final class UnixFamily implements SocketFamily {
     }
   }
 
-  /** {@return the lines of /proc/net/unix, with the heading} */
-  public String procNetUnix() {
+  /** Appends the lines of /proc/net/unix. */
+  public void procNetUnix(StringBuilder out) {
     List<UnixSocket> sockets;
     synchronized (all) {
       sockets = new ArrayList<>(all);
     }
     sockets.sort((a, b) -> Long.compare(a.inode().ino(), b.inode().ino()));
-    StringBuilder b = new StringBuilder("Num       RefCount Protocol Flags    Type St Inode Path\n");
     for (UnixSocket s : sockets) {
-      s.describe(b);
+      s.describe(out);
     }
-    return b.toString();
   }
 }
