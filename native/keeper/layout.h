@@ -22,6 +22,7 @@
 // A context: one guest thread's slot in the contexts file.
 //
 //   0x00000  struct control (one page)
+//   0x01000  FP state
 //   0x02000  alternate signal stack, up to 0x10000
 //   0x10000  window, 64 KiB
 //   0x20000  synchronous copies, 32 KiB
@@ -29,6 +30,7 @@
 //   0x30000  prefetched arguments, 32 KiB
 #define CONTEXT_STRIDE 0x40000
 #define CONTEXT_BYTES 0x38000
+#define CONTEXT_FP 0x1000 // FP state that a patched clone or fork brings along, one page
 #define CONTEXT_STACK 0x2000
 #define CONTEXT_STACK_END 0x10000
 #define CONTEXT_WINDOW 0x10000
@@ -110,7 +112,8 @@ struct control {
   u32 fp_offset; // of the FP state in the context, 0: none
   u32 cpu;       // where the event happened
   u32 fetched_count;
-  char pad2[12];
+  u32 fp_saved; // the FP state is at CONTEXT_FP, without a signal frame
+  char pad2[8];
   // 0x080, the sentry writes
   u32 command;
   u32 interrupt; // an interrupt is wanted
@@ -122,7 +125,7 @@ struct control {
   u64 self;    // this context in the stub; the GS base points here while patched text may run
   u64 entry;   // stub_entry: patched call sites jump through this word
   u32 patched; // GS is ours
-  u32 pad3;
+  u32 fp_mask; // what XSAVE may write there; 0: nothing
   // 0x0c0, both write it, by turns
   u64 regs[20];
   char pad4[32];

@@ -297,6 +297,13 @@ STUB static void leave(struct control *c) {
 // A system call from a patched site; the registers are in the context.
 STUB __attribute__((used)) void stub_syscall(struct control *c) {
   c->fp_offset = 0;
+  c->fp_saved = 0;
+  u64 nr = c->regs[10];
+  if ((nr - 56 < 3 || nr == 435) && c->fp_mask != 0) {
+    // fork, vfork and clone: the child gets a copy of the FP state, which no frame holds here.
+    __asm__ volatile("xsave64 (%0)" ::"r"((char *)c + CONTEXT_FP), "a"(c->fp_mask), "d"(0) : "memory");
+    c->fp_saved = 1;
+  }
   c->regs[18] = read_fs();
   c->cpu = read_cpu();
   prefetch(c);

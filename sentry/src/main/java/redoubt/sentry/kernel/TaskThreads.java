@@ -1,8 +1,11 @@
 package redoubt.sentry.kernel;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import redoubt.host.Memory;
+import redoubt.host.ThreadAffinity;
 
 /** The Java threads that tasks run on. A thread that lost its task waits a while for the next one. */
 final class TaskThreads {
@@ -12,9 +15,12 @@ final class TaskThreads {
 
   private final ArrayDeque<Worker> idle = new ArrayDeque<>(); // guarded by this
 
+  private final MemorySegment mask = Memory.allocateGlobal(ThreadAffinity.maskBytes()); // guarded by this
+
   private final class Worker implements Runnable {
     private volatile @Nullable Runnable next;
     private volatile @Nullable Thread thread;
+    private volatile int hostTid;
 
     Worker(Runnable first) {
       next = first;
@@ -22,6 +28,7 @@ final class TaskThreads {
 
     @Override
     public void run() {
+      hostTid = ThreadAffinity.self();
       thread = Thread.currentThread();
       for (; ; ) {
         Runnable r = next;
@@ -42,6 +49,10 @@ final class TaskThreads {
     Worker w;
     synchronized (this) {
       w = idle.pollLast();
+      if (w != null) {
+        // The new task begins on its creator's core, where waking it is cheap.
+        ThreadAffinity.copyOwnTo(w.hostTid, mask);
+      }
     }
     if (w != null) {
       w.next = body;

@@ -21,6 +21,7 @@ final class Layout {
 
   static final long CONTEXT_STRIDE = 0x40000;
   static final long CONTEXT_BYTES = 0x38000;
+  static final int CONTEXT_FP = 0x1000;
   static final int CONTEXT_STACK = 0x2000;
   static final int CONTEXT_STACK_END = 0x10000;
   static final int CONTEXT_WINDOW = 0x10000;
@@ -74,6 +75,8 @@ final class Layout {
   static final long QUEUE = 0x180;
   static final int QUEUE_LIMIT = 64;
   static final long FETCHED_COUNT = 0x70;
+  static final long FP_SAVED = 0x74;
+  static final long FP_MASK = 0xbc;
   static final long FETCHED = 0x580;
   static final int FETCHED_LIMIT = 4;
   static final int PREFETCH_BYTES = 0x8000;

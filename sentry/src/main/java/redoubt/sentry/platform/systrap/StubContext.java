@@ -41,10 +41,20 @@ final class StubContext implements GuestContext {
 
   static final Answers ANSWERS = new Answers((int) Layout.ANSWERS);
 
+  /** How much is read at once where a string is looked for, and where it goes. */
+  private static final int READ_AHEAD = 4096;
+
+  private static final int AHEAD_AT = Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES - READ_AHEAD;
+
   private static final int FX_SW_RESERVED = 464;
   private static final int FP_XSTATE_MAGIC1 = 0x46505853;
   private static final int FP_XSTATE_MAGIC2 = 0x46505845;
   private static final int FP_LEGACY = 512;
+  private static final int FP_AREA = 4096;
+
+  /** All components of XCR0 but AMX, whose tile data no frame here holds. */
+  private static final long FP_MASK = 0x2ff;
+
   private static final int MXCSR_INITIAL = 0x1f80;
   private static final int FCW_INITIAL = 0x37f;
 
@@ -98,6 +108,7 @@ final class StubContext implements GuestContext {
   private int faultTrap;
   private long faultAddress;
   private int fpOffset;
+  private boolean fpSaved;
   // What the stub brought along with the call; checked copies of its words.
   private int fetched;
   private final long[] fetchedGuest = new long[Layout.FETCHED_LIMIT];
@@ -162,6 +173,8 @@ final class StubContext implements GuestContext {
     m.set(Memory.LONG, Layout.SELF, va);
     m.set(Memory.LONG, Layout.ENTRY, platform.entry());
     m.set(Memory.INT, Layout.PATCHED, ownsGs ? 1 : 0);
+    int bytes = platform.fpStateBytes();
+    m.set(Memory.INT, Layout.FP_MASK, bytes > FP_LEGACY && bytes <= FP_AREA ? (int) FP_MASK : 0);
     clearAnswers();
     Layout.INT.setVolatile(m, Layout.TURN, Layout.TURN_SENTRY);
   }
@@ -290,6 +303,7 @@ final class StubContext implements GuestContext {
       }
     }
     readFpOffset();
+    fpSaved = fpOffset == 0 && event == SYSCALL && m.get(Memory.INT, Layout.FP_SAVED) != 0;
     switch (event) {
       case SYSCALL -> {
         readFetched();
@@ -337,7 +351,8 @@ final class StubContext implements GuestContext {
     if (mode == LOOSE) {
       bind(me, cores.indexOf(memory.get(Memory.INT, Layout.CPU)));
     } else if (mode == FRESH || owner != me) {
-      bind(me, cores.current(scratch));
+      int home = mode == FRESH ? space.homeCore() : -1;
+      bind(me, home >= 0 ? home : cores.current(scratch));
     }
   }
 
@@ -348,16 +363,18 @@ final class StubContext implements GuestContext {
     spin = 0;
     memory.set(Memory.INT, Layout.SPIN, 0);
     core = index;
+    boolean inherited = mode == FRESH && space.inheritsCore(index);
     mode = BOUND;
     cores.bind(0, index);
+    if (inherited) {
+      return; // the stub's threads were born here
+    }
     int pid = platform.pidOf(space);
     if (pid > 0) {
       cores.bind(pid, index);
+      space.setMapCore(index);
     }
-    int thread = tid();
-    if (thread > 0) {
-      cores.bind(thread, index);
-    }
+    bindThread(index);
   }
 
   /**
@@ -569,7 +586,7 @@ final class StubContext implements GuestContext {
   private void readFetched() {
     MemorySegment m = memory;
     int n = m.get(Memory.INT, Layout.FETCHED_COUNT);
-    if (n < 0 || n > Layout.FETCHED_LIMIT) {
+    if (n < 0 || n >= Layout.FETCHED_LIMIT) {
       return;
     }
     for (int i = 0; i < n; i++) {
@@ -601,7 +618,9 @@ final class StubContext implements GuestContext {
 
   /** {@return where in the slot [uaddr, uaddr+length) was brought along to}, or -1 */
   private int fetchedAt(long uaddr, long length) {
-    for (int i = 0; i < fetched; i++) {
+    // Not the read-ahead: nobody said that those bytes stand still.
+    int n = Math.min(fetched, Layout.FETCHED_LIMIT - 1);
+    for (int i = 0; i < n; i++) {
       long into = uaddr - fetchedGuest[i];
       if (into >= 0 && into <= fetchedLength[i] && length <= fetchedLength[i] - into) {
         return fetchedOffset[i] + (int) into;
@@ -669,43 +688,53 @@ final class StubContext implements GuestContext {
   public long copyInString(long uaddr, MemorySegment dst, long dstOffset, long limit) {
     long most = clip(uaddr, limit);
     for (int i = 0; i < fetched; i++) {
-      if (fetchedGuest[i] == uaddr) {
-        long n = Math.min(fetchedLength[i], most);
-        MemorySegment.copy(memory, fetchedOffset[i], dst, dstOffset, n);
-        // Our copy decides where it ends: the shared one may change meanwhile.
+      long into = uaddr - fetchedGuest[i];
+      if (into >= 0 && into < fetchedLength[i]) {
+        long n = Math.min(fetchedLength[i] - into, most);
+        MemorySegment.copy(memory, fetchedOffset[i] + into, dst, dstOffset, n);
         for (long j = 0; j < n; j++) {
           if (dst.get(Memory.BYTE, dstOffset + j) == 0) {
             return j;
           }
         }
-        break;
       }
     }
+    // What lies around is brought along: the next string of an argument vector is often there.
     long done = 0;
     while (done < most) {
-      long n = Math.min(most - done, Layout.COPY_BYTES);
-      copyUsed = Math.max(copyUsed, (int) n);
-      if (dead
-          || command(Layout.CMD_STRING, uaddr + done, Layout.CONTEXT_COPY, n)
-              != Layout.EVENT_DONE) {
-        return -Errno.EFAULT;
+      long n = Math.min(most - done, READ_AHEAD);
+      long ahead = clip(uaddr + done, READ_AHEAD);
+      long got = transfer(Layout.CMD_COPY_IN, uaddr + done, AHEAD_AT, ahead);
+      prefetchUsed = Math.max(prefetchUsed, AHEAD_AT + READ_AHEAD - Layout.CONTEXT_PREFETCH);
+      if (got > 0) {
+        remember(uaddr + done, (int) got);
       }
-      long r = memory.get(Memory.LONG, Layout.RESULT);
-      if (r < 0) {
-        return -Errno.EFAULT;
+      long have = Math.min(got, n);
+      MemorySegment.copy(memory, AHEAD_AT, dst, dstOffset + done, have);
+      // Our copy decides where it ends: the shared one may change meanwhile.
+      for (long j = 0; j < have; j++) {
+        if (dst.get(Memory.BYTE, dstOffset + done + j) == 0) {
+          return done + j;
+        }
       }
-      if (r == 0 || r > n) {
-        nonsense();
+      done += have;
+      if (have < n) {
         return -Errno.EFAULT;
-      }
-      MemorySegment.copy(memory, Layout.CONTEXT_COPY, dst, dstOffset + done, r);
-      done += r;
-      // Our copy decides whether there is a NUL: the shared one may have changed meanwhile.
-      if (dst.get(Memory.BYTE, dstOffset + done - 1) == 0) {
-        return done - 1;
       }
     }
     return done == limit ? limit : -Errno.EFAULT;
+  }
+
+  /** Notes that guest bytes from {@code uaddr} are at AHEAD_AT: in the last place, which the stub never uses. */
+  private void remember(long uaddr, int length) {
+    int last = Layout.FETCHED_LIMIT - 1;
+    while (fetched < last) {
+      fetchedLength[fetched++] = -1;
+    }
+    fetched = Layout.FETCHED_LIMIT;
+    fetchedGuest[last] = uaddr;
+    fetchedOffset[last] = AHEAD_AT;
+    fetchedLength[last] = length;
   }
 
   @Override
@@ -794,6 +823,17 @@ final class StubContext implements GuestContext {
   @Override
   public int saveFpState(MemorySegment dst, long dstOffset) {
     int n = platform.fpStateBytes();
+    if (fpOffset == 0 && fpSaved) {
+      MemorySegment.copy(memory, Layout.CONTEXT_FP, dst, dstOffset, n);
+      // XSAVE leaves alone what the host's frame has around the state.
+      dst.set(Memory.INT, dstOffset + FX_SW_RESERVED, FP_XSTATE_MAGIC1);
+      dst.set(Memory.INT, dstOffset + FX_SW_RESERVED + 4, n);
+      dst.set(Memory.LONG, dstOffset + FX_SW_RESERVED + 8, FP_MASK);
+      dst.set(Memory.INT, dstOffset + FX_SW_RESERVED + 16, n - 4);
+      dst.asSlice(dstOffset + FP_LEGACY + 8, 56).fill((byte) 0);
+      dst.set(Memory.INT, dstOffset + n - 4, FP_XSTATE_MAGIC2);
+      return n;
+    }
     needFrame();
     if (fpOffset == 0) {
       return 0;
@@ -893,7 +933,7 @@ final class StubContext implements GuestContext {
    * its own to give away.
    */
   void wipe() {
-    memory.asSlice(0, Memory.PAGE).fill((byte) 0);
+    memory.asSlice(0, Layout.CONTEXT_STACK).fill((byte) 0);
     memory.asSlice(Layout.CONTEXT_STACK_END - 0x4000, 0x4000).fill((byte) 0);
     window.asSlice(0, windowUsed).fill((byte) 0);
     memory.asSlice(Layout.CONTEXT_COPY, copyUsed).fill((byte) 0);

@@ -81,6 +81,11 @@ final class StubSpace implements AddressSpace {
   private boolean reaped;
 
   private boolean recycled;
+  private volatile int homeCore = -1;
+  private volatile int forkedOn = -1;
+
+  /** Where the map thread is bound, -1 when it is not known. */
+  private volatile int mapCore = -1;
 
   StubSpace(
       Systrap platform,
@@ -390,6 +395,22 @@ final class StubSpace implements AddressSpace {
     return n + 1;
   }
 
+  /** {@return the core on which a new thread of it should begin}, -1 when that is all the same */
+  int homeCore() {
+    return homeCore;
+  }
+
+  void setMapCore(int core) {
+    mapCore = core;
+  }
+
+  /** {@return whether a fork's first thread was born on core {@code index}, where its parent's map thread is} */
+  boolean inheritsCore(int index) {
+    boolean yes = forkedOn == index;
+    forkedOn = -1;
+    return yes;
+  }
+
   PatchMap patches() {
     return patches;
   }
@@ -545,6 +566,9 @@ final class StubSpace implements AddressSpace {
       if (r > 0) {
         child.claimedPid = (int) r;
       }
+      child.homeCore = platform.cores().current(scratch);
+      child.forkedOn = mapCore;
+      child.mapCore = mapCore;
       child.patches = patches;
       child.patching = patching;
     }
@@ -574,6 +598,7 @@ final class StubSpace implements AddressSpace {
         first = null;
         return ready;
       }
+      homeCore = platform.cores().current(scratch);
       StubContext c = null;
       for (int i = exited.size() - 1; i >= 0; i--) {
         if (exited.get(i).isGone()) {
@@ -612,6 +637,7 @@ final class StubSpace implements AddressSpace {
     if (stub > 0) {
       Cores cores = platform.cores();
       int core = cores.current(scratch);
+      homeCore = core;
       cores.bind(stub, core);
       synchronized (mu) {
         if (first != null) {
