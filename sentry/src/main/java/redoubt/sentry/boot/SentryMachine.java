@@ -29,6 +29,7 @@ import redoubt.sentry.platform.systrap.Systrap;
 import redoubt.sentry.strace.Strace;
 import redoubt.sentry.strace.StraceObserver;
 import redoubt.sentry.syscalls.Amd64Syscalls;
+import redoubt.sentry.syscalls.SyscallTable;
 
 /** The real machine: systrap stubs, files from the gofer, confinement by the host kernel. */
 final class SentryMachine implements SandboxKernel.Machine {
@@ -56,6 +57,7 @@ final class SentryMachine implements SandboxKernel.Machine {
     Devices.register(kernel);
     DevPtsFs.register(kernel);
     if (config.strace()) {
+      SyscallTable.get(); // reads its file while there is one
       kernel.observer = new StraceObserver(new Strace(Strace.toFd(new Fd(BootFds.LOG)), 64, null));
     }
     BootMessages.write(kernel, config);
