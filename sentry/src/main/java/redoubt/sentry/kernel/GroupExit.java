@@ -166,6 +166,7 @@ public final class GroupExit {
         reapLocked(c);
       }
       for (Task t : c.tasks) {
+        t.publishAnswers();
         if (t.parentDeathSignal != 0) {
           Signals.send(t, SignalInfo.user(t.parentDeathSignal, Signal.SI_USER, g.tgid(), 0));
         }

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
+import redoubt.abi.Nr;
 import redoubt.abi.Resource;
 import redoubt.host.Memory;
 import redoubt.sentry.mm.MemoryManager;
@@ -52,6 +53,7 @@ public final class Task {
   private volatile FdTable fds;
   private volatile FsContext fs;
   private volatile Credentials creds;
+  private final Object answersMu = new Object();
 
   /** The command name (16 bytes with the NUL): prctl(PR_SET_NAME), /proc/PID/comm. */
   private volatile String comm = "";
@@ -166,6 +168,7 @@ public final class Task {
   /** execve by another thread than the leader: the process goes on under the leader's number. */
   void takeLeaderTid(int tgid) {
     tid = tgid;
+    publishAnswers();
   }
 
   public boolean isLeader() {
@@ -194,6 +197,29 @@ public final class Task {
 
   public void setCreds(Credentials c) {
     creds = c;
+    publishAnswers();
+  }
+
+  /**
+   * Leaves with the platform the answers of calls that need no kernel, where nobody wants to see them. To
+   * be called when one of them changes; any thread.
+   */
+  void publishAnswers() {
+    synchronized (answersMu) {
+      GuestContext c = context;
+      if (kernel.observer != null) {
+        c.clearAnswers();
+        return;
+      }
+      Credentials id = creds;
+      c.setAnswer(Nr.GETPID, tgid());
+      c.setAnswer(Nr.GETTID, tid);
+      c.setAnswer(Nr.GETPPID, group.ppid());
+      c.setAnswer(Nr.GETUID, id.ruid & 0xffff_ffffL);
+      c.setAnswer(Nr.GETEUID, id.euid & 0xffff_ffffL);
+      c.setAnswer(Nr.GETGID, id.rgid & 0xffff_ffffL);
+      c.setAnswer(Nr.GETEGID, id.egid & 0xffff_ffffL);
+    }
   }
 
   public FsContext fs() {
@@ -246,6 +272,7 @@ public final class Task {
   void setImage(MemoryManager newMm, GuestContext newContext) {
     mm = newMm;
     context = newContext;
+    publishAnswers();
   }
 
   public String comm() {

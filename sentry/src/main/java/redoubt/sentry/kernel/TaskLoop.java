@@ -26,6 +26,7 @@ final class TaskLoop implements Runnable {
   @Override
   public void run() {
     t.javaThread = Thread.currentThread();
+    t.publishAnswers();
     try {
       while (!t.killed) {
         handlerPushed = false;

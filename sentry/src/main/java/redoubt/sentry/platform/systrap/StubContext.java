@@ -98,6 +98,9 @@ final class StubContext implements GuestContext {
 
   private PatchMap seenPatches = PatchMap.EMPTY;
 
+  /** Guards the answers against a release by another thread. */
+  private final Object answersMu = new Object();
+
   private volatile int state = STOPPED;
   private volatile boolean interruptWanted;
   private volatile boolean dead;
@@ -893,7 +896,13 @@ final class StubContext implements GuestContext {
   @Override
   public void setAnswer(int nr, long value) {
     int i = ANSWERS.indexOf(nr);
-    if (i >= 0) {
+    if (i < 0) {
+      return;
+    }
+    synchronized (answersMu) {
+      if (state == RELEASED) {
+        return; // the slot may be another's by now
+      }
       Layout.LONG.setRelease(memory, (long) ANSWERS.valueOffset(i), value);
       Layout.LONG.setRelease(
           memory, (long) ANSWERS.entryOffset(i), platform.answers() + i * ANSWER_BYTES);
@@ -902,8 +911,10 @@ final class StubContext implements GuestContext {
 
   @Override
   public void clearAnswers() {
-    for (int i = 0; i < Layout.ANSWERS_COUNT; i++) {
-      Layout.LONG.setRelease(memory, (long) ANSWERS.entryOffset(i), platform.entry());
+    synchronized (answersMu) {
+      for (int i = 0; i < Layout.ANSWERS_COUNT && state != RELEASED; i++) {
+        Layout.LONG.setRelease(memory, (long) ANSWERS.entryOffset(i), platform.entry());
+      }
     }
   }
 
@@ -933,6 +944,9 @@ final class StubContext implements GuestContext {
    * its own to give away.
    */
   void wipe() {
+    synchronized (answersMu) {
+      state = RELEASED;
+    }
     memory.asSlice(0, Layout.CONTEXT_STACK).fill((byte) 0);
     memory.asSlice(Layout.CONTEXT_STACK_END - 0x4000, 0x4000).fill((byte) 0);
     window.asSlice(0, windowUsed).fill((byte) 0);
@@ -943,10 +957,12 @@ final class StubContext implements GuestContext {
 
   @Override
   public void release() {
-    if (state == RELEASED) {
-      return;
+    synchronized (answersMu) {
+      if (state == RELEASED) {
+        return;
+      }
+      state = RELEASED;
     }
-    state = RELEASED;
     if (!dead) {
       memory.set(Memory.INT, Layout.COMMAND, Layout.CMD_EXIT);
       int old = (int) Layout.INT.getAndSet(memory, Layout.TURN, Layout.TURN_STUB);
