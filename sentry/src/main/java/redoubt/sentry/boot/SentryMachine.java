@@ -19,6 +19,7 @@ import redoubt.sentry.fs.gofer.GoferFs;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.overlay.OverlayFs;
 import redoubt.sentry.fs.proc.ProcFs;
+import redoubt.sentry.fs.sys.CgroupFs;
 import redoubt.sentry.fs.sys.SysFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
 import redoubt.sentry.fs.tmpfs.TmpFsOptions;
@@ -78,6 +79,9 @@ final class SentryMachine implements SandboxKernel.Machine {
       return fs;
     });
     types.register("devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
+    types.register("mqueue", (c, source, options) -> tmpfs(kernel, List.of("mode=1777")));
+    types.register("cgroup2", (c, source, options) -> new CgroupFs(kernel, c));
+    types.register("cgroup", (c, source, options) -> new CgroupFs(kernel, c));
     types.register("sysfs", (c, source, options) -> new SysFs(kernel));
     types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids));
   }
