@@ -47,6 +47,8 @@ public final class Strace {
    * @param only names of the calls to print; null for all
    */
   public Strace(Sink sink, int dataBytes, @Nullable Set<String> only) {
+    // Reads its file now: a confined sentry has none.
+    FlagSets.names();
     this.sink = sink;
     this.dataBytes = dataBytes;
     this.only = only == null ? null : Set.copyOf(only);
