@@ -15,8 +15,8 @@ import redoubt.sentry.vfs.StatData;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * Where files without a name live: Linux's pipefs, sockfs and anon_inodefs. They are mounted nowhere; a path
- * leads there only through /proc/PID/fd.
+ * Where files without a name live: Linux's pipefs, sockfs and anon_inodefs. They are mounted
+ * nowhere; a path leads there only through /proc/PID/fd.
  */
 public final class AnonymousFiles {
   private final Kernel kernel;
@@ -43,7 +43,10 @@ public final class AnonymousFiles {
     return sockets.place(Inode.S_IFSOCK | 0777, owner, "socket:");
   }
 
-  /** {@return a place for a file that only its descriptor has}, named as Linux names it ("[eventfd]") */
+  /**
+   * {@return a place for a file that only its descriptor has}, named as Linux names it
+   * ("[eventfd]")
+   */
   public VfsPath newOther(Credentials owner, String name) {
     return others.place(0600, owner, "anon_inode:" + name);
   }

@@ -35,9 +35,10 @@ import redoubt.sentry.vfs.FileDescription;
  * An interest list and what of it is ready: <a
  * href="https://man7.org/linux/man-pages/man7/epoll.7.html">epoll(7)</a>.
  *
- * <p>An event on a watched file puts its {@link EpollItem} on the ready list and wakes one task that waits
- * here. epoll_wait then asks each listed file what is true; level-triggered items that are still ready go
- * back to the end of the list. A wait without a timeout on an empty list takes no lock.
+ * <p>An event on a watched file puts its {@link EpollItem} on the ready list and wakes one task
+ * that waits here. epoll_wait then asks each listed file what is true; level-triggered items that
+ * are still ready go back to the end of the list. A wait without a timeout on an empty list takes
+ * no lock.
  */
 public final class Epoll extends FileDescription {
   /** Bits of events that say how to report, not what. */
@@ -465,7 +466,9 @@ public final class Epoll extends FileDescription {
           }
         }
         if (filled == batch) {
-          long r = t.copyOut(uevents + done * SIZEOF_EPOLL_EVENT, out, 0, (long) filled * SIZEOF_EPOLL_EVENT);
+          long r =
+              t.copyOut(
+                  uevents + done * SIZEOF_EPOLL_EVENT, out, 0, (long) filled * SIZEOF_EPOLL_EVENT);
           if (r < 0) {
             return done > 0 ? done : r;
           }
@@ -474,7 +477,9 @@ public final class Epoll extends FileDescription {
         }
       }
       if (filled > 0) {
-        long r = t.copyOut(uevents + done * SIZEOF_EPOLL_EVENT, out, 0, (long) filled * SIZEOF_EPOLL_EVENT);
+        long r =
+            t.copyOut(
+                uevents + done * SIZEOF_EPOLL_EVENT, out, 0, (long) filled * SIZEOF_EPOLL_EVENT);
         if (r < 0) {
           return done > 0 ? done : r;
         }
@@ -488,8 +493,9 @@ public final class Epoll extends FileDescription {
   }
 
   /**
-   * Asks the file of {@code item}. It may be closed at this moment, which its poll must bear; a reference taken
-   * here could turn out to be the last and would cut links of other instances under {@code mu}.
+   * Asks the file of {@code item}. It may be closed at this moment, which its poll must bear; a
+   * reference taken here could turn out to be the last and would cut links of other instances under
+   * {@code mu}.
    */
   private static int pollItem(@Nullable Task t, EpollItem item) {
     return t == null ? item.file.poll() : item.file.poll(t);

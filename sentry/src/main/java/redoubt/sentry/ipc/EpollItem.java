@@ -4,7 +4,9 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 
-/** One registration in an epoll instance: Linux's epitem. It is the entry in the file's wait queue. */
+/**
+ * One registration in an epoll instance: Linux's epitem. It is the entry in the file's wait queue.
+ */
 final class EpollItem extends WaitQueue.Entry {
   final Epoll epoll;
   final FileDescription file;

@@ -12,7 +12,10 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 
-/** A counter to wait on: <a href="https://man7.org/linux/man-pages/man2/eventfd.2.html">eventfd(2)</a>. */
+/**
+ * A counter to wait on: <a
+ * href="https://man7.org/linux/man-pages/man2/eventfd.2.html">eventfd(2)</a>.
+ */
 public final class EventFd extends FileDescription {
   /** ULLONG_MAX: what the counter never reaches by write(2). */
   private static final long MAX = -1L;
@@ -21,9 +24,12 @@ public final class EventFd extends FileDescription {
   private final boolean semaphore;
   private long count; // guarded by this, unsigned
 
-  /** @param flags O_NONBLOCK or 0 */
+  /**
+   * @param flags O_NONBLOCK or 0
+   */
   public EventFd(Task t, int initial, boolean semaphore, int flags) {
-    super(AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[eventfd]"), O_RDWR | flags, t.creds());
+    super(
+        AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[eventfd]"), O_RDWR | flags, t.creds());
     this.count = initial & 0xffffffffL;
     this.semaphore = semaphore;
   }
@@ -109,7 +115,12 @@ public final class EventFd extends FileDescription {
       c = count;
     }
     String hex = Long.toHexString(c);
-    return "eventfd-count: " + " ".repeat(16 - hex.length()) + hex + "\neventfd-id: " + inode().ino() + "\n";
+    return "eventfd-count: "
+        + " ".repeat(16 - hex.length())
+        + hex
+        + "\neventfd-id: "
+        + inode().ino()
+        + "\n";
   }
 
   @Override

@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 import redoubt.host.Memory;
 
 /**
- * Pages outside the Java heap for bytes under way in pipes and sockets, reused and bounded in number. Memory
- * that was taken once stays the sentry's.
+ * Pages outside the Java heap for bytes under way in pipes and sockets, reused and bounded in
+ * number. Memory that was taken once stays the sentry's.
  */
 public final class PagePool {
   /** Bytes in a page. */
@@ -25,7 +25,9 @@ public final class PagePool {
   private int freeCount; // guarded by this
   private long total; // guarded by this
 
-  /** @param limit most pages that may exist */
+  /**
+   * @param limit most pages that may exist
+   */
   public PagePool(long limit) {
     this.limit = limit;
   }

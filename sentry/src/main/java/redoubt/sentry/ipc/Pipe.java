@@ -21,9 +21,9 @@ import redoubt.sentry.kernel.WaitQueue;
  * The bytes and ends of a pipe or FIFO: <a
  * href="https://man7.org/linux/man-pages/man7/pipe.7.html">pipe(7)</a>, Linux's pipe_inode_info.
  *
- * <p>A ring of slots, each a page or part of one, as in fs/pipe.c: programs see it in the exact number of
- * bytes that fit and in when a pipe becomes writable. A write joins the last slot only if its remainder fits
- * there whole; a packet (O_DIRECT) has a slot of its own.
+ * <p>A ring of slots, each a page or part of one, as in fs/pipe.c: programs see it in the exact
+ * number of bytes that fit and in when a pipe becomes writable. A write joins the last slot only if
+ * its remainder fits there whole; a packet (O_DIRECT) has a slot of its own.
  */
 public final class Pipe {
   /** Writes up to this size are atomic. */
@@ -352,7 +352,8 @@ public final class Pipe {
   /**
    * Copies up to {@code length} bytes to the end of {@code out} without taking them: tee(2).
    *
-   * @return bytes, 0 at the end of the file, -EAGAIN when {@code in} is empty or {@code out} full, -EPIPE
+   * @return bytes, 0 at the end of the file, -EAGAIN when {@code in} is empty or {@code out} full,
+   *     -EPIPE
    */
   public static long tee(Pipe in, Pipe out, long length) {
     return transfer(in, out, length, false);
@@ -413,7 +414,10 @@ public final class Pipe {
     return done;
   }
 
-  /** Copies bytes into {@code dst} without taking them; {@link #discard} takes them. Returns as read. */
+  /**
+   * Copies bytes into {@code dst} without taking them; {@link #discard} takes them. Returns as
+   * read.
+   */
   public synchronized long peek(MemorySegment dst, long offset, long length) {
     if (used == 0) {
       return writers == 0 ? 0 : -EAGAIN;

@@ -26,7 +26,9 @@ public final class PipeFile extends FileDescription {
   private final boolean writes;
   private final boolean fifo;
 
-  /** Hang-ups are reported once this many writers have been there (a FIFO opened before its first). */
+  /**
+   * Hang-ups are reported once this many writers have been there (a FIFO opened before its first).
+   */
   private volatile int quietWriterOpens = -1;
 
   private PipeFile(Pipe pipe, VfsPath path, int flags, Credentials creds, boolean fifo) {

@@ -10,8 +10,8 @@ import redoubt.sentry.kernel.Waiter;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * What a task needs to wait on many files at once, kept between its calls so that poll(2), select(2) and
- * epoll_wait(2) allocate nothing once warm. Used by the task's own thread alone.
+ * What a task needs to wait on many files at once, kept between its calls so that poll(2),
+ * select(2) and epoll_wait(2) allocate nothing once warm. Used by the task's own thread alone.
  */
 public final class PollState {
   private static final int INITIAL = 16;
@@ -43,7 +43,10 @@ public final class PollState {
     return s;
   }
 
-  /** {@return at least {@code bytes} of memory for descriptor lists and sets}; valid until the next call */
+  /**
+   * {@return at least {@code bytes} of memory for descriptor lists and sets}; valid until the next
+   * call
+   */
   public MemorySegment buffer(long bytes) {
     if (buffer.byteSize() < bytes) {
       buffer = Arena.ofAuto().allocate(Math.max(bytes, 2 * buffer.byteSize()), 8);

@@ -33,20 +33,26 @@ import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * Signals to read: <a href="https://man7.org/linux/man-pages/man2/signalfd.2.html">signalfd(2)</a>. Whoever
- * reads or polls sees the signals of their own, whoever made it.
+ * Signals to read: <a href="https://man7.org/linux/man-pages/man2/signalfd.2.html">signalfd(2)</a>.
+ * Whoever reads or polls sees the signals of their own, whoever made it.
  */
 public final class SignalFd extends FileDescription {
   private static final int SIGNALS_AT_ONCE = Task.PATH_MAX / SIZEOF_SIGNALFD_SIGINFO;
 
   private volatile long mask;
 
-  /** Whose queue callers that do not say who they are wait on: the last reader's, the maker's at first. */
+  /**
+   * Whose queue callers that do not say who they are wait on: the last reader's, the maker's at
+   * first.
+   */
   private volatile ThreadGroup lastGroup;
 
-  /** @param flags O_NONBLOCK or 0 */
+  /**
+   * @param flags O_NONBLOCK or 0
+   */
   public SignalFd(Task t, long mask, int flags) {
-    super(AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[signalfd]"), O_RDWR | flags, t.creds());
+    super(
+        AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[signalfd]"), O_RDWR | flags, t.creds());
     this.mask = mask & ~Signals.UNBLOCKABLE;
     this.lastGroup = t.threadGroup();
   }
@@ -116,8 +122,11 @@ public final class SignalFd extends FileDescription {
   }
 
   private static boolean isFault(int signo) {
-    return signo == Signal.SIGSEGV || signo == Signal.SIGBUS || signo == Signal.SIGILL
-        || signo == Signal.SIGFPE || signo == Signal.SIGTRAP;
+    return signo == Signal.SIGSEGV
+        || signo == Signal.SIGBUS
+        || signo == Signal.SIGILL
+        || signo == Signal.SIGFPE
+        || signo == Signal.SIGTRAP;
   }
 
   @Override

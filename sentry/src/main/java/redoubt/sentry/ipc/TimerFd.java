@@ -28,9 +28,12 @@ public final class TimerFd extends FileDescription {
   private long ticks; // guarded by this
   private int settings; // guarded by this: TFD_TIMER_* of the last settime
 
-  /** @param flags O_NONBLOCK or 0 */
+  /**
+   * @param flags O_NONBLOCK or 0
+   */
   public TimerFd(Task t, int clock, int flags) {
-    super(AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[timerfd]"), O_RDWR | flags, t.creds());
+    super(
+        AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[timerfd]"), O_RDWR | flags, t.creds());
     this.clock = clock;
     this.ticker = new Ticker(t);
   }
@@ -138,8 +141,17 @@ public final class TimerFd extends FileDescription {
       n = ticks;
       flags = settings;
     }
-    return "clockid: " + clock + "\nticks: " + n + "\nsettime flags: 0" + Integer.toOctalString(flags)
-        + "\nit_value: (" + seconds(remaining()) + ")\nit_interval: (" + seconds(interval()) + ")\n";
+    return "clockid: "
+        + clock
+        + "\nticks: "
+        + n
+        + "\nsettime flags: 0"
+        + Integer.toOctalString(flags)
+        + "\nit_value: ("
+        + seconds(remaining())
+        + ")\nit_interval: ("
+        + seconds(interval())
+        + ")\n";
   }
 
   private static String seconds(long ns) {

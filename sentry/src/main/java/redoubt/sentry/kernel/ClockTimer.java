@@ -4,11 +4,11 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Time;
 
 /**
- * A one-shot or repeating timer on one clock, over the {@link TimerWheel}: what timerfd, POSIX and interval
- * timers have in common. Its monitor is below every other lock but the wheel's.
+ * A one-shot or repeating timer on one clock, over the {@link TimerWheel}: what timerfd, POSIX and
+ * interval timers have in common. Its monitor is below every other lock but the wheel's.
  *
- * <p>CPU clocks are watched by looking again when the time could have been used up at the earliest; an idle
- * process is looked at less and less often, ten times a second in the end.
+ * <p>CPU clocks are watched by looking again when the time could have been used up at the earliest;
+ * an idle process is looked at less and less often, ten times a second in the end.
  */
 public abstract class ClockTimer extends TimerWheel.Timer {
   private static final long CPU_LOOK_MIN_NS = 1_000_000;

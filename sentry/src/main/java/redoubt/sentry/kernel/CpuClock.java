@@ -7,8 +7,9 @@ import redoubt.abi.Time;
 
 /**
  * Clocks by their clockid_t, as <a
- * href="https://man7.org/linux/man-pages/man2/clock_gettime.2.html">clock_gettime(2)</a> numbers them: the
- * host's, and CPU time of tasks and thread groups. A negative id names another task's CPU clock.
+ * href="https://man7.org/linux/man-pages/man2/clock_gettime.2.html">clock_gettime(2)</a> numbers
+ * them: the host's, and CPU time of tasks and thread groups. A negative id names another task's CPU
+ * clock.
  */
 public final class CpuClock {
   private static final int PER_THREAD = 4;

@@ -11,13 +11,16 @@ import redoubt.abi.Time;
 /**
  * The interval and POSIX timers of a process: <a
  * href="https://man7.org/linux/man-pages/man2/setitimer.2.html">setitimer(2)</a>, <a
- * href="https://man7.org/linux/man-pages/man2/timer_create.2.html">timer_create(2)</a>. Disarmed when it
- * ends; POSIX timers also when it executes a new program.
+ * href="https://man7.org/linux/man-pages/man2/timer_create.2.html">timer_create(2)</a>. Disarmed
+ * when it ends; POSIX timers also when it executes a new program.
  *
  * <p>Its monitor is taken before a timer's; signals are sent with neither held.
  */
 public final class ProcessTimers {
-  /** Shortest time between two signals of an interval timer: a shorter one only keeps the sentry busy. */
+  /**
+   * Shortest time between two signals of an interval timer: a shorter one only keeps the sentry
+   * busy.
+   */
   private static final long ITIMER_FLOOR_NS = 50_000;
 
   private static final long IGNORED_FLOOR_NS = 1_000_000;
@@ -122,7 +125,13 @@ public final class ProcessTimers {
    * @return its id, -EAGAIN, or -EINVAL for a clock without timers
    */
   public synchronized long create(
-      Task t, int clock, int notify, int signo, long value, boolean valueIsId, @Nullable Task target) {
+      Task t,
+      int clock,
+      int notify,
+      int signo,
+      long value,
+      boolean valueIsId,
+      @Nullable Task target) {
     Object owner = CpuClock.isCpuClock(clock) ? CpuClock.owner(t, clock) : null;
     if (CpuClock.isCpuClock(clock) && owner == null) {
       return -EINVAL;
@@ -151,8 +160,8 @@ public final class ProcessTimers {
   }
 
   /**
-   * One timer of timer_create(2). At most one signal of it waits at a time; expiries meanwhile are counted
-   * when the signal is taken (kernel/time/posix-timers.c).
+   * One timer of timer_create(2). At most one signal of it waits at a time; expiries meanwhile are
+   * counted when the signal is taken (kernel/time/posix-timers.c).
    */
   public final class PosixTimer extends ClockTimer implements SignalInfo.Source {
     private final int id;
@@ -164,7 +173,13 @@ public final class ProcessTimers {
     private volatile int lastOverrun;
 
     PosixTimer(
-        int clock, @Nullable Object owner, int id, int notify, int signo, long value, @Nullable Task target) {
+        int clock,
+        @Nullable Object owner,
+        int id,
+        int notify,
+        int signo,
+        long value,
+        @Nullable Task target) {
       super(group.kernel().timers(), clock, owner);
       this.clock = clock;
       this.id = id;

@@ -16,7 +16,10 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
 
-/** Interface ioctls of <a href="https://man7.org/linux/man-pages/man7/netdevice.7.html">netdevice(7)</a> for lo. */
+/**
+ * Interface ioctls of <a
+ * href="https://man7.org/linux/man-pages/man7/netdevice.7.html">netdevice(7)</a> for lo.
+ */
 final class InterfaceIoctls {
   /** The command is not an interface's. */
   static final long NOT_MINE = Long.MIN_VALUE;
@@ -30,11 +33,25 @@ final class InterfaceIoctls {
     return switch (command) {
       case Ioctls.SIOCGIFCONF -> list(t, uarg);
       case Ioctls.SIOCGIFNAME -> name(t, uarg);
-      case Ioctls.SIOCGIFFLAGS, Ioctls.SIOCGIFADDR, Ioctls.SIOCGIFNETMASK, Ioctls.SIOCGIFBRDADDR,
-          Ioctls.SIOCGIFDSTADDR, Ioctls.SIOCGIFMTU, Ioctls.SIOCGIFINDEX, Ioctls.SIOCGIFHWADDR,
-          Ioctls.SIOCGIFMETRIC, Ioctls.SIOCGIFTXQLEN, Ioctls.SIOCGIFMAP -> get(t, command, uarg);
-      case Ioctls.SIOCSIFFLAGS, Ioctls.SIOCSIFADDR, Ioctls.SIOCSIFNETMASK, Ioctls.SIOCSIFMTU,
-          Ioctls.SIOCADDRT, Ioctls.SIOCDELRT -> -EPERM;
+      case Ioctls.SIOCGIFFLAGS,
+          Ioctls.SIOCGIFADDR,
+          Ioctls.SIOCGIFNETMASK,
+          Ioctls.SIOCGIFBRDADDR,
+          Ioctls.SIOCGIFDSTADDR,
+          Ioctls.SIOCGIFMTU,
+          Ioctls.SIOCGIFINDEX,
+          Ioctls.SIOCGIFHWADDR,
+          Ioctls.SIOCGIFMETRIC,
+          Ioctls.SIOCGIFTXQLEN,
+          Ioctls.SIOCGIFMAP ->
+          get(t, command, uarg);
+      case Ioctls.SIOCSIFFLAGS,
+          Ioctls.SIOCSIFADDR,
+          Ioctls.SIOCSIFNETMASK,
+          Ioctls.SIOCSIFMTU,
+          Ioctls.SIOCADDRT,
+          Ioctls.SIOCDELRT ->
+          -EPERM;
       case Ioctls.SIOCETHTOOL -> -Errno.EOPNOTSUPP;
       default -> NOT_MINE;
     };
@@ -95,7 +112,8 @@ final class InterfaceIoctls {
     }
     s.asSlice(16, SIZEOF_IFREQ - 16).fill((byte) 0);
     switch (command) {
-      case Ioctls.SIOCGIFFLAGS -> s.set(Memory.SHORT, 16, (short) (IFF_UP | IFF_LOOPBACK | IFF_RUNNING));
+      case Ioctls.SIOCGIFFLAGS ->
+          s.set(Memory.SHORT, 16, (short) (IFF_UP | IFF_LOOPBACK | IFF_RUNNING));
       case Ioctls.SIOCGIFADDR, Ioctls.SIOCGIFDSTADDR -> address(s, 0x7f000001);
       case Ioctls.SIOCGIFNETMASK -> address(s, 0xff000000);
       case Ioctls.SIOCGIFBRDADDR -> address(s, 0);

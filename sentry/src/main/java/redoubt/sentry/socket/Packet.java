@@ -7,7 +7,10 @@ import redoubt.sentry.ipc.PagePool;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.vfs.FileDescription;
 
-/** Bytes under way in a socket, with what travels along: Linux's sk_buff. Guarded by its queue's owner. */
+/**
+ * Bytes under way in a socket, with what travels along: Linux's sk_buff. Guarded by its queue's
+ * owner.
+ */
 public final class Packet {
   static final int PAGE = PagePool.PAGE;
 
@@ -27,7 +30,10 @@ public final class Packet {
   public int uid;
   public int gid;
 
-  /** Who sent it: a unix address, or an inet address in {@code fromHigh}, {@code fromLow}, {@code fromPort}. */
+  /**
+   * Who sent it: a unix address, or an inet address in {@code fromHigh}, {@code fromLow}, {@code
+   * fromPort}.
+   */
   public @Nullable Object from;
 
   public long fromHigh;
@@ -161,7 +167,10 @@ public final class Packet {
     return Math.min(end - at, PAGE - at % PAGE);
   }
 
-  /** Gives up to {@code length} bytes of one page from {@code offset} on. Returns as {@link IoBuffer#put}. */
+  /**
+   * Gives up to {@code length} bytes of one page from {@code offset} on. Returns as {@link
+   * IoBuffer#put}.
+   */
   long put(IoBuffer dst, int offset, long length) {
     int at = start + offset;
     return dst.put(page(at / PAGE), at % PAGE, Math.min(length, contiguous(offset)));

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.IoBuffer;
 
 /**
- * Packets that wait for a reader, as a stream of bytes or one by one: Linux's sk_buff_head. Guarded by its
- * owner; reuses its packets, so that a socket in steady use allocates nothing.
+ * Packets that wait for a reader, as a stream of bytes or one by one: Linux's sk_buff_head. Guarded
+ * by its owner; reuses its packets, so that a socket in steady use allocates nothing.
  */
 public final class PacketQueue {
   private static final int STREAM_PACKET = 64 * 1024;
@@ -97,7 +97,10 @@ public final class PacketQueue {
     return p;
   }
 
-  /** Fills {@code p}, which is not in the queue, from {@code src}. Returns bytes, -EFAULT or -ENOBUFS. */
+  /**
+   * Fills {@code p}, which is not in the queue, from {@code src}. Returns bytes, -EFAULT or
+   * -ENOBUFS.
+   */
   public static long fill(Packet p, IoBuffer src, long length) {
     return p.fill(src, length);
   }
@@ -108,8 +111,8 @@ public final class PacketQueue {
   }
 
   /**
-   * Appends up to {@code length} bytes of a stream without ancillary data, in the last packet's page where
-   * they fit.
+   * Appends up to {@code length} bytes of a stream without ancillary data, in the last packet's
+   * page where they fit.
    *
    * @param joins whether the last packet may take them
    * @return bytes taken, -EFAULT or -ENOBUFS
@@ -198,7 +201,10 @@ public final class PacketQueue {
     return dst.commit(n);
   }
 
-  /** Forgets the first {@code n} bytes of the stream; packets that travel with something must be handled before. */
+  /**
+   * Forgets the first {@code n} bytes of the stream; packets that travel with something must be
+   * handled before.
+   */
   public void consume(long n) {
     long left = n;
     while (left > 0) {
@@ -217,7 +223,9 @@ public final class PacketQueue {
     }
   }
 
-  /** Copies up to {@code length} bytes of packet {@code p} to {@code dst}. Returns bytes or -EFAULT. */
+  /**
+   * Copies up to {@code length} bytes of packet {@code p} to {@code dst}. Returns bytes or -EFAULT.
+   */
   public static long putPacket(Packet p, IoBuffer dst, long length) {
     long want = Math.min(Math.min(length, p.length()), dst.remaining());
     long done = 0;

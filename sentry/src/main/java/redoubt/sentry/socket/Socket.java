@@ -59,9 +59,9 @@ import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * A socket: <a href="https://man7.org/linux/man-pages/man7/socket.7.html">socket(7)</a>. What a protocol must
- * do is in the abstract methods; as with all files none of them blocks: they return {@code -EAGAIN}, and the
- * system call layer waits on {@link #waitQueue}.
+ * A socket: <a href="https://man7.org/linux/man-pages/man7/socket.7.html">socket(7)</a>. What a
+ * protocol must do is in the abstract methods; as with all files none of them blocks: they return
+ * {@code -EAGAIN}, and the system call layer waits on {@link #waitQueue}.
  */
 public abstract class Socket extends FileDescription {
   /** Buffer sizes before anybody sets them (net.core.wmem_default). */
@@ -133,8 +133,8 @@ public abstract class Socket extends FileDescription {
    * connect(2) to {@code c.name}.
    *
    * @param first false when a blocked call tries again
-   * @return 0, -EINPROGRESS once it is under way (then {@link #connectResult} says how it went), -EAGAIN when
-   *     it must be tried again
+   * @return 0, -EINPROGRESS once it is under way (then {@link #connectResult} says how it went),
+   *     -EAGAIN when it must be tried again
    */
   public long connect(Task t, SocketCall c, boolean first) {
     return -EOPNOTSUPP;
@@ -149,7 +149,10 @@ public abstract class Socket extends FileDescription {
     return -EOPNOTSUPP;
   }
 
-  /** accept(2): {@return 0 with the socket in {@code c.accepted} and the peer in {@code c.name}, or -errno} */
+  /**
+   * accept(2): {@return 0 with the socket in {@code c.accepted} and the peer in {@code c.name}, or
+   * -errno}
+   */
   public long accept(Task t, SocketCall c, int flags) {
     return -EOPNOTSUPP;
   }
@@ -164,8 +167,9 @@ public abstract class Socket extends FileDescription {
   public abstract long shutdown(int how);
 
   /**
-   * Sends from {@code src} with flags, destination, rights and credentials of {@code c}. References in {@code
-   * c.rights} are the socket's when it returns 0 or more, and {@code c.rights} is then empty.
+   * Sends from {@code src} with flags, destination, rights and credentials of {@code c}. References
+   * in {@code c.rights} are the socket's when it returns 0 or more, and {@code c.rights} is then
+   * empty.
    *
    * @return bytes, possibly fewer than there are for a stream; -EPIPE (the caller raises SIGPIPE)
    */
@@ -243,7 +247,8 @@ public abstract class Socket extends FileDescription {
   public long ioctl(Task t, Args a) {
     return switch (a.int1()) {
       case Ioctls.FIONREAD -> t.copyOutInt(a.long2(), (int) Math.min(unread(), Integer.MAX_VALUE));
-      case 0x5411 -> t.copyOutInt(a.long2(), (int) Math.min(unsent(), Integer.MAX_VALUE)); // SIOCOUTQ
+      case 0x5411 ->
+          t.copyOutInt(a.long2(), (int) Math.min(unsent(), Integer.MAX_VALUE)); // SIOCOUTQ
       case Ioctls.SIOCATMARK -> t.copyOutInt(a.long2(), 0);
       case Ioctls.SIOCGPGRP, Ioctls.FIOGETOWN -> t.copyOutInt(a.long2(), owner);
       case Ioctls.SIOCSPGRP, Ioctls.FIOSETOWN -> setOwner(t, a.long2());
@@ -404,8 +409,18 @@ public abstract class Socket extends FileDescription {
       case SO_RCVTIMEO_OLD, SO_RCVTIMEO_NEW, SO_SNDTIMEO_OLD, SO_SNDTIMEO_NEW -> {
         return setTimeout(name, s, length);
       }
-      case SO_DEBUG, SO_DONTROUTE, SO_BROADCAST, SO_KEEPALIVE, SO_OOBINLINE, SO_NO_CHECK, SO_BSDCOMPAT,
-          SO_PASSSEC, SO_RXQ_OVFL, SO_ZEROCOPY, SO_INCOMING_CPU -> keep(name, on);
+      case SO_DEBUG,
+          SO_DONTROUTE,
+          SO_BROADCAST,
+          SO_KEEPALIVE,
+          SO_OOBINLINE,
+          SO_NO_CHECK,
+          SO_BSDCOMPAT,
+          SO_PASSSEC,
+          SO_RXQ_OVFL,
+          SO_ZEROCOPY,
+          SO_INCOMING_CPU ->
+          keep(name, on);
       case SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR, SO_ACCEPTCONN, SO_SNDLOWAT, SO_PEEK_OFF -> {
         return name == SO_PEEK_OFF ? -EOPNOTSUPP : -ENOPROTOOPT;
       }
@@ -456,7 +471,10 @@ public abstract class Socket extends FileDescription {
     } else if (seconds == 0 && micros == 0) {
       ns = Long.MAX_VALUE;
     } else {
-      ns = seconds >= Long.MAX_VALUE / SECOND_NS - 1 ? Long.MAX_VALUE : seconds * SECOND_NS + micros * 1000;
+      ns =
+          seconds >= Long.MAX_VALUE / SECOND_NS - 1
+              ? Long.MAX_VALUE
+              : seconds * SECOND_NS + micros * 1000;
     }
     if (name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW) {
       receiveTimeoutNs = ns;
@@ -466,9 +484,14 @@ public abstract class Socket extends FileDescription {
     return 0;
   }
 
-  /** getsockopt(2): writes at most {@code limit} bytes to {@code s}; {@return the value's length or -errno} */
+  /**
+   * getsockopt(2): writes at most {@code limit} bytes to {@code s}; {@return the value's length or
+   * -errno}
+   */
   public final long option(Task t, int level, int name, MemorySegment s, int limit) {
-    return level == SOL_SOCKET ? socketOption(t, name, s, limit) : protocolOption(t, level, name, s, limit);
+    return level == SOL_SOCKET
+        ? socketOption(t, name, s, limit)
+        : protocolOption(t, level, name, s, limit);
   }
 
   private long socketOption(Task t, int name, MemorySegment s, int limit) {
@@ -491,8 +514,17 @@ public abstract class Socket extends FileDescription {
       case SO_PRIORITY -> value = priority;
       case SO_MARK -> value = mark;
       case SO_PEEK_OFF -> value = -1;
-      case SO_DEBUG, SO_DONTROUTE, SO_BROADCAST, SO_KEEPALIVE, SO_OOBINLINE, SO_NO_CHECK, SO_BSDCOMPAT,
-          SO_PASSSEC, SO_RXQ_OVFL, SO_ZEROCOPY -> value = isKept(name) ? 1 : 0;
+      case SO_DEBUG,
+          SO_DONTROUTE,
+          SO_BROADCAST,
+          SO_KEEPALIVE,
+          SO_OOBINLINE,
+          SO_NO_CHECK,
+          SO_BSDCOMPAT,
+          SO_PASSSEC,
+          SO_RXQ_OVFL,
+          SO_ZEROCOPY ->
+          value = isKept(name) ? 1 : 0;
       case SO_INCOMING_CPU -> value = 0;
       case SO_BINDTODEVICE -> {
         return 0;

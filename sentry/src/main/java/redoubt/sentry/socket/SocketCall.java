@@ -7,8 +7,8 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * What one send, receive, accept or name call says and hears besides the data: Linux's msghdr inside the
- * kernel. One per task, reused.
+ * What one send, receive, accept or name call says and hears besides the data: Linux's msghdr
+ * inside the kernel. One per task, reused.
  */
 public final class SocketCall {
   private static final FileDescription[] NO_FILES = {};

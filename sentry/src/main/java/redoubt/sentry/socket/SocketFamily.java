@@ -15,8 +15,8 @@ public interface SocketFamily {
   Socket create(Task t, int type, int protocol, int flags);
 
   /**
-   * Makes two sockets that are connected to each other, or returns null if the family has no such thing
-   * (EOPNOTSUPP).
+   * Makes two sockets that are connected to each other, or returns null if the family has no such
+   * thing (EOPNOTSUPP).
    */
   default Socket @Nullable [] createPair(Task t, int type, int protocol, int flags) {
     return null;

@@ -50,13 +50,19 @@ public final class Clock {
 
   private Clock() {}
 
-  /** Reads a clock: <a href="https://man7.org/linux/man-pages/man2/clock_gettime.2.html">clock_gettime(2)</a>. */
+  /**
+   * Reads a clock: <a
+   * href="https://man7.org/linux/man-pages/man2/clock_gettime.2.html">clock_gettime(2)</a>.
+   */
   public static long clockGettime(Task t, Args a) {
     long ns = CpuClock.now(t, a.int0());
     return ns == -EINVAL ? ns : copyOutTimespec(t, a.long1(), ns);
   }
 
-  /** A clock's resolution: <a href="https://man7.org/linux/man-pages/man2/clock_getres.2.html">clock_getres(2)</a>. */
+  /**
+   * A clock's resolution: <a
+   * href="https://man7.org/linux/man-pages/man2/clock_getres.2.html">clock_getres(2)</a>.
+   */
   public static long clockGetres(Task t, Args a) {
     int clock = a.int0();
     if (CpuClock.now(t, clock) == -EINVAL) {
@@ -69,7 +75,10 @@ public final class Clock {
     return copyOutTimespec(t, a.long1(), coarse ? COARSE_NS : 1);
   }
 
-  /** The time of day: <a href="https://man7.org/linux/man-pages/man2/gettimeofday.2.html">gettimeofday(2)</a>. */
+  /**
+   * The time of day: <a
+   * href="https://man7.org/linux/man-pages/man2/gettimeofday.2.html">gettimeofday(2)</a>.
+   */
   public static long gettimeofday(Task t, Args a) {
     MemorySegment s = t.scratch();
     if (a.long0() != 0) {
@@ -87,7 +96,10 @@ public final class Clock {
     return 0;
   }
 
-  /** Seconds since the epoch: <a href="https://man7.org/linux/man-pages/man2/time.2.html">time(2)</a>. */
+  /**
+   * Seconds since the epoch: <a
+   * href="https://man7.org/linux/man-pages/man2/time.2.html">time(2)</a>.
+   */
   public static long time(Task t, Args a) {
     long seconds = Clocks.realtimeNs() / SECOND_NS;
     if (a.long0() != 0 && t.copyOutLong(a.long0(), seconds) < 0) {
@@ -96,7 +108,9 @@ public final class Clock {
     return seconds;
   }
 
-  /** CPU times in ticks: <a href="https://man7.org/linux/man-pages/man2/times.2.html">times(2)</a>. */
+  /**
+   * CPU times in ticks: <a href="https://man7.org/linux/man-pages/man2/times.2.html">times(2)</a>.
+   */
   public static long times(Task t, Args a) {
     if (a.long0() != 0) {
       MemorySegment s = t.scratch();
@@ -115,12 +129,18 @@ public final class Clock {
     return ns / (SECOND_NS / USER_HZ);
   }
 
-  /** Reads the state of the clock; it is the host's to set: <a href="https://man7.org/linux/man-pages/man2/adjtimex.2.html">adjtimex(2)</a>. */
+  /**
+   * Reads the state of the clock; it is the host's to set: <a
+   * href="https://man7.org/linux/man-pages/man2/adjtimex.2.html">adjtimex(2)</a>.
+   */
   public static long adjtimex(Task t, Args a) {
     return adjust(t, a.long0());
   }
 
-  /** As adjtimex, for one clock: <a href="https://man7.org/linux/man-pages/man2/clock_adjtime.2.html">clock_adjtime(2)</a>. */
+  /**
+   * As adjtimex, for one clock: <a
+   * href="https://man7.org/linux/man-pages/man2/clock_adjtime.2.html">clock_adjtime(2)</a>.
+   */
   public static long clockAdjtime(Task t, Args a) {
     int clock = a.int0();
     if (CpuClock.now(t, clock) == -EINVAL) {
@@ -165,7 +185,10 @@ public final class Clock {
     return sleep(t, CLOCK_MONOTONIC, deadline, a.long1());
   }
 
-  /** Sleeps on a clock: <a href="https://man7.org/linux/man-pages/man2/clock_nanosleep.2.html">clock_nanosleep(2)</a>. */
+  /**
+   * Sleeps on a clock: <a
+   * href="https://man7.org/linux/man-pages/man2/clock_nanosleep.2.html">clock_nanosleep(2)</a>.
+   */
   public static long clockNanosleep(Task t, Args a) {
     int clock = a.int0();
     long now = CpuClock.now(t, clock);
@@ -194,8 +217,14 @@ public final class Clock {
 
   private static boolean canSleep(int clock) {
     return switch (clock) {
-      case CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_BOOTTIME, CLOCK_TAI,
-          CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM -> true;
+      case CLOCK_REALTIME,
+          CLOCK_MONOTONIC,
+          CLOCK_PROCESS_CPUTIME_ID,
+          CLOCK_BOOTTIME,
+          CLOCK_TAI,
+          CLOCK_REALTIME_ALARM,
+          CLOCK_BOOTTIME_ALARM ->
+          true;
       default -> clock < 0;
     };
   }
@@ -226,7 +255,8 @@ public final class Clock {
         return 0;
       }
       long look = cpu ? Math.min(left, CPU_LOOK_NS) : left;
-      long at = deadline == Long.MAX_VALUE && !cpu ? Waiter.FOREVER : sum(Clocks.monotonicNs(), look);
+      long at =
+          deadline == Long.MAX_VALUE && !cpu ? Waiter.FOREVER : sum(Clocks.monotonicNs(), look);
       long w = t.block(at);
       if (w < 0 && w != -ETIMEDOUT) {
         return w;
@@ -246,10 +276,15 @@ public final class Clock {
     return s.get(Memory.LONG, at) >= 0 && ns >= 0 && ns < SECOND_NS;
   }
 
-  /** {@return the valid timespec at {@code at} in ns}, or {@link Long#MAX_VALUE} when that is too much */
+  /**
+   * {@return the valid timespec at {@code at} in ns}, or {@link Long#MAX_VALUE} when that is too
+   * much
+   */
   static long timespecNs(MemorySegment s, long at) {
     long seconds = s.get(Memory.LONG, at);
-    return seconds >= SECONDS_MAX ? Long.MAX_VALUE : seconds * SECOND_NS + s.get(Memory.LONG, at + 8);
+    return seconds >= SECONDS_MAX
+        ? Long.MAX_VALUE
+        : seconds * SECOND_NS + s.get(Memory.LONG, at + 8);
   }
 
   static long copyOutTimespec(Task t, long uaddr, long ns) {
@@ -259,7 +294,10 @@ public final class Clock {
     return t.copyOutScratch(uaddr, 16);
   }
 
-  /** Brings the itimerspec at {@code uaddr} to the start of scratch. Returns 0, -EINVAL for NULL, -EFAULT. */
+  /**
+   * Brings the itimerspec at {@code uaddr} to the start of scratch. Returns 0, -EINVAL for NULL,
+   * -EFAULT.
+   */
   static long copyInItimerspec(Task t, long uaddr) {
     return t.copyInScratch(uaddr, 32);
   }

@@ -28,7 +28,10 @@ import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketCall;
 import redoubt.sentry.vfs.FileDescription;
 
-/** What travels beside the data: <a href="https://man7.org/linux/man-pages/man3/cmsg.3.html">cmsg(3)</a>. */
+/**
+ * What travels beside the data: <a
+ * href="https://man7.org/linux/man-pages/man3/cmsg.3.html">cmsg(3)</a>.
+ */
 final class ControlMessages {
   /** Most bytes of control messages in a call (net.core.optmem_max). */
   private static final long LIMIT = 20480;
@@ -43,7 +46,10 @@ final class ControlMessages {
 
   // ---- sending ----
 
-  /** Reads the {@code length} bytes at {@code uaddr} into {@code c}. Returns 0 or -errno with no rights held. */
+  /**
+   * Reads the {@code length} bytes at {@code uaddr} into {@code c}. Returns 0 or -errno with no
+   * rights held.
+   */
   static long parse(Task t, Socket s, long uaddr, long length, SocketCall c) {
     if (length > LIMIT || length < 0) {
       return -ENOBUFS;
@@ -62,7 +68,10 @@ final class ControlMessages {
       }
       int level = m.get(Memory.INT, at + 8);
       int type = m.get(Memory.INT, at + 12);
-      long r = level != SOL_SOCKET ? 0 : parseOne(t, s, type, m, at + SIZEOF_CMSGHDR, (int) size - SIZEOF_CMSGHDR, c);
+      long r =
+          level != SOL_SOCKET
+              ? 0
+              : parseOne(t, s, type, m, at + SIZEOF_CMSGHDR, (int) size - SIZEOF_CMSGHDR, c);
       if (r < 0) {
         c.dropRights();
         return r;
@@ -72,7 +81,8 @@ final class ControlMessages {
     return 0;
   }
 
-  private static long parseOne(Task t, Socket s, int type, MemorySegment m, int at, int size, SocketCall c) {
+  private static long parseOne(
+      Task t, Socket s, int type, MemorySegment m, int at, int size, SocketCall c) {
     if (s.family() != AF_UNIX) {
       return type == SCM_RIGHTS || type == SCM_CREDENTIALS ? 0 : -EINVAL;
     }
@@ -114,8 +124,14 @@ final class ControlMessages {
     Credentials own = t.creds();
     boolean fine =
         (pid == t.tgid() || own.hasCapability(Caps.CAP_SYS_ADMIN))
-            && (uid == own.ruid || uid == own.euid || uid == own.suid || own.hasCapability(Caps.CAP_SETUID))
-            && (gid == own.rgid || gid == own.egid || gid == own.sgid || own.hasCapability(Caps.CAP_SETGID));
+            && (uid == own.ruid
+                || uid == own.euid
+                || uid == own.suid
+                || own.hasCapability(Caps.CAP_SETUID))
+            && (gid == own.rgid
+                || gid == own.egid
+                || gid == own.sgid
+                || own.hasCapability(Caps.CAP_SETGID));
     if (!fine) {
       return -EPERM;
     }
@@ -129,8 +145,9 @@ final class ControlMessages {
   // ---- receiving ----
 
   /**
-   * Hands out what {@code c} has received to the {@code length} bytes at {@code uaddr}; rights become
-   * descriptors or are dropped. MSG_CTRUNC in {@code c.outFlags} says that there was no room.
+   * Hands out what {@code c} has received to the {@code length} bytes at {@code uaddr}; rights
+   * become descriptors or are dropped. MSG_CTRUNC in {@code c.outFlags} says that there was no
+   * room.
    *
    * @return bytes used, or -EFAULT
    */
@@ -142,7 +159,8 @@ final class ControlMessages {
       boolean ns = s.wantsTimestampNs();
       long data = used + SIZEOF_CMSGHDR;
       m.set(Memory.LONG, data, c.timestampNs / SECOND_NS);
-      m.set(Memory.LONG, data + 8, ns ? c.timestampNs % SECOND_NS : c.timestampNs % SECOND_NS / 1000);
+      m.set(
+          Memory.LONG, data + 8, ns ? c.timestampNs % SECOND_NS : c.timestampNs % SECOND_NS / 1000);
       used = put(m, used, limit, SOL_SOCKET, ns ? SCM_TIMESTAMPNS : SCM_TIMESTAMP, 16, c);
     }
     if (c.hasPacketInfo) {
@@ -164,8 +182,11 @@ final class ControlMessages {
     return used;
   }
 
-  /** Completes a message of {@code size} bytes whose data are in place; cut off where the room ends. */
-  private static int put(MemorySegment m, int at, int limit, int level, int type, int size, SocketCall c) {
+  /**
+   * Completes a message of {@code size} bytes whose data are in place; cut off where the room ends.
+   */
+  private static int put(
+      MemorySegment m, int at, int limit, int level, int type, int size, SocketCall c) {
     int room = limit - at;
     if (room < SIZEOF_CMSGHDR) {
       c.outFlags |= MSG_CTRUNC;
@@ -194,7 +215,8 @@ final class ControlMessages {
     m.set(Memory.LONG, data, Long.reverseBytes(c.packetInfoHigh));
     m.set(Memory.LONG, data + 8, Long.reverseBytes(c.packetInfoLow));
     m.set(Memory.INT, data + 16, 1);
-    return put(m, at, limit, redoubt.abi.Socket.SOL_IPV6, Ipv6.IPV6_PKTINFO, Ipv6.SIZEOF_IN6_PKTINFO, c);
+    return put(
+        m, at, limit, redoubt.abi.Socket.SOL_IPV6, Ipv6.IPV6_PKTINFO, Ipv6.SIZEOF_IN6_PKTINFO, c);
   }
 
   private static int putRights(Task t, MemorySegment m, int at, int limit, SocketCall c) {

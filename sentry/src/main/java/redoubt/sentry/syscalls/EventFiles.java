@@ -40,7 +40,10 @@ public final class EventFiles {
     return make(t, a.int0(), 0);
   }
 
-  /** Creates a counter with a descriptor: <a href="https://man7.org/linux/man-pages/man2/eventfd.2.html">eventfd2(2)</a>. */
+  /**
+   * Creates a counter with a descriptor: <a
+   * href="https://man7.org/linux/man-pages/man2/eventfd.2.html">eventfd2(2)</a>.
+   */
   public static long eventfd2(Task t, Args a) {
     return make(t, a.int0(), a.int1());
   }
@@ -58,7 +61,10 @@ public final class EventFiles {
     return signals(t, a.int0(), a.long1(), a.long2(), 0);
   }
 
-  /** Makes or changes a signalfd: <a href="https://man7.org/linux/man-pages/man2/signalfd.2.html">signalfd4(2)</a>. */
+  /**
+   * Makes or changes a signalfd: <a
+   * href="https://man7.org/linux/man-pages/man2/signalfd.2.html">signalfd4(2)</a>.
+   */
   public static long signalfd4(Task t, Args a) {
     return signals(t, a.int0(), a.long1(), a.long2(), a.int3());
   }
@@ -92,7 +98,10 @@ public final class EventFiles {
     }
   }
 
-  /** Makes a timer with a descriptor: <a href="https://man7.org/linux/man-pages/man2/timerfd_create.2.html">timerfd_create(2)</a>. */
+  /**
+   * Makes a timer with a descriptor: <a
+   * href="https://man7.org/linux/man-pages/man2/timerfd_create.2.html">timerfd_create(2)</a>.
+   */
   public static long timerfdCreate(Task t, Args a) {
     int clock = a.int0();
     int flags = a.int1();
@@ -113,7 +122,10 @@ public final class EventFiles {
     return t.installFd(new TimerFd(t, clock, flags & TFD_NONBLOCK), (flags & TFD_CLOEXEC) != 0);
   }
 
-  /** Arms it: <a href="https://man7.org/linux/man-pages/man2/timerfd_create.2.html">timerfd_settime(2)</a>. */
+  /**
+   * Arms it: <a
+   * href="https://man7.org/linux/man-pages/man2/timerfd_create.2.html">timerfd_settime(2)</a>.
+   */
   public static long timerfdSettime(Task t, Args a) {
     int flags = a.int1();
     long r = Clock.copyInItimerspec(t, a.long2());
@@ -121,7 +133,8 @@ public final class EventFiles {
       return r;
     }
     MemorySegment s = t.scratch();
-    if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0 || !Clock.isValidItimerspec(s)) {
+    if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0
+        || !Clock.isValidItimerspec(s)) {
       return -EINVAL;
     }
     long interval = Clock.timespecNs(s, 0);
@@ -143,7 +156,10 @@ public final class EventFiles {
     }
   }
 
-  /** What is left: <a href="https://man7.org/linux/man-pages/man2/timerfd_create.2.html">timerfd_gettime(2)</a>. */
+  /**
+   * What is left: <a
+   * href="https://man7.org/linux/man-pages/man2/timerfd_create.2.html">timerfd_gettime(2)</a>.
+   */
   public static long timerfdGettime(Task t, Args a) {
     FileDescription f = t.file(a.int0());
     if (f == null) {

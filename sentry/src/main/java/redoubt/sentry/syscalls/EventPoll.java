@@ -23,12 +23,18 @@ public final class EventPoll {
 
   private EventPoll() {}
 
-  /** The old way to make one: <a href="https://man7.org/linux/man-pages/man2/epoll_create.2.html">epoll_create(2)</a>. */
+  /**
+   * The old way to make one: <a
+   * href="https://man7.org/linux/man-pages/man2/epoll_create.2.html">epoll_create(2)</a>.
+   */
   public static long epollCreate(Task t, Args a) {
     return a.int0() <= 0 ? -EINVAL : t.installFd(new Epoll(t), false);
   }
 
-  /** Makes an epoll instance: <a href="https://man7.org/linux/man-pages/man2/epoll_create.2.html">epoll_create1(2)</a>. */
+  /**
+   * Makes an epoll instance: <a
+   * href="https://man7.org/linux/man-pages/man2/epoll_create.2.html">epoll_create1(2)</a>.
+   */
   public static long epollCreate1(Task t, Args a) {
     int flags = a.int0();
     if ((flags & ~EPOLL_CLOEXEC) != 0) {
@@ -37,7 +43,10 @@ public final class EventPoll {
     return t.installFd(new Epoll(t), (flags & EPOLL_CLOEXEC) != 0);
   }
 
-  /** Changes an interest list: <a href="https://man7.org/linux/man-pages/man2/epoll_ctl.2.html">epoll_ctl(2)</a>. */
+  /**
+   * Changes an interest list: <a
+   * href="https://man7.org/linux/man-pages/man2/epoll_ctl.2.html">epoll_ctl(2)</a>.
+   */
   public static long epollCtl(Task t, Args a) {
     int op = a.int1();
     int events = 0;
@@ -80,18 +89,27 @@ public final class EventPoll {
     return epoll.control(t, op, fd, f, events, data);
   }
 
-  /** Waits for events: <a href="https://man7.org/linux/man-pages/man2/epoll_wait.2.html">epoll_wait(2)</a>. */
+  /**
+   * Waits for events: <a
+   * href="https://man7.org/linux/man-pages/man2/epoll_wait.2.html">epoll_wait(2)</a>.
+   */
   public static long epollWait(Task t, Args a) {
     return await(t, a.int0(), a.long1(), a.int2(), deadlineOfMs(a.int3()));
   }
 
-  /** As epoll_wait, with a signal mask: <a href="https://man7.org/linux/man-pages/man2/epoll_wait.2.html">epoll_pwait(2)</a>. */
+  /**
+   * As epoll_wait, with a signal mask: <a
+   * href="https://man7.org/linux/man-pages/man2/epoll_wait.2.html">epoll_pwait(2)</a>.
+   */
   public static long epollPwait(Task t, Args a) {
     long r = Poll.setMask(t, a.long4(), a.long5());
     return r < 0 ? r : await(t, a.int0(), a.long1(), a.int2(), deadlineOfMs(a.int3()));
   }
 
-  /** As epoll_pwait, with a timespec: <a href="https://man7.org/linux/man-pages/man2/epoll_wait.2.html">epoll_pwait2(2)</a>. */
+  /**
+   * As epoll_pwait, with a timespec: <a
+   * href="https://man7.org/linux/man-pages/man2/epoll_wait.2.html">epoll_pwait2(2)</a>.
+   */
   public static long epollPwait2(Task t, Args a) {
     long deadline = Waiter.FOREVER;
     if (a.long3() != 0) {
@@ -127,7 +145,9 @@ public final class EventPoll {
     }
   }
 
-  /** A handler makes the call end with EINTR; without one it goes on unseen, to the same deadline. */
+  /**
+   * A handler makes the call end with EINTR; without one it goes on unseen, to the same deadline.
+   */
   private static long interrupted(Task t, int epfd, long uevents, int max, long deadlineNs) {
     boolean masked = t.hasTemporaryMask();
     long mask = t.signalMask();

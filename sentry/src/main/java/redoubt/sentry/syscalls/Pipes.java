@@ -12,7 +12,8 @@ import redoubt.sentry.vfs.FileDescription;
 
 /** <a href="https://man7.org/linux/man-pages/man7/pipe.7.html">pipe(7)</a>. */
 public final class Pipes {
-  private static final int FLAGS = Fcntl.O_CLOEXEC | FileDescription.O_NONBLOCK | FileDescription.O_DIRECT;
+  private static final int FLAGS =
+      Fcntl.O_CLOEXEC | FileDescription.O_NONBLOCK | FileDescription.O_DIRECT;
 
   private Pipes() {}
 
@@ -21,7 +22,10 @@ public final class Pipes {
     return make(t, a.long0(), 0);
   }
 
-  /** Makes a pipe with flags: <a href="https://man7.org/linux/man-pages/man2/pipe.2.html">pipe2(2)</a>. */
+  /**
+   * Makes a pipe with flags: <a
+   * href="https://man7.org/linux/man-pages/man2/pipe.2.html">pipe2(2)</a>.
+   */
   public static long pipe2(Task t, Args a) {
     return make(t, a.long0(), a.int1());
   }

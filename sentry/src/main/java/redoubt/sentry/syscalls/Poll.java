@@ -31,7 +31,8 @@ import redoubt.sentry.kernel.Waiter;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * Waiting on many descriptors: <a href="https://man7.org/linux/man-pages/man2/poll.2.html">poll(2)</a>, <a
+ * Waiting on many descriptors: <a
+ * href="https://man7.org/linux/man-pages/man2/poll.2.html">poll(2)</a>, <a
  * href="https://man7.org/linux/man-pages/man2/select.2.html">select(2)</a>.
  */
 public final class Poll {
@@ -42,7 +43,10 @@ public final class Poll {
 
   private Poll() {}
 
-  /** Waits for events on descriptors: <a href="https://man7.org/linux/man-pages/man2/poll.2.html">poll(2)</a>. */
+  /**
+   * Waits for events on descriptors: <a
+   * href="https://man7.org/linux/man-pages/man2/poll.2.html">poll(2)</a>.
+   */
   public static long poll(Task t, Args a) {
     int timeoutMs = a.int2();
     long deadline = timeoutMs < 0 ? Waiter.FOREVER : deadlineAfter(timeoutMs * 1_000_000L);
@@ -58,7 +62,10 @@ public final class Poll {
     return r;
   }
 
-  /** As poll, with a signal mask for the time: <a href="https://man7.org/linux/man-pages/man2/poll.2.html">ppoll(2)</a>. */
+  /**
+   * As poll, with a signal mask for the time: <a
+   * href="https://man7.org/linux/man-pages/man2/poll.2.html">ppoll(2)</a>.
+   */
   public static long ppoll(Task t, Args a) {
     long utimeout = a.long2();
     long deadline = Waiter.FOREVER;
@@ -153,7 +160,10 @@ public final class Poll {
     return ready;
   }
 
-  /** Waits for descriptors in sets: <a href="https://man7.org/linux/man-pages/man2/select.2.html">select(2)</a>. */
+  /**
+   * Waits for descriptors in sets: <a
+   * href="https://man7.org/linux/man-pages/man2/select.2.html">select(2)</a>.
+   */
   public static long select(Task t, Args a) {
     long utimeout = a.long4();
     long deadline = Waiter.FOREVER;
@@ -167,7 +177,10 @@ public final class Poll {
     return finish(t, r, utimeout, deadline, true);
   }
 
-  /** As select, with a signal mask: <a href="https://man7.org/linux/man-pages/man2/select.2.html">pselect(2)</a>. */
+  /**
+   * As select, with a signal mask: <a
+   * href="https://man7.org/linux/man-pages/man2/select.2.html">pselect(2)</a>.
+   */
   public static long pselect6(Task t, Args a) {
     long umask = 0;
     long size = 0;
@@ -194,7 +207,8 @@ public final class Poll {
     return finish(t, r, utimeout, deadline, false);
   }
 
-  private static long selectUntil(Task t, int nfds, long uin, long uout, long uexcept, long deadlineNs) {
+  private static long selectUntil(
+      Task t, int nfds, long uin, long uout, long uexcept, long deadlineNs) {
     if (nfds < 0) {
       return -EINVAL;
     }
@@ -266,7 +280,8 @@ public final class Poll {
     return 0;
   }
 
-  private static long awaitSets(Task t, PollState s, MemorySegment sets, long bytes, long deadlineNs) {
+  private static long awaitSets(
+      Task t, PollState s, MemorySegment sets, long bytes, long deadlineNs) {
     int ready = scanSets(s, sets, bytes);
     if (ready > 0 || deadlineNs == 0) {
       return ready;
@@ -382,7 +397,8 @@ public final class Poll {
       // Now: a restart reads it again. Where it cannot be written, the call is not restarted.
       return t.copyOutNow(utimeout, s, 0, 16) < 0 ? -EINTR : r;
     }
-    // On the way back, to save a round trip; libraries pass a copy of their own, which can be written.
+    // On the way back, to save a round trip; libraries pass a copy of their own, which can be
+    // written.
     return t.copyOut(utimeout, s, 0, 16) < 0 ? -EFAULT : r;
   }
 }

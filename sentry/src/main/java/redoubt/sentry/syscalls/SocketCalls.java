@@ -61,7 +61,9 @@ public final class SocketCalls {
 
   // ---- making ----
 
-  /** Makes a socket: <a href="https://man7.org/linux/man-pages/man2/socket.2.html">socket(2)</a>. */
+  /**
+   * Makes a socket: <a href="https://man7.org/linux/man-pages/man2/socket.2.html">socket(2)</a>.
+   */
   public static long socket(Task t, Args a) {
     int flags = a.int1() & ~SOCK_TYPE_MASK;
     if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0) {
@@ -87,7 +89,10 @@ public final class SocketCalls {
     return type > SOCK_PACKET ? -EINVAL : 0;
   }
 
-  /** Makes two connected ones: <a href="https://man7.org/linux/man-pages/man2/socketpair.2.html">socketpair(2)</a>. */
+  /**
+   * Makes two connected ones: <a
+   * href="https://man7.org/linux/man-pages/man2/socketpair.2.html">socketpair(2)</a>.
+   */
   public static long socketpair(Task t, Args a) {
     int flags = a.int1() & ~SOCK_TYPE_MASK;
     if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0) {
@@ -175,7 +180,10 @@ public final class SocketCalls {
     }
   }
 
-  /** Makes it take connections: <a href="https://man7.org/linux/man-pages/man2/listen.2.html">listen(2)</a>. */
+  /**
+   * Makes it take connections: <a
+   * href="https://man7.org/linux/man-pages/man2/listen.2.html">listen(2)</a>.
+   */
   public static long listen(Task t, Args a) {
     Socket s = find(t, a.int0());
     if (s == null) {
@@ -193,7 +201,10 @@ public final class SocketCalls {
     return accept(t, a.int0(), a.long1(), a.long2(), 0);
   }
 
-  /** Takes a connection: <a href="https://man7.org/linux/man-pages/man2/accept.2.html">accept4(2)</a>. */
+  /**
+   * Takes a connection: <a
+   * href="https://man7.org/linux/man-pages/man2/accept.2.html">accept4(2)</a>.
+   */
   public static long accept4(Task t, Args a) {
     return accept(t, a.int0(), a.long1(), a.long2(), a.int3());
   }
@@ -256,12 +267,18 @@ public final class SocketCalls {
     }
   }
 
-  /** Its own name: <a href="https://man7.org/linux/man-pages/man2/getsockname.2.html">getsockname(2)</a>. */
+  /**
+   * Its own name: <a
+   * href="https://man7.org/linux/man-pages/man2/getsockname.2.html">getsockname(2)</a>.
+   */
   public static long getsockname(Task t, Args a) {
     return name(t, a, false);
   }
 
-  /** Its peer's name: <a href="https://man7.org/linux/man-pages/man2/getpeername.2.html">getpeername(2)</a>. */
+  /**
+   * Its peer's name: <a
+   * href="https://man7.org/linux/man-pages/man2/getpeername.2.html">getpeername(2)</a>.
+   */
   public static long getpeername(Task t, Args a) {
     return name(t, a, true);
   }
@@ -280,7 +297,10 @@ public final class SocketCalls {
     }
   }
 
-  /** Ends one or both directions: <a href="https://man7.org/linux/man-pages/man2/shutdown.2.html">shutdown(2)</a>. */
+  /**
+   * Ends one or both directions: <a
+   * href="https://man7.org/linux/man-pages/man2/shutdown.2.html">shutdown(2)</a>.
+   */
   public static long shutdown(Task t, Args a) {
     Socket s = find(t, a.int0());
     if (s == null) {
@@ -296,7 +316,10 @@ public final class SocketCalls {
 
   // ---- options ----
 
-  /** Sets an option: <a href="https://man7.org/linux/man-pages/man2/getsockopt.2.html">setsockopt(2)</a>. */
+  /**
+   * Sets an option: <a
+   * href="https://man7.org/linux/man-pages/man2/getsockopt.2.html">setsockopt(2)</a>.
+   */
   public static long setsockopt(Task t, Args a) {
     int length = a.int4();
     if (length < 0) {
@@ -317,7 +340,10 @@ public final class SocketCalls {
     }
   }
 
-  /** Reads an option: <a href="https://man7.org/linux/man-pages/man2/getsockopt.2.html">getsockopt(2)</a>. */
+  /**
+   * Reads an option: <a
+   * href="https://man7.org/linux/man-pages/man2/getsockopt.2.html">getsockopt(2)</a>.
+   */
   public static long getsockopt(Task t, Args a) {
     Socket s = find(t, a.int0());
     if (s == null) {
@@ -367,7 +393,9 @@ public final class SocketCalls {
     }
   }
 
-  /** Sends a message: <a href="https://man7.org/linux/man-pages/man2/send.2.html">sendmsg(2)</a>. */
+  /**
+   * Sends a message: <a href="https://man7.org/linux/man-pages/man2/send.2.html">sendmsg(2)</a>.
+   */
   public static long sendmsg(Task t, Args a) {
     Socket s = find(t, a.int0());
     if (s == null) {
@@ -380,7 +408,9 @@ public final class SocketCalls {
     }
   }
 
-  /** Sends several: <a href="https://man7.org/linux/man-pages/man2/sendmmsg.2.html">sendmmsg(2)</a>. */
+  /**
+   * Sends several: <a href="https://man7.org/linux/man-pages/man2/sendmmsg.2.html">sendmmsg(2)</a>.
+   */
   public static long sendmmsg(Task t, Args a) {
     Socket s = find(t, a.int0());
     if (s == null) {
@@ -517,7 +547,9 @@ public final class SocketCalls {
     }
   }
 
-  /** Receives a message: <a href="https://man7.org/linux/man-pages/man2/recv.2.html">recvmsg(2)</a>. */
+  /**
+   * Receives a message: <a href="https://man7.org/linux/man-pages/man2/recv.2.html">recvmsg(2)</a>.
+   */
   public static long recvmsg(Task t, Args a) {
     Socket s = find(t, a.int0());
     if (s == null) {
@@ -530,7 +562,10 @@ public final class SocketCalls {
     }
   }
 
-  /** Receives several: <a href="https://man7.org/linux/man-pages/man2/recvmmsg.2.html">recvmmsg(2)</a>. */
+  /**
+   * Receives several: <a
+   * href="https://man7.org/linux/man-pages/man2/recvmmsg.2.html">recvmmsg(2)</a>.
+   */
   public static long recvmmsg(Task t, Args a) {
     long utimeout = a.long4();
     long deadline = Waiter.FOREVER;
@@ -635,7 +670,8 @@ public final class SocketCalls {
     return more && waits ? awaitReceive(t, s, dst, c, Math.max(r, 0), all) : r;
   }
 
-  private static long awaitReceive(Task t, Socket s, IoBuffer dst, SocketCall c, long before, boolean all) {
+  private static long awaitReceive(
+      Task t, Socket s, IoBuffer dst, SocketCall c, long before, boolean all) {
     long timeoutNs = s.readTimeoutNs();
     long deadline = Blocking.deadline(timeoutNs);
     long done = before;

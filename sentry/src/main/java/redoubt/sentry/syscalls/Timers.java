@@ -36,7 +36,10 @@ public final class Timers {
 
   private Timers() {}
 
-  /** A SIGALRM in some seconds: <a href="https://man7.org/linux/man-pages/man2/alarm.2.html">alarm(2)</a>. */
+  /**
+   * A SIGALRM in some seconds: <a
+   * href="https://man7.org/linux/man-pages/man2/alarm.2.html">alarm(2)</a>.
+   */
   public static long alarm(Task t, Args a) {
     long seconds = a.long0() & 0xffffffffL;
     ClockTimer timer = t.threadGroup().timers.interval(ITIMER_REAL);
@@ -47,7 +50,10 @@ public final class Timers {
     return left > 0 && (old == 0 || left % SECOND_NS >= SECOND_NS / 2) ? old + 1 : old;
   }
 
-  /** What is left: <a href="https://man7.org/linux/man-pages/man2/getitimer.2.html">getitimer(2)</a>. */
+  /**
+   * What is left: <a
+   * href="https://man7.org/linux/man-pages/man2/getitimer.2.html">getitimer(2)</a>.
+   */
   public static long getitimer(Task t, Args a) {
     int which = a.int0();
     if (which < ITIMER_REAL || which > ITIMER_PROF) {
@@ -57,7 +63,10 @@ public final class Timers {
     return copyOutItimerval(t, a.long1(), timer.interval(), timer.remaining());
   }
 
-  /** Arms an interval timer: <a href="https://man7.org/linux/man-pages/man2/setitimer.2.html">setitimer(2)</a>. */
+  /**
+   * Arms an interval timer: <a
+   * href="https://man7.org/linux/man-pages/man2/setitimer.2.html">setitimer(2)</a>.
+   */
   public static long setitimer(Task t, Args a) {
     long interval = 0;
     long first = 0;
@@ -106,7 +115,10 @@ public final class Timers {
     return t.copyOutScratch(uaddr, 32);
   }
 
-  /** Makes a timer: <a href="https://man7.org/linux/man-pages/man2/timer_create.2.html">timer_create(2)</a>. */
+  /**
+   * Makes a timer: <a
+   * href="https://man7.org/linux/man-pages/man2/timer_create.2.html">timer_create(2)</a>.
+   */
   public static long timerCreate(Task t, Args a) {
     int notify = SIGEV_SIGNAL;
     int signo = SIGALRM;
@@ -152,7 +164,9 @@ public final class Timers {
   }
 
   private static boolean isKnownNotify(int notify) {
-    return notify == SIGEV_SIGNAL || notify == SIGEV_NONE || notify == SIGEV_THREAD
+    return notify == SIGEV_SIGNAL
+        || notify == SIGEV_NONE
+        || notify == SIGEV_THREAD
         || notify == SIGEV_THREAD_ID;
   }
 
@@ -169,12 +183,16 @@ public final class Timers {
     }
     return switch (clock) {
       case CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE -> -EOPNOTSUPP;
-      case CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM -> t.hasCapability(Caps.CAP_WAKE_ALARM) ? 0 : -EPERM;
+      case CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM ->
+          t.hasCapability(Caps.CAP_WAKE_ALARM) ? 0 : -EPERM;
       default -> 0;
     };
   }
 
-  /** Arms a timer: <a href="https://man7.org/linux/man-pages/man2/timer_settime.2.html">timer_settime(2)</a>. */
+  /**
+   * Arms a timer: <a
+   * href="https://man7.org/linux/man-pages/man2/timer_settime.2.html">timer_settime(2)</a>.
+   */
   public static long timerSettime(Task t, Args a) {
     if (a.long2() == 0) {
       return -EINVAL;
@@ -199,7 +217,10 @@ public final class Timers {
     return a.long3() == 0 ? 0 : Clock.copyOutItimerspec(t, a.long3(), oldInterval, oldFirst);
   }
 
-  /** What is left: <a href="https://man7.org/linux/man-pages/man2/timer_settime.2.html">timer_gettime(2)</a>. */
+  /**
+   * What is left: <a
+   * href="https://man7.org/linux/man-pages/man2/timer_settime.2.html">timer_gettime(2)</a>.
+   */
   public static long timerGettime(Task t, Args a) {
     ProcessTimers.PosixTimer timer = t.threadGroup().timers.posix(a.int0());
     return timer == null
@@ -207,13 +228,19 @@ public final class Timers {
         : Clock.copyOutItimerspec(t, a.long1(), timer.interval(), timer.remaining());
   }
 
-  /** Missed expiries: <a href="https://man7.org/linux/man-pages/man2/timer_getoverrun.2.html">timer_getoverrun(2)</a>. */
+  /**
+   * Missed expiries: <a
+   * href="https://man7.org/linux/man-pages/man2/timer_getoverrun.2.html">timer_getoverrun(2)</a>.
+   */
   public static long timerGetoverrun(Task t, Args a) {
     ProcessTimers.PosixTimer timer = t.threadGroup().timers.posix(a.int0());
     return timer == null ? -EINVAL : timer.lastOverrun();
   }
 
-  /** Ends a timer: <a href="https://man7.org/linux/man-pages/man2/timer_delete.2.html">timer_delete(2)</a>. */
+  /**
+   * Ends a timer: <a
+   * href="https://man7.org/linux/man-pages/man2/timer_delete.2.html">timer_delete(2)</a>.
+   */
   public static long timerDelete(Task t, Args a) {
     return t.threadGroup().timers.delete(a.int0());
   }

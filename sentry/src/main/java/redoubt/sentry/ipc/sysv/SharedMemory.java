@@ -11,7 +11,10 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 
-/** The calls of <a href="https://man7.org/linux/man-pages/man2/shmget.2.html">shmget(2)</a> and its family. */
+/**
+ * The calls of <a href="https://man7.org/linux/man-pages/man2/shmget.2.html">shmget(2)</a> and its
+ * family.
+ */
 public final class SharedMemory {
   private static final long SHMLBA = 4096;
 
@@ -59,7 +62,9 @@ public final class SharedMemory {
 
   /** shmdt(2). */
   public static long shmdt(Task t, Args a) {
-    return (a.long0() & (SHMLBA - 1)) != 0 ? -EINVAL : t.mm().detach(a.long0(), SharedSegment.class);
+    return (a.long0() & (SHMLBA - 1)) != 0
+        ? -EINVAL
+        : t.mm().detach(a.long0(), SharedSegment.class);
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/shmctl.2.html">shmctl(2)</a>. */
@@ -133,7 +138,9 @@ public final class SharedMemory {
     m.set(Memory.INT, Ipc.IPC64_PERM_GID, s.gid);
     m.set(Memory.INT, Ipc.IPC64_PERM_CUID, s.creatorUid);
     m.set(Memory.INT, Ipc.IPC64_PERM_CGID, s.creatorGid);
-    m.set(Memory.INT, Ipc.IPC64_PERM_MODE,
+    m.set(
+        Memory.INT,
+        Ipc.IPC64_PERM_MODE,
         s.mode | (s.removed ? Ipc.SHM_DEST : 0) | (s.locked ? Ipc.SHM_LOCKED : 0));
     m.set(Memory.LONG, Ipc.SHMID64_DS_SHM_SEGSZ, s.size);
     m.set(Memory.LONG, Ipc.SHMID64_DS_SHM_ATIME, s.attachedAt);

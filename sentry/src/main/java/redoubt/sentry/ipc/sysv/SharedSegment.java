@@ -8,7 +8,10 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.Mappable;
 import redoubt.sentry.platform.MapBatch;
 
-/** One segment: a range of the memory file with an owner. Linux's shmid_kernel. Guarded by its table's monitor. */
+/**
+ * One segment: a range of the memory file with an owner. Linux's shmid_kernel. Guarded by its
+ * table's monitor.
+ */
 public final class SharedSegment implements Mappable {
   final SharedSegments table;
   final int id;
@@ -36,7 +39,8 @@ public final class SharedSegment implements Mappable {
   long detachedAt;
   long changedAt = now();
 
-  SharedSegment(SharedSegments table, int id, int key, long size, long pages, long base, int mode, Task t) {
+  SharedSegment(
+      SharedSegments table, int id, int key, long size, long pages, long base, int mode, Task t) {
     this.table = table;
     this.id = id;
     this.key = key;
@@ -76,13 +80,15 @@ public final class SharedSegment implements Mappable {
   @Override
   public long map(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
     if (offset < pages) {
-      batch.mapFile(uaddr, Math.min(length, pages - offset), prot, shared, table.imported(), base + offset);
+      batch.mapFile(
+          uaddr, Math.min(length, pages - offset), prot, shared, table.imported(), base + offset);
     }
     return 0;
   }
 
   @Override
-  public long fault(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
+  public long fault(
+      MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
     return offset >= pages ? -EFAULT : map(batch, uaddr, offset, length, prot, shared);
   }
 

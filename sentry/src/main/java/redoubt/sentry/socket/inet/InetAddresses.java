@@ -34,7 +34,10 @@ final class InetAddresses {
     return high == 0 && (low == 1 || low >>> 24 == 0xffff7fL);
   }
 
-  /** {@return 0 if {@code a} can be an address of family {@code family}, else -errno} as bind(2) checks it */
+  /**
+   * {@return 0 if {@code a} can be an address of family {@code family}, else -errno} as bind(2)
+   * checks it
+   */
   static long check(SocketAddress a, int family) {
     if (family == AF_INET) {
       if (a.length < 16) {
@@ -80,12 +83,17 @@ final class InetAddresses {
     }
   }
 
-  /** {@return the address as /proc/net/tcp or tcp6 shows it}: words in memory order, in hexadecimal */
+  /**
+   * {@return the address as /proc/net/tcp or tcp6 shows it}: words in memory order, in hexadecimal
+   */
   static String procForm(boolean v6, long high, long low) {
     if (!v6) {
       return word((int) low);
     }
-    return word((int) (high >>> 32)) + word((int) high) + word((int) (low >>> 32)) + word((int) low);
+    return word((int) (high >>> 32))
+        + word((int) high)
+        + word((int) (low >>> 32))
+        + word((int) low);
   }
 
   private static String word(int bigEndian) {

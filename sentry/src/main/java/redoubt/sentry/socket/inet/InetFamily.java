@@ -66,7 +66,8 @@ public final class InetFamily {
     describe(udpPorts.all(), v6, false, out);
   }
 
-  private static void describe(List<InetSocket> sockets, boolean v6, boolean tcp, StringBuilder out) {
+  private static void describe(
+      List<InetSocket> sockets, boolean v6, boolean tcp, StringBuilder out) {
     int n = 0;
     for (InetSocket s : sockets) {
       if ((s.family() == AF_INET6) == v6) {

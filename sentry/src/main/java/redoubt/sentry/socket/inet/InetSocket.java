@@ -3,10 +3,10 @@ package redoubt.sentry.socket.inet;
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.EADDRNOTAVAIL;
 import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.ENETUNREACH;
 import static redoubt.abi.Errno.ENOPROTOOPT;
 import static redoubt.abi.Errno.ENOTCONN;
 import static redoubt.abi.Errno.EPERM;
-import static redoubt.abi.Errno.ENETUNREACH;
 import static redoubt.abi.Socket.AF_INET;
 import static redoubt.abi.Socket.AF_INET6;
 import static redoubt.abi.Socket.AF_UNSPEC;
@@ -49,7 +49,8 @@ abstract class InetSocket extends Socket {
 
   private final int[] ipv6Options = filled(80);
 
-  InetSocket(Task t, InetFamily inet, PortTable ports, int family, int type, int protocol, int flags) {
+  InetSocket(
+      Task t, InetFamily inet, PortTable ports, int family, int type, int protocol, int flags) {
     super(t, family, type, protocol, flags);
     this.inet = inet;
     this.ports = ports;
@@ -103,7 +104,11 @@ abstract class InetSocket extends Socket {
     SocketAddress a = c.name;
     long r = InetAddresses.check(a, family());
     // net/ipv4/af_inet.c: AF_UNSPEC is let through for 0.0.0.0, for old programs.
-    if (r < 0 && !(family() == AF_INET && a.length >= 16 && a.family() == AF_UNSPEC && a.bytes.get(Memory.INT, 4) == 0)) {
+    if (r < 0
+        && !(family() == AF_INET
+            && a.length >= 16
+            && a.family() == AF_UNSPEC
+            && a.bytes.get(Memory.INT, 4) == 0)) {
       return r;
     }
     int port = InetAddresses.port(a);
@@ -185,10 +190,14 @@ abstract class InetSocket extends Socket {
 
   /** {@return the low half of the address meant by {@code low}}: "any" means this machine */
   static long destinationLow(long high, long low) {
-    return InetAddresses.isAny(high, low) ? (InetAddresses.isV4(high, low) ? InetAddresses.LOOPBACK4 : 1) : low;
+    return InetAddresses.isAny(high, low)
+        ? (InetAddresses.isV4(high, low) ? InetAddresses.LOOPBACK4 : 1)
+        : low;
   }
 
-  /** {@return the low half of the source address for {@code toLow} when the socket is bound to none} */
+  /**
+   * {@return the low half of the source address for {@code toLow} when the socket is bound to none}
+   */
   final long sourceLow(long toHigh, long toLow) {
     if (!InetAddresses.isAny(localHigh, localLow)) {
       return localLow;
@@ -211,11 +220,27 @@ abstract class InetSocket extends Socket {
 
   private long setIp(Task t, int name, MemorySegment s, int length) {
     switch (name) {
-      case Ip.IP_TOS, Ip.IP_TTL, Ip.IP_RECVTTL, Ip.IP_RECVTOS, Ip.IP_RECVERR, Ip.IP_PKTINFO, Ip.IP_MTU_DISCOVER,
-          Ip.IP_FREEBIND, Ip.IP_BIND_ADDRESS_NO_PORT, Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP,
-          Ip.IP_MULTICAST_ALL, Ip.IP_RECVOPTS, Ip.IP_RETOPTS, Ip.IP_RECVORIGDSTADDR, Ip.IP_MINTTL,
-          Ip.IP_CHECKSUM, Ip.IP_NODEFRAG, Ip.IP_UNICAST_IF -> {
-        int v = length >= 4 ? s.get(Memory.INT, 0) : length >= 1 ? s.get(Memory.BYTE, 0) & 0xff : UNSET;
+      case Ip.IP_TOS,
+          Ip.IP_TTL,
+          Ip.IP_RECVTTL,
+          Ip.IP_RECVTOS,
+          Ip.IP_RECVERR,
+          Ip.IP_PKTINFO,
+          Ip.IP_MTU_DISCOVER,
+          Ip.IP_FREEBIND,
+          Ip.IP_BIND_ADDRESS_NO_PORT,
+          Ip.IP_MULTICAST_TTL,
+          Ip.IP_MULTICAST_LOOP,
+          Ip.IP_MULTICAST_ALL,
+          Ip.IP_RECVOPTS,
+          Ip.IP_RETOPTS,
+          Ip.IP_RECVORIGDSTADDR,
+          Ip.IP_MINTTL,
+          Ip.IP_CHECKSUM,
+          Ip.IP_NODEFRAG,
+          Ip.IP_UNICAST_IF -> {
+        int v =
+            length >= 4 ? s.get(Memory.INT, 0) : length >= 1 ? s.get(Memory.BYTE, 0) & 0xff : UNSET;
         if (v == UNSET || (name == Ip.IP_TTL && v != -1 && (v < 1 || v > 255))) {
           return -EINVAL;
         }
@@ -259,11 +284,26 @@ abstract class InetSocket extends Socket {
         }
         keep(ipv6Options, name, v);
       }
-      case Ipv6.IPV6_MULTICAST_LOOP, Ipv6.IPV6_MTU_DISCOVER, Ipv6.IPV6_RECVERR, Ipv6.IPV6_RECVPKTINFO,
-          Ipv6.IPV6_RECVHOPLIMIT, Ipv6.IPV6_RECVTCLASS, Ipv6.IPV6_TCLASS, Ipv6.IPV6_DONTFRAG,
-          Ipv6.IPV6_AUTOFLOWLABEL, Ipv6.IPV6_ADDR_PREFERENCES, Ipv6.IPV6_FREEBIND, Ipv6.IPV6_MULTICAST_ALL,
-          Ipv6.IPV6_RECVRTHDR, Ipv6.IPV6_RECVHOPOPTS, Ipv6.IPV6_RECVDSTOPTS, Ipv6.IPV6_UNICAST_IF,
-          Ipv6.IPV6_MULTICAST_IF, Ipv6.IPV6_FLOWINFO_SEND, Ipv6.IPV6_MINHOPCOUNT -> keep(ipv6Options, name, v);
+      case Ipv6.IPV6_MULTICAST_LOOP,
+          Ipv6.IPV6_MTU_DISCOVER,
+          Ipv6.IPV6_RECVERR,
+          Ipv6.IPV6_RECVPKTINFO,
+          Ipv6.IPV6_RECVHOPLIMIT,
+          Ipv6.IPV6_RECVTCLASS,
+          Ipv6.IPV6_TCLASS,
+          Ipv6.IPV6_DONTFRAG,
+          Ipv6.IPV6_AUTOFLOWLABEL,
+          Ipv6.IPV6_ADDR_PREFERENCES,
+          Ipv6.IPV6_FREEBIND,
+          Ipv6.IPV6_MULTICAST_ALL,
+          Ipv6.IPV6_RECVRTHDR,
+          Ipv6.IPV6_RECVHOPOPTS,
+          Ipv6.IPV6_RECVDSTOPTS,
+          Ipv6.IPV6_UNICAST_IF,
+          Ipv6.IPV6_MULTICAST_IF,
+          Ipv6.IPV6_FLOWINFO_SEND,
+          Ipv6.IPV6_MINHOPCOUNT ->
+          keep(ipv6Options, name, v);
       case Ipv6.IPV6_ADD_MEMBERSHIP, Ipv6.IPV6_DROP_MEMBERSHIP -> {
         return -redoubt.abi.Errno.ENODEV;
       }
@@ -299,7 +339,10 @@ abstract class InetSocket extends Socket {
         }
       }
     } else if (level == SOL_IPV6 && isV6()) {
-      value = name == Ipv6.IPV6_V6ONLY ? (v6Only ? 1 : 0) : name == Ipv6.IPV6_MTU ? 65536 : kept(ipv6Options, name);
+      value =
+          name == Ipv6.IPV6_V6ONLY
+              ? (v6Only ? 1 : 0)
+              : name == Ipv6.IPV6_MTU ? 65536 : kept(ipv6Options, name);
       if (value == UNSET || (value == -1 && name == Ipv6.IPV6_UNICAST_HOPS)) {
         value = ipv6Default(name);
       }
@@ -325,9 +368,21 @@ abstract class InetSocket extends Socket {
       case Ip.IP_TTL -> TTL_DEFAULT;
       case Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP, Ip.IP_MULTICAST_ALL -> 1;
       case Ip.IP_MTU_DISCOVER -> Ip.IP_PMTUDISC_WANT;
-      case Ip.IP_TOS, Ip.IP_RECVTTL, Ip.IP_RECVTOS, Ip.IP_RECVERR, Ip.IP_PKTINFO, Ip.IP_FREEBIND,
-          Ip.IP_BIND_ADDRESS_NO_PORT, Ip.IP_TRANSPARENT, Ip.IP_RECVOPTS, Ip.IP_RETOPTS,
-          Ip.IP_RECVORIGDSTADDR, Ip.IP_MINTTL, Ip.IP_MULTICAST_IF, Ip.IP_NODEFRAG -> 0;
+      case Ip.IP_TOS,
+          Ip.IP_RECVTTL,
+          Ip.IP_RECVTOS,
+          Ip.IP_RECVERR,
+          Ip.IP_PKTINFO,
+          Ip.IP_FREEBIND,
+          Ip.IP_BIND_ADDRESS_NO_PORT,
+          Ip.IP_TRANSPARENT,
+          Ip.IP_RECVOPTS,
+          Ip.IP_RETOPTS,
+          Ip.IP_RECVORIGDSTADDR,
+          Ip.IP_MINTTL,
+          Ip.IP_MULTICAST_IF,
+          Ip.IP_NODEFRAG ->
+          0;
       default -> UNSET;
     };
   }
@@ -335,16 +390,29 @@ abstract class InetSocket extends Socket {
   private static int ipv6Default(int name) {
     return switch (name) {
       case Ipv6.IPV6_UNICAST_HOPS -> TTL_DEFAULT;
-      case Ipv6.IPV6_MULTICAST_HOPS, Ipv6.IPV6_MULTICAST_LOOP, Ipv6.IPV6_MTU_DISCOVER, Ipv6.IPV6_AUTOFLOWLABEL,
-          Ipv6.IPV6_MULTICAST_ALL -> 1;
-      case Ipv6.IPV6_RECVERR, Ipv6.IPV6_RECVPKTINFO, Ipv6.IPV6_RECVHOPLIMIT, Ipv6.IPV6_RECVTCLASS,
-          Ipv6.IPV6_TCLASS, Ipv6.IPV6_DONTFRAG, Ipv6.IPV6_FREEBIND, Ipv6.IPV6_MULTICAST_IF -> 0;
+      case Ipv6.IPV6_MULTICAST_HOPS,
+          Ipv6.IPV6_MULTICAST_LOOP,
+          Ipv6.IPV6_MTU_DISCOVER,
+          Ipv6.IPV6_AUTOFLOWLABEL,
+          Ipv6.IPV6_MULTICAST_ALL ->
+          1;
+      case Ipv6.IPV6_RECVERR,
+          Ipv6.IPV6_RECVPKTINFO,
+          Ipv6.IPV6_RECVHOPLIMIT,
+          Ipv6.IPV6_RECVTCLASS,
+          Ipv6.IPV6_TCLASS,
+          Ipv6.IPV6_DONTFRAG,
+          Ipv6.IPV6_FREEBIND,
+          Ipv6.IPV6_MULTICAST_IF ->
+          0;
       default -> UNSET;
     };
   }
 
   final boolean wantsPacketInfo() {
-    return isV6() ? kept(ipv6Options, Ipv6.IPV6_RECVPKTINFO) == 1 : kept(ipOptions, Ip.IP_PKTINFO) == 1;
+    return isV6()
+        ? kept(ipv6Options, Ipv6.IPV6_RECVPKTINFO) == 1
+        : kept(ipOptions, Ip.IP_PKTINFO) == 1;
   }
 
   // ---- /proc/net ----
@@ -362,7 +430,9 @@ abstract class InetSocket extends Socket {
     line.append(InetAddresses.procForm(isV6(), remoteHigh, remoteLow)).append(':');
     line.append(InetAddresses.hex(remotePort, 4)).append(' ');
     line.append(InetAddresses.hex(procState(), 2)).append(' ');
-    line.append(InetAddresses.hex((int) unsent(), 8)).append(':').append(InetAddresses.hex((int) unread(), 8));
+    line.append(InetAddresses.hex((int) unsent(), 8))
+        .append(':')
+        .append(InetAddresses.hex((int) unread(), 8));
     line.append(" 00:00000000 00000000 ");
     String uid = Integer.toUnsignedString(inode().uid());
     line.append(" ".repeat(Math.max(0, 5 - uid.length()))).append(uid).append("        0 ");

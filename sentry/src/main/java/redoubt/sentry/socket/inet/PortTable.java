@@ -103,8 +103,8 @@ final class PortTable {
   }
 
   /**
-   * Checks again whether {@code s} may have its port, now that it wants to listen: others that share it by
-   * SO_REUSEADDR must not listen.
+   * Checks again whether {@code s} may have its port, now that it wants to listen: others that
+   * share it by SO_REUSEADDR must not listen.
    */
   synchronized boolean mayListen(InetSocket s, int port) {
     List<InetSocket> all = ports.get(port);
@@ -112,7 +112,9 @@ final class PortTable {
       return true;
     }
     for (InetSocket o : all) {
-      if (o != s && o.holdsPortAlone() && overlaps(s, s.localHigh, s.localLow, o)
+      if (o != s
+          && o.holdsPortAlone()
+          && overlaps(s, s.localHigh, s.localLow, o)
           && !(s.reusesPort() && o.reusesPort())) {
         return false;
       }
@@ -121,8 +123,8 @@ final class PortTable {
   }
 
   /**
-   * {@return who gets what is sent to an address and port}: the best match among listening or, for UDP, all
-   * sockets
+   * {@return who gets what is sent to an address and port}: the best match among listening or, for
+   * UDP, all sockets
    *
    * @param seed spreads over sockets that share a port by SO_REUSEPORT
    */

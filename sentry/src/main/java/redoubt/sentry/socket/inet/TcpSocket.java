@@ -52,8 +52,8 @@ import redoubt.sentry.socket.SocketCall;
 
 /**
  * TCP between two sockets of the same sandbox: <a
- * href="https://man7.org/linux/man-pages/man7/tcp.7.html">tcp(7)</a>, without segments. A sender appends to its
- * peer's receive queue under the peer's monitor; FIN is a flag there, RST an error.
+ * href="https://man7.org/linux/man-pages/man7/tcp.7.html">tcp(7)</a>, without segments. A sender
+ * appends to its peer's receive queue under the peer's monitor; FIN is a flag there, RST an error.
  *
  * <p>What differs from Linux: no TIME_WAIT, urgent data are ordinary data.
  */
@@ -64,7 +64,8 @@ final class TcpSocket extends InetSocket {
   private static final int LISTENING = 3;
 
   private static final int BUFFER = 131072;
-  private static final int EVERYTHING = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP | POLLHUP | POLLERR;
+  private static final int EVERYTHING =
+      POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP | POLLHUP | POLLERR;
   private static final int MSS = 65483; // of the loopback's MTU of 65536
   private static final int UNSET = Integer.MIN_VALUE;
 
@@ -175,7 +176,9 @@ final class TcpSocket extends InetSocket {
       state = SYN_SENT;
     }
     InetSocket found =
-        port == 0 ? null : inet.tcpPorts.find(high, low, port, localHigh, localLow, localPort, localPort * 31);
+        port == 0
+            ? null
+            : inet.tcpPorts.find(high, low, port, localHigh, localLow, localPort, localPort * 31);
     long r = found instanceof TcpSocket listener ? listener.enqueue(t, this) : -ECONNREFUSED;
     boolean waits = isNonblocking();
     if (r == -ECONNREFUSED) {
@@ -593,8 +596,15 @@ final class TcpSocket extends InetSocket {
     }
     int v = s.get(Memory.INT, 0);
     switch (name) {
-      case Tcp.TCP_NODELAY, Tcp.TCP_CORK, Tcp.TCP_QUICKACK, Tcp.TCP_SAVE_SYN, Tcp.TCP_THIN_LINEAR_TIMEOUTS,
-          Tcp.TCP_FASTOPEN_CONNECT, Tcp.TCP_INQ, Tcp.TCP_FASTOPEN_NO_COOKIE -> v = v == 0 ? 0 : 1;
+      case Tcp.TCP_NODELAY,
+          Tcp.TCP_CORK,
+          Tcp.TCP_QUICKACK,
+          Tcp.TCP_SAVE_SYN,
+          Tcp.TCP_THIN_LINEAR_TIMEOUTS,
+          Tcp.TCP_FASTOPEN_CONNECT,
+          Tcp.TCP_INQ,
+          Tcp.TCP_FASTOPEN_NO_COOKIE ->
+          v = v == 0 ? 0 : 1;
       case Tcp.TCP_KEEPIDLE, Tcp.TCP_KEEPINTVL -> {
         if (v < 1 || v > 32767) {
           return -EINVAL;
@@ -674,9 +684,19 @@ final class TcpSocket extends InetSocket {
 
   private int defaultOption(int name) {
     return switch (name) {
-      case Tcp.TCP_NODELAY, Tcp.TCP_CORK, Tcp.TCP_SAVE_SYN, Tcp.TCP_DEFER_ACCEPT, Tcp.TCP_WINDOW_CLAMP,
-          Tcp.TCP_USER_TIMEOUT, Tcp.TCP_FASTOPEN, Tcp.TCP_FASTOPEN_CONNECT, Tcp.TCP_INQ, Tcp.TCP_TIMESTAMP,
-          Tcp.TCP_THIN_LINEAR_TIMEOUTS, Tcp.TCP_THIN_DUPACK -> 0;
+      case Tcp.TCP_NODELAY,
+          Tcp.TCP_CORK,
+          Tcp.TCP_SAVE_SYN,
+          Tcp.TCP_DEFER_ACCEPT,
+          Tcp.TCP_WINDOW_CLAMP,
+          Tcp.TCP_USER_TIMEOUT,
+          Tcp.TCP_FASTOPEN,
+          Tcp.TCP_FASTOPEN_CONNECT,
+          Tcp.TCP_INQ,
+          Tcp.TCP_TIMESTAMP,
+          Tcp.TCP_THIN_LINEAR_TIMEOUTS,
+          Tcp.TCP_THIN_DUPACK ->
+          0;
       case Tcp.TCP_QUICKACK -> 1;
       case Tcp.TCP_MAXSEG -> state == CONNECTED ? MSS : 536;
       case Tcp.TCP_KEEPIDLE -> 7200;

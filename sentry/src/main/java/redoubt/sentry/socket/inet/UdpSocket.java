@@ -147,7 +147,8 @@ final class UdpSocket extends InetSocket {
     if (c.name.length > 0 && !(isV6() && c.name.family() == AF_UNSPEC)) {
       SocketAddress a = c.name;
       long r = InetAddresses.check(a, family());
-      if (r < 0 && !(a.length >= 16 && (isV6() ? a.family() == AF_INET : a.family() == AF_UNSPEC))) {
+      if (r < 0
+          && !(a.length >= 16 && (isV6() ? a.family() == AF_INET : a.family() == AF_UNSPEC))) {
         return a.length >= 16 ? -EAFNOSUPPORT : r;
       }
       port = InetAddresses.port(a);
@@ -156,7 +157,10 @@ final class UdpSocket extends InetSocket {
       }
       boolean four = !isV6() || a.family() == AF_INET;
       high = four ? 0 : InetAddresses.high(a);
-      low = four ? 0xffff_0000_0000L | (Integer.reverseBytes(a.bytes.get(Memory.INT, 4)) & 0xffffffffL) : InetAddresses.low(a);
+      low =
+          four
+              ? 0xffff_0000_0000L | (Integer.reverseBytes(a.bytes.get(Memory.INT, 4)) & 0xffffffffL)
+              : InetAddresses.low(a);
       low = destinationLow(high, low);
     } else {
       high = remoteHigh;
@@ -189,7 +193,8 @@ final class UdpSocket extends InetSocket {
     long fromLow = sourceLow(high, low);
     long fromHigh = high;
     int seed = localPort * 31 + port;
-    if (!(inet.udpPorts.find(high, low, port, fromHigh, fromLow, localPort, seed) instanceof UdpSocket to)) {
+    if (!(inet.udpPorts.find(high, low, port, fromHigh, fromLow, localPort, seed)
+        instanceof UdpSocket to)) {
       return unreachable(total, high, low, port);
     }
     boolean queued = false;

@@ -18,7 +18,10 @@ final class MessageBuilder {
     return length;
   }
 
-  /** Begins a message with a family header of {@code headerBytes} zeros; {@return where that header is} */
+  /**
+   * Begins a message with a family header of {@code headerBytes} zeros; {@return where that header
+   * is}
+   */
   int begin(int type, int flags, int seq, int port, int headerBytes) {
     start = length;
     bytes.set(Memory.SHORT, start + Netlink.NLMSGHDR_NLMSG_TYPE, (short) type);

@@ -223,7 +223,10 @@ final class NetlinkSocket extends Socket {
           routes6(m, seq);
         }
       }
-      case Netlink.RTM_GETNEIGH, Netlink.RTM_GETRULE, Netlink.RTM_GETQDISC, Netlink.RTM_GETNSID -> {}
+      case Netlink.RTM_GETNEIGH,
+          Netlink.RTM_GETRULE,
+          Netlink.RTM_GETQDISC,
+          Netlink.RTM_GETNSID -> {}
       default -> {
         error(s, at, -EOPNOTSUPP, seq);
         return;
@@ -310,7 +313,8 @@ final class NetlinkSocket extends Socket {
   }
 
   private int addressHeader(MessageBuilder m, int seq, int family, int prefix) {
-    int h = m.begin(Netlink.RTM_NEWADDR, Netlink.NLM_F_MULTI, seq, port(), Netlink.SIZEOF_IFADDRMSG);
+    int h =
+        m.begin(Netlink.RTM_NEWADDR, Netlink.NLM_F_MULTI, seq, port(), Netlink.SIZEOF_IFADDRMSG);
     m.bytes.set(Memory.BYTE, h, (byte) family);
     m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_PREFIXLEN, (byte) prefix);
     m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_FLAGS, (byte) Netlink.IFA_F_PERMANENT);
@@ -336,7 +340,8 @@ final class NetlinkSocket extends Socket {
     route(m, seq, AF_INET6, 128, 16, 0, Netlink.RTN_LOCAL);
   }
 
-  private void route(MessageBuilder m, int seq, int family, int prefix, int bytes, int destination, int kind) {
+  private void route(
+      MessageBuilder m, int seq, int family, int prefix, int bytes, int destination, int kind) {
     int h = m.begin(Netlink.RTM_NEWROUTE, Netlink.NLM_F_MULTI, seq, port(), Netlink.SIZEOF_RTMSG);
     m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_FAMILY, (byte) family);
     m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_DST_LEN, (byte) prefix);
@@ -453,10 +458,16 @@ final class NetlinkSocket extends Socket {
       return -ENOPROTOOPT;
     }
     return switch (name) {
-      case Netlink.NETLINK_ADD_MEMBERSHIP, Netlink.NETLINK_DROP_MEMBERSHIP, Netlink.NETLINK_PKTINFO,
-          Netlink.NETLINK_BROADCAST_ERROR, Netlink.NETLINK_NO_ENOBUFS, Netlink.NETLINK_CAP_ACK,
-          Netlink.NETLINK_EXT_ACK -> 0;
-      case Netlink.NETLINK_GET_STRICT_CHK -> -ENOPROTOOPT; // as Linux before 4.20: dumps are never filtered here
+      case Netlink.NETLINK_ADD_MEMBERSHIP,
+          Netlink.NETLINK_DROP_MEMBERSHIP,
+          Netlink.NETLINK_PKTINFO,
+          Netlink.NETLINK_BROADCAST_ERROR,
+          Netlink.NETLINK_NO_ENOBUFS,
+          Netlink.NETLINK_CAP_ACK,
+          Netlink.NETLINK_EXT_ACK ->
+          0;
+      case Netlink.NETLINK_GET_STRICT_CHK ->
+          -ENOPROTOOPT; // as Linux before 4.20: dumps are never filtered here
       default -> -ENOPROTOOPT;
     };
   }

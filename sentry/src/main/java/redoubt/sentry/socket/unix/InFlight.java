@@ -12,8 +12,9 @@ import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * Descriptions that are in no table but in a message on its way: how many each user has there, and which unix
- * sockets are reachable from nowhere any more because they only lie in each other's queues (net/unix/garbage.c).
+ * Descriptions that are in no table but in a message on its way: how many each user has there, and
+ * which unix sockets are reachable from nowhere any more because they only lie in each other's
+ * queues (net/unix/garbage.c).
  */
 final class InFlight {
   /** Sends beyond this look for garbage first. */
@@ -64,8 +65,8 @@ final class InFlight {
   }
 
   /**
-   * Finds sockets all of whose references are in flight in each other's queues, and empties those queues. Call
-   * without any lock.
+   * Finds sockets all of whose references are in flight in each other's queues, and empties those
+   * queues. Call without any lock.
    */
   void collect() {
     List<UnixSocket> candidates = new ArrayList<>();

@@ -72,7 +72,9 @@ public final class UnixFamily implements SocketFamily {
 
   // ---- abstract names ----
 
-  /** {@return whether {@code name} was free and is now {@code s}'s} Each type has names of its own. */
+  /**
+   * {@return whether {@code name} was free and is now {@code s}'s} Each type has names of its own.
+   */
   synchronized boolean bindAbstract(String name, UnixSocket s) {
     return abstractNames.putIfAbsent(key(name, s.type()), s) == null;
   }

@@ -61,8 +61,8 @@ import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A unix socket of any type. A socket's monitor guards what others put into it: its receive queue, its accept
- * queue and its state; a sender takes its peer's monitor, never two at once.
+ * A unix socket of any type. A socket's monitor guards what others put into it: its receive queue,
+ * its accept queue and its state; a sender takes its peer's monitor, never two at once.
  */
 public final class UnixSocket extends Socket {
   private static final FileDescription[] NO_FILES = {};
@@ -117,7 +117,9 @@ public final class UnixSocket extends Socket {
   public long bind(Task t, SocketCall c) {
     MemorySegment s = c.name.bytes;
     int length = c.name.length;
-    if (length < 2 || length > redoubt.abi.Socket.SIZEOF_SOCKADDR_UN || c.name.family() != AF_UNIX) {
+    if (length < 2
+        || length > redoubt.abi.Socket.SIZEOF_SOCKADDR_UN
+        || c.name.family() != AF_UNIX) {
       return -EINVAL;
     }
     synchronized (this) {
@@ -185,11 +187,16 @@ public final class UnixSocket extends Socket {
     return 0;
   }
 
-  /** {@return the socket that {@code c.name} names} Throws ErrnoException as connect(2) and sendto(2) do. */
+  /**
+   * {@return the socket that {@code c.name} names} Throws ErrnoException as connect(2) and
+   * sendto(2) do.
+   */
   private UnixSocket find(Task t, SocketCall c) {
     MemorySegment s = c.name.bytes;
     int length = c.name.length;
-    if (length <= 2 || length > redoubt.abi.Socket.SIZEOF_SOCKADDR_UN || c.name.family() != AF_UNIX) {
+    if (length <= 2
+        || length > redoubt.abi.Socket.SIZEOF_SOCKADDR_UN
+        || c.name.family() != AF_UNIX) {
       throw ErrnoException.of(EINVAL);
     }
     UnixSocket found;
@@ -197,9 +204,13 @@ public final class UnixSocket extends Socket {
       found = unix.findAbstract(Latin1.string(s, 2, length - 2), type());
     } else {
       String path = pathOf(s, length);
-      VfsPath p = new PathWalk(t, t.startAt(redoubt.abi.Fcntl.AT_FDCWD, path)).to(path, PathWalk.FOLLOW);
+      VfsPath p =
+          new PathWalk(t, t.startAt(redoubt.abi.Fcntl.AT_FDCWD, path)).to(path, PathWalk.FOLLOW);
       p.inode().checkPermission(t.creds(), Inode.MAY_WRITE);
-      found = p.inode().type() == Inode.S_IFSOCK && p.inode().boundSocket instanceof UnixSocket u ? u : null;
+      found =
+          p.inode().type() == Inode.S_IFSOCK && p.inode().boundSocket instanceof UnixSocket u
+              ? u
+              : null;
     }
     if (found == null) {
       throw ErrnoException.of(ECONNREFUSED);
@@ -505,7 +516,12 @@ public final class UnixSocket extends Socket {
     int uid = c.hasCredentials ? c.uid : t.creds().ruid;
     int gid = c.hasCredentials ? c.gid : t.creds().rgid;
     Packet last = q.last();
-    boolean joins = last != null && last.rights == null && last.pid == pid && last.uid == uid && last.gid == gid;
+    boolean joins =
+        last != null
+            && last.rights == null
+            && last.pid == pid
+            && last.uid == uid
+            && last.gid == gid;
     long r = q.appendStream(src, n, joins);
     // New packets are those after the old last one.
     Packet p = last == null ? q.first() : q.after(last);
@@ -629,7 +645,10 @@ public final class UnixSocket extends Socket {
       stampFrom(t, c, p);
       attachRights(t, c, p);
       p.from = address;
-      p.timestampNs = to.wantsTimestamp() || to.wantsTimestampNs() ? redoubt.sentry.kernel.Clocks.realtimeNs() : 0;
+      p.timestampNs =
+          to.wantsTimestamp() || to.wantsTimestampNs()
+              ? redoubt.sentry.kernel.Clocks.realtimeNs()
+              : 0;
       to.received.add(p);
     }
     to.queue.notify(POLLIN | POLLRDNORM);
