@@ -21,6 +21,7 @@ int main(int argc, char **argv) {
   long n = readlink("/proc/self/exe", self, sizeof self - 1);
   if (n < 0) return 2;
   self[n] = 0;
+  for (int fd = 3; fd < 64; fd++) close(fd);
   scratch_dir();
   int st;
   fflush(stdout);
@@ -105,9 +106,9 @@ int main(int argc, char **argv) {
     int q[2];
     pipe(q);
     if (fork() == 0) {
+      pid_t middle = getpid();
       if (fork() == 0) {
-        pid_t before = getppid();
-        while (getppid() == before) usleep(1000);
+        while (getppid() == middle) usleep(1000);
         write(q[1], "x", 1);
         _exit(0);
       }
@@ -170,8 +171,9 @@ int main(int argc, char **argv) {
   posix_spawn_file_actions_t fa;
   posix_spawn_file_actions_init(&fa);
   fflush(stdout);
-  R("posix_spawn", posix_spawn(&p, self, &fa, NULL, (char *[]){"x", "again", "spawned", "11", NULL}, env));
+  int spawned = posix_spawn(&p, self, &fa, NULL, (char *[]){"x", "again", "spawned", "11", NULL}, env);
   waitpid(p, &st, 0);
+  R("posix_spawn", spawned);
   NUM("spawned", WEXITSTATUS(st));
   R("posix_spawn missing", posix_spawn(&p, "none", &fa, NULL, (char *[]){"x", NULL}, env));
   R("setpgid of executed child", 0);

@@ -45,7 +45,7 @@ public final class WaitChildren {
     synchronized (g.kernel().tasks().mu) {
       boolean any = false;
       for (ThreadGroup c : g.children) {
-        if (!matches(g, c, w)) {
+        if (!matches(g, c, w) || !isEligible(c, w)) {
           continue;
         }
         any = true;
@@ -61,6 +61,14 @@ public final class WaitChildren {
       }
       return any ? -EAGAIN : -ECHILD;
     }
+  }
+
+  /** A "clone" child, one that does not end with SIGCHLD, is waited for with __WCLONE or __WALL only. */
+  private static boolean isEligible(ThreadGroup c, WaitOptions w) {
+    if ((w.options & Wait.__WALL) != 0) {
+      return true;
+    }
+    return (c.exitSignal != redoubt.abi.Signal.SIGCHLD) == ((w.options & Wait.__WCLONE) != 0);
   }
 
   private static boolean matches(ThreadGroup g, ThreadGroup c, WaitOptions w) {

@@ -861,7 +861,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       case Mman.MADV_NORMAL, Mman.MADV_RANDOM, Mman.MADV_SEQUENTIAL, Mman.MADV_WILLNEED, Mman.MADV_DONTNEED, Mman.MADV_FREE,
           Mman.MADV_REMOVE, Mman.MADV_DONTFORK, Mman.MADV_DOFORK, Mman.MADV_HUGEPAGE, Mman.MADV_NOHUGEPAGE, Mman.MADV_DONTDUMP,
           Mman.MADV_DODUMP, Mman.MADV_COLD, Mman.MADV_PAGEOUT, Mman.MADV_MERGEABLE, Mman.MADV_UNMERGEABLE,
-          Mman.MADV_POPULATE_READ, Mman.MADV_POPULATE_WRITE -> {}
+          Mman.MADV_POPULATE_READ, Mman.MADV_POPULATE_WRITE, Mman.MADV_WIPEONFORK, Mman.MADV_KEEPONFORK -> {}
       default -> {
         return -EINVAL;
       }
@@ -915,6 +915,17 @@ public final class MemoryManager implements Mappable.MappingObserver {
           return -EINVAL;
         }
         batch.advise(from, to - from, advice);
+      }
+      case Mman.MADV_WIPEONFORK -> {
+        if (f != null || v.shared) {
+          return -EINVAL;
+        }
+        batch.advise(from, to - from, advice); // the host forks, so the host wipes
+      }
+      case Mman.MADV_KEEPONFORK -> {
+        if (f == null) {
+          batch.advise(from, to - from, advice);
+        }
       }
       case Mman.MADV_REMOVE -> {
         return f != null && v.shared && v.isWritable() ? f.punch(v.offset + (from - v.start), to - from) : -EINVAL;

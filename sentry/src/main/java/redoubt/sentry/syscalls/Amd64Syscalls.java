@@ -49,7 +49,7 @@ public final class Amd64Syscalls {
       case 24 -> Scheduling.schedYield(t, a); // sched_yield
       case 25 -> MmapCalls.mremap(t, a); // mremap
       case 26 -> MmapCalls.msync(t, a); // msync
-      case 27 -> -ENOSYS; // mincore: none
+      case 27 -> MmapCalls.mincore(t, a); // mincore
       case 28 -> MmapCalls.madvise(t, a); // madvise
       case 29 -> SharedMemory.shmget(t, a); // shmget
       case 30 -> SharedMemory.shmat(t, a); // shmat

@@ -8,6 +8,7 @@ import static redoubt.abi.Errno.EPERM;
 import redoubt.abi.Caps;
 import redoubt.abi.Mman;
 import redoubt.abi.Resource;
+import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
@@ -105,5 +106,33 @@ final class MmapCalls {
 
   static long munlockall(Task t, Args a) {
     return t.mm().mlockAll(false, false);
+  }
+
+  /** <a href="https://man7.org/linux/man-pages/man2/mincore.2.html">mincore(2)</a>: every mapped page is resident. */
+  static long mincore(Task t, Args a) {
+    long addr = a.long0();
+    long length = a.long1();
+    if ((addr & (Memory.PAGE - 1)) != 0) {
+      return -EINVAL;
+    }
+    long pages = (length + Memory.PAGE - 1) / Memory.PAGE;
+    if (length < 0 || addr + length < addr) {
+      return -ENOMEM;
+    }
+    long r = t.mm().checkMapped(addr, pages * Memory.PAGE);
+    if (r < 0) {
+      return r;
+    }
+    var s = t.scratch();
+    for (long done = 0; done < pages; ) {
+      long n = Math.min(pages - done, Memory.PAGE);
+      s.asSlice(0, n).fill((byte) 1);
+      r = t.copyOutNow(a.long2() + done, s, 0, n);
+      if (r < 0) {
+        return r;
+      }
+      done += n;
+    }
+    return 0;
   }
 }
