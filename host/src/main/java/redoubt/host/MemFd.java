@@ -3,7 +3,10 @@ package redoubt.host;
 import java.lang.foreign.Arena;
 import redoubt.abi.Nr;
 
-/** Memory files: <a href="https://man7.org/linux/man-pages/man2/memfd_create.2.html">memfd_create(2)</a>. */
+/**
+ * Memory files: <a
+ * href="https://man7.org/linux/man-pages/man2/memfd_create.2.html">memfd_create(2)</a>.
+ */
 public final class MemFd {
   private static final long MFD_CLOEXEC = 1;
   private static final long MFD_ALLOW_SEALING = 2;

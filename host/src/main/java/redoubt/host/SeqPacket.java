@@ -140,10 +140,7 @@ public final class SeqPacket implements AutoCloseable {
       in.set(Memory.LONG, 40, CONTROL_BYTES);
       r =
           RawSyscall.syscall(
-              Nr.RECVMSG,
-              fd.number(),
-              in.address(),
-              MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+              Nr.RECVMSG, fd.number(), in.address(), MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
     } while (r == -Errno.EINTR);
     senderPid = 0;
     if (r <= 0) {

@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Searches of machine code that would be slow in Java before it is compiled: a program's text is looked
- * through once, when it is first mapped.
+ * Searches of machine code that would be slow in Java before it is compiled: a program's text is
+ * looked through once, when it is first mapped.
  */
 public final class TextScan {
   private static final MethodHandle FIND_SYSCALLS = RawSyscall.bind("redoubt_find_syscalls");
@@ -14,7 +14,10 @@ public final class TextScan {
 
   private TextScan() {}
 
-  /** {@return the offsets of the bytes {@code 0f 05} in the first {@code bytes} of {@code text}}, at most {@code max} */
+  /**
+   * {@return the offsets of the bytes {@code 0f 05} in the first {@code bytes} of {@code text}}, at
+   * most {@code max}
+   */
   public static int[] syscalls(MemorySegment text, long bytes, int max) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(4L * max, 4);
@@ -24,8 +27,8 @@ public final class TextScan {
   }
 
   /**
-   * {@return pairs of offset and target} of what would be a relative branch, if an instruction began
-   * there, to an offset whose bit is set in {@code danger}; at most {@code max} pairs.
+   * {@return pairs of offset and target} of what would be a relative branch, if an instruction
+   * began there, to an offset whose bit is set in {@code danger}; at most {@code max} pairs.
    */
   public static int[] branches(MemorySegment text, long bytes, byte[] danger, int max) {
     if (danger.length < (bytes + 7) / 8) {
@@ -35,9 +38,7 @@ public final class TextScan {
       MemorySegment bits = arena.allocate(danger.length, 8);
       MemorySegment.copy(danger, 0, bits, Memory.BYTE, 0, danger.length);
       MemorySegment out = arena.allocate(8L * max, 4);
-      long n =
-          call(
-              FIND_BRANCHES, check(text, bytes), bytes, bits.address(), out.address(), max);
+      long n = call(FIND_BRANCHES, check(text, bytes), bytes, bits.address(), out.address(), max);
       return ints(out, (int) n * 2);
     }
   }

@@ -18,8 +18,8 @@ public final class ThreadAffinity {
   }
 
   /**
-   * Lets thread {@code tid} run just where the caller may. Before a sleeping thread is woken to work for
-   * the caller: a wake-up on the same core costs a tenth of one on another.
+   * Lets thread {@code tid} run just where the caller may. Before a sleeping thread is woken to
+   * work for the caller: a wake-up on the same core costs a tenth of one on another.
    *
    * @param mask room for a mask, {@link #maskBytes} long
    */

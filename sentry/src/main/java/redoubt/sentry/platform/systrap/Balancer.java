@@ -3,8 +3,8 @@ package redoubt.sentry.platform.systrap;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Decides how each pair (a guest thread and its Java thread) waits for the other, by looking every few
- * milliseconds at what happened; the pairs carry it out at their next run.
+ * Decides how each pair (a guest thread and its Java thread) waits for the other, by looking every
+ * few milliseconds at what happened; the pairs carry it out at their next run.
  *
  * <pre>
  *   BOUND   both halves on one core, nobody spins: a hand-over is a switch on that core (about 1.3 us)
@@ -12,8 +12,8 @@ import java.util.concurrent.locks.LockSupport;
  *   LOOSE   the guest has computed for long: the host may put it where it likes
  * </pre>
  *
- * <p>Waking an idle core costs some 40 us here, so a pair is never left asleep on two cores. When two
- * guests that compute share a core and another core has none, one of them moves.
+ * <p>Waking an idle core costs some 40 us here, so a pair is never left asleep on two cores. When
+ * two guests that compute share a core and another core has none, one of them moves.
  *
  * <p>The thread sleeps for good when nothing runs; {@link #noticed} wakes it.
  */
@@ -124,7 +124,9 @@ final class Balancer implements Runnable {
     }
     for (int i = 0; i < limit; i++) {
       StubContext c = all[i];
-      if (c != null && c.mode() == StubContext.SPIN && (active > 1 || c.lastEvents() < SPIN_UNTIL)) {
+      if (c != null
+          && c.mode() == StubContext.SPIN
+          && (active > 1 || c.lastEvents() < SPIN_UNTIL)) {
         c.wish(StubContext.BOUND, c.core());
       }
     }

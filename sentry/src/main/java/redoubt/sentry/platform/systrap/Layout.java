@@ -4,8 +4,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
 /**
- * Addresses and shared structures of sentry, keeper and stubs: {@code native/keeper/layout.h}, whose
- * comments say who writes what.
+ * Addresses and shared structures of sentry, keeper and stubs: {@code native/keeper/layout.h},
+ * whose comments say who writes what.
  */
 final class Layout {
   static final long REGION = 0x7fff_0000_0000L;
@@ -142,7 +142,10 @@ final class Layout {
   /** cs 0x33, gs 0, fs 0, ss 0x2b. */
   static final long SEGMENTS = 0x002b_0000_0000_0033L;
 
-  /** Where a fresh context's frames lie: the FP state, then what it resumes from, then what starts it. */
+  /**
+   * Where a fresh context's frames lie: the FP state, then what it resumes from, then what starts
+   * it.
+   */
   static final int FIRST_FP = 0xdc00;
 
   static final int FIRST_FRAME = 0xd800;

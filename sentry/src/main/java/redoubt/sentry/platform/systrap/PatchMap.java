@@ -77,7 +77,9 @@ final class PatchMap {
     return rip >= low && rip < high;
   }
 
-  /** {@return where in its own text a guest at {@code rip} stands}: the same unless in a trampoline */
+  /**
+   * {@return where in its own text a guest at {@code rip} stands}: the same unless in a trampoline
+   */
   long original(long rip) {
     if (rip < low || rip >= high) {
       return rip;

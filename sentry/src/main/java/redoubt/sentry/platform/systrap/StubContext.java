@@ -5,10 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
-import redoubt.abi.Nr;
 import redoubt.host.Futex;
 import redoubt.host.Memory;
-import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.systrap.patch.Answers;
 
@@ -22,8 +20,8 @@ import redoubt.sentry.platform.systrap.patch.Answers;
  *   DEAD    the process is dead (the watcher writes this)
  * </pre>
  *
- * <p>The side that waits adds SLEEPING before it sleeps on the word; who takes the word away from it
- * sees that and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
+ * <p>The side that waits adds SLEEPING before it sleeps on the word; who takes the word away from
+ * it sees that and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
  */
 final class StubContext implements GuestContext {
   /** Balancer's periods that a guest may withstand an interrupt: some 10 s. */
@@ -146,8 +144,8 @@ final class StubContext implements GuestContext {
   }
 
   /**
-   * Lays out the two frames of a new thread: START is what it begins with (it sets the signal mask and
-   * the alternate stack), FIRST is what its first RUN resumes.
+   * Lays out the two frames of a new thread: START is what it begins with (it sets the signal mask
+   * and the alternate stack), FIRST is what its first RUN resumes.
    */
   void prepare() {
     MemorySegment m = memory;
@@ -187,10 +185,7 @@ final class StubContext implements GuestContext {
     m.asSlice(at, Layout.UC_BYTES).fill((byte) 0);
     m.set(Memory.LONG, at + Layout.UC_FLAGS, Layout.UC_FLAGS_VALUE);
     m.set(Memory.LONG, at + Layout.UC_STACK_SP, address() + Layout.CONTEXT_STACK);
-    m.set(
-        Memory.LONG,
-        at + Layout.UC_STACK_SIZE,
-        Layout.CONTEXT_STACK_END - Layout.CONTEXT_STACK);
+    m.set(Memory.LONG, at + Layout.UC_STACK_SIZE, Layout.CONTEXT_STACK_END - Layout.CONTEXT_STACK);
     m.set(Memory.LONG, at + Layout.UC_SEGMENTS, Layout.SEGMENTS);
     m.set(Memory.LONG, at + Layout.UC_RFLAGS, 0x202);
     m.set(Memory.LONG, at + Layout.UC_MASK, mask);
@@ -381,8 +376,8 @@ final class StubContext implements GuestContext {
   }
 
   /**
-   * {@return the host thread, or 0 when it is not known} The number stands in shared memory, so it is
-   * believed only when the host says that it is a thread of this very process.
+   * {@return the host thread, or 0 when it is not known} The number stands in shared memory, so it
+   * is believed only when the host says that it is a thread of this very process.
    */
   private int tid() {
     int t = tid;
@@ -441,8 +436,9 @@ final class StubContext implements GuestContext {
   }
 
   /**
-   * An interrupt has not been answered for a balancer's period. The signal goes out again now and then,
-   * and in the end the process is killed: only a guest that tampered with its signal mask withstands.
+   * An interrupt has not been answered for a balancer's period. The signal goes out again now and
+   * then, and in the end the process is killed: only a guest that tampered with its signal mask
+   * withstands.
    */
   void pressInterrupt(boolean still) {
     pressed = still ? pressed + 1 : 1;
@@ -728,7 +724,10 @@ final class StubContext implements GuestContext {
     return done == limit ? limit : -Errno.EFAULT;
   }
 
-  /** Notes that guest bytes from {@code uaddr} are at AHEAD_AT: in the last place, which the stub never uses. */
+  /**
+   * Notes that guest bytes from {@code uaddr} are at AHEAD_AT: in the last place, which the stub
+   * never uses.
+   */
   private void remember(long uaddr, int length) {
     int last = Layout.FETCHED_LIMIT - 1;
     while (fetched < last) {
@@ -940,8 +939,8 @@ final class StubContext implements GuestContext {
   }
 
   /**
-   * Clears what the next owner of the slot must not see. What a guest itself hid elsewhere in the slot is
-   * its own to give away.
+   * Clears what the next owner of the slot must not see. What a guest itself hid elsewhere in the
+   * slot is its own to give away.
    */
   void wipe() {
     synchronized (answersMu) {

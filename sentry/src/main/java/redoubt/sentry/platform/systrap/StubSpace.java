@@ -19,9 +19,9 @@ import redoubt.sentry.platform.systrap.patch.SitePatcher;
 /**
  * A stub process as an address space: batches for its map thread, and its contexts.
  *
- * <p>The map thread executes raw system calls from a page that only the sentry writes. Its reply page is
- * writable by guests: a forged reply hurts only that guest, and a withheld wake-up only makes it slow,
- * because we look again every {@link Systrap#LOOK_AGAIN_NS}.
+ * <p>The map thread executes raw system calls from a page that only the sentry writes. Its reply
+ * page is writable by guests: a forged reply hurts only that guest, and a withheld wake-up only
+ * makes it slow, because we look again every {@link Systrap#LOOK_AGAIN_NS}.
  */
 final class StubSpace implements AddressSpace {
   private static final int PROT_READ = 1;
@@ -142,7 +142,9 @@ final class StubSpace implements AddressSpace {
     return dead;
   }
 
-  /** Lays out the first batch, which the new process carries out by itself, first thread included. */
+  /**
+   * Lays out the first batch, which the new process carries out by itself, first thread included.
+   */
   void prepare(boolean forked) {
     synchronized (mu) {
       StubContext c = new StubContext(this, platform.allocateContext());
@@ -165,16 +167,7 @@ final class StubSpace implements AddressSpace {
           MAP_SHARED | MAP_FIXED,
           Layout.FD_CONTROL,
           requestOffset + Layout.REQUEST_BYTES);
-      op(
-          n++,
-          Layout.KIND_STUB,
-          Nr.MADVISE,
-          Layout.REQUEST_VA,
-          2 * 4096,
-          MADV_DONTFORK,
-          0,
-          0,
-          0);
+      op(n++, Layout.KIND_STUB, Nr.MADVISE, Layout.REQUEST_VA, 2 * 4096, MADV_DONTFORK, 0, 0, 0);
       op(n++, Layout.KIND_STUB, Nr.PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
       op(n++, Layout.KIND_EXPECT, Nr.GETPPID, 0, 0, 0, 0, 0, platform.keeperPid());
       if (forked) {
@@ -210,16 +203,7 @@ final class StubSpace implements AddressSpace {
           MAP_SHARED | MAP_FIXED,
           Layout.FD_CONTEXTS,
           c.slot() * Layout.CONTEXT_STRIDE);
-      op(
-          n++,
-          Layout.KIND_STUB,
-          Nr.MADVISE,
-          va,
-          Layout.CONTEXT_BYTES,
-          MADV_DONTFORK,
-          0,
-          0,
-          0);
+      op(n++, Layout.KIND_STUB, Nr.MADVISE, va, Layout.CONTEXT_BYTES, MADV_DONTFORK, 0, 0, 0);
     }
     op(
         n++,
@@ -234,11 +218,11 @@ final class StubSpace implements AddressSpace {
     return n;
   }
 
-  private void op(
-      int i, int kind, int nr, long a0, long a1, long a2, long a3, long a4, long a5) {
+  private void op(int i, int kind, int nr, long a0, long a1, long a2, long a3, long a4, long a5) {
     MemorySegment r = request;
     long at = Layout.OPS + i * Layout.OP_BYTES;
-    // The map thread may still be reading, if a guest forged its reply: it looks at the tag before and
+    // The map thread may still be reading, if a guest forged its reply: it looks at the tag before
+    // and
     // after, so it never carries out a mixture.
     Layout.INT.setOpaque(r, at + Layout.OP_TAG, 0);
     VarHandle.storeStoreFence();
@@ -353,22 +337,40 @@ final class StubSpace implements AddressSpace {
   }
 
   /**
-   * A guest is about to map or unmap [start, start+length): text there is no longer ours, and trampolines
-   * there must go, with their text put back as it was.
+   * A guest is about to map or unmap [start, start+length): text there is no longer ours, and
+   * trampolines there must go, with their text put back as it was.
    */
   private int displace(int n, long start, long length, boolean whole) {
     long end = start + length;
     for (PatchMap.Range r : patches.ranges()) {
       if (r.overlapsTrampolines(start, end) || whole && r.overlapsText(start, end)) {
         n = restoreText(n, r);
-        op(n++, Layout.KIND_GUEST, Nr.MUNMAP, r.trampolines(), r.text().trampolineBytes(), 0, 0, 0, 0);
+        op(
+            n++,
+            Layout.KIND_GUEST,
+            Nr.MUNMAP,
+            r.trampolines(),
+            r.text().trampolineBytes(),
+            0,
+            0,
+            0,
+            0);
         patches = patches.without(r);
       } else if (r.overlapsText(start, end)) {
         patches = patches.without(r);
         long from = start <= r.start() ? Math.min(end, r.end()) : r.start();
         long to = start <= r.start() ? r.end() : Math.min(start, r.end());
         if (from >= to) {
-          op(n++, Layout.KIND_GUEST, Nr.MUNMAP, r.trampolines(), r.text().trampolineBytes(), 0, 0, 0, 0);
+          op(
+              n++,
+              Layout.KIND_GUEST,
+              Nr.MUNMAP,
+              r.trampolines(),
+              r.text().trampolineBytes(),
+              0,
+              0,
+              0,
+              0);
         } else {
           // Of a hole in the middle only the first part stays known.
           patches =
@@ -404,7 +406,10 @@ final class StubSpace implements AddressSpace {
     mapCore = core;
   }
 
-  /** {@return whether a fork's first thread was born on core {@code index}, where its parent's map thread is} */
+  /**
+   * {@return whether a fork's first thread was born on core {@code index}, where its parent's map
+   * thread is}
+   */
   boolean inheritsCore(int index) {
     boolean yes = forkedOn == index;
     forkedOn = -1;
@@ -415,7 +420,9 @@ final class StubSpace implements AddressSpace {
     return patches;
   }
 
-  /** Puts all text back: a guest uses GS for itself. Trampolines stay, for threads that are in them. */
+  /**
+   * Puts all text back: a guest uses GS for itself. Trampolines stay, for threads that are in them.
+   */
   void stopPatching() {
     synchronized (mu) {
       patching = false;
@@ -492,8 +499,8 @@ final class StubSpace implements AddressSpace {
   }
 
   /**
-   * Has the map thread carry out operations 0 to {@code n}-1. Preconditions: holds mu, and had awaited the
-   * last reply before it wrote them (the first batch may still have been under way).
+   * Has the map thread carry out operations 0 to {@code n}-1. Preconditions: holds mu, and had
+   * awaited the last reply before it wrote them (the first batch may still have been under way).
    */
   private long perform(int n) {
     if (dead || killing) {
@@ -533,8 +540,7 @@ final class StubSpace implements AddressSpace {
       Layout.INT.setVolatile(request, Layout.SENTRY_SLEEPING, 1);
       done = (int) Layout.INT.getVolatile(reply, Layout.DONE);
       if (done != sequence && !dead && !killing) {
-        long r =
-            Futex.waitShared(reply.address() + Layout.DONE, done, lookAgain.address());
+        long r = Futex.waitShared(reply.address() + Layout.DONE, done, lookAgain.address());
         if (r == -Errno.ETIMEDOUT) {
           Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
         }
@@ -580,7 +586,8 @@ final class StubSpace implements AddressSpace {
         child.release();
       }
       throw new PlatformException(
-          "the host cannot fork the stub: " + Errno.name((int) -r), r == 0 ? Errno.EAGAIN : (int) -r);
+          "the host cannot fork the stub: " + Errno.name((int) -r),
+          r == 0 ? Errno.EAGAIN : (int) -r);
     }
     platform.noteFork();
     return child;
@@ -629,8 +636,8 @@ final class StubSpace implements AddressSpace {
   }
 
   /**
-   * Puts a fresh stub on the caller's core: whoever builds a program in it waits for its threads, and a
-   * wake-up on the same core is by far the cheapest.
+   * Puts a fresh stub on the caller's core: whoever builds a program in it waits for its threads,
+   * and a wake-up on the same core is by far the cheapest.
    */
   void bindToCaller() {
     int stub = pid;
@@ -732,5 +739,4 @@ final class StubSpace implements AddressSpace {
       platform.kill(p);
     }
   }
-
 }

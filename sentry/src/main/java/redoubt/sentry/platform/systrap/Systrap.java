@@ -23,9 +23,9 @@ import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.PlatformException;
 
 /**
- * The platform whose stubs are host processes forked by the keeper. This class owns the shared memory
- * files, the pools of slots and fresh stubs, and the conversation with the keeper; one watcher thread
- * hears of deaths.
+ * The platform whose stubs are host processes forked by the keeper. This class owns the shared
+ * memory files, the pools of slots and fresh stubs, and the conversation with the keeper; one
+ * watcher thread hears of deaths.
  */
 public final class Systrap implements Platform {
   /** Most address spaces and most guest threads of a sandbox. */
@@ -195,7 +195,10 @@ public final class Systrap implements Platform {
     return SPIN * pausesPerMicro;
   }
 
-  /** {@return processes that the host killed for a system call of the map thread's without its token} */
+  /**
+   * {@return processes that the host killed for a system call of the map thread's without its
+   * token}
+   */
   public long violations() {
     return violations.get();
   }
@@ -332,8 +335,8 @@ public final class Systrap implements Platform {
   }
 
   /**
-   * Takes back the slots of a space whose process the keeper has reaped and whose owner has released
-   * it: only now can nobody else have them mapped.
+   * Takes back the slots of a space whose process the keeper has reaped and whose owner has
+   * released it: only now can nobody else have them mapped.
    */
   void recycle(StubSpace space, List<StubContext> contexts) {
     for (StubContext c : contexts) {
@@ -366,8 +369,8 @@ public final class Systrap implements Platform {
   }
 
   /**
-   * Looks after what should have happened: released processes end, failed forks are noted. Called by the
-   * balancer.
+   * Looks after what should have happened: released processes end, failed forks are noted. Called
+   * by the balancer.
    *
    * @return whether there is more to look after
    */
@@ -518,7 +521,9 @@ public final class Systrap implements Platform {
     tellKeeper(Layout.MSG_CLOSE, imported);
   }
 
-  /** Has the host kill the process {@code pid}; only the keeper knows that it is still that stub. */
+  /**
+   * Has the host kill the process {@code pid}; only the keeper knows that it is still that stub.
+   */
   void kill(int pid) {
     tellKeeper(Layout.MSG_KILL, pid);
   }
@@ -632,7 +637,9 @@ public final class Systrap implements Platform {
     }
   }
 
-  /** Sends a signal to a guest thread; 0 only asks whether {@code tid} is a thread of {@code pid}. */
+  /**
+   * Sends a signal to a guest thread; 0 only asks whether {@code tid} is a thread of {@code pid}.
+   */
   static long signalThread(int pid, int tid, int signal) {
     return RawSyscall.syscall(Nr.TGKILL, pid, tid, signal);
   }

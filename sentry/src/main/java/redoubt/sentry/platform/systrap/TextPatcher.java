@@ -13,8 +13,8 @@ import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.systrap.patch.SitePatcher;
 
 /**
- * Patched copies of files' text, made once per file and range and shared by all processes that map it. A
- * file is known by device, inode, size and times: one that was written to is another file.
+ * Patched copies of files' text, made once per file and range and shared by all processes that map
+ * it. A file is known by device, inode, size and times: one that was written to is another file.
  */
 final class TextPatcher {
   private static final long FILE_BYTES = 256L << 20;
@@ -27,9 +27,11 @@ final class TextPatcher {
    *
    * @param at offset of the text's copy; trampolines follow it
    */
-  record Text(long at, long bytes, long trampolinesAt, long trampolineBytes, SitePatcher.Patches patches) {}
+  record Text(
+      long at, long bytes, long trampolinesAt, long trampolineBytes, SitePatcher.Patches patches) {}
 
-  private record Key(long device, long inode, long size, long mtime, long ctime, long offset, long length) {}
+  private record Key(
+      long device, long inode, long size, long mtime, long ctime, long offset, long length) {}
 
   private final Fd file = MemFd.create("redoubt-text", FILE_BYTES);
   private final MemorySegment memory = Memory.mapShared(file, 0, FILE_BYTES);
@@ -78,8 +80,8 @@ final class TextPatcher {
   }
 
   /**
-   * {@return the patched text of {@code length} bytes at {@code offset} of file {@code number}}, or null
-   * when there is nothing to patch in it or it should not be
+   * {@return the patched text of {@code length} bytes at {@code offset} of file {@code number}}, or
+   * null when there is nothing to patch in it or it should not be
    */
   synchronized @Nullable Text lookup(int number, long offset, long length) {
     Fd fd = imported.get(number);
@@ -146,8 +148,7 @@ final class TextPatcher {
     long at = used;
     used += bytes + trampolineBytes;
     MemorySegment.copy(text, 0, memory, Memory.BYTE, at, length);
-    MemorySegment.copy(
-        patches.code(), 0, memory, Memory.BYTE, at + bytes, patches.code().length);
+    MemorySegment.copy(patches.code(), 0, memory, Memory.BYTE, at + bytes, patches.code().length);
     sitesFound += patches.found();
     sitesPatched += patches.count();
     return new Text(at, bytes, at + bytes, trampolineBytes, patches);

@@ -127,13 +127,14 @@ final class MiniKernel {
           }
           case GuestContext.FAULT -> {
             if (c.reg(GuestContext.RCX) > 15 || faults.size() > 20) {
-              if (!quiet) System.err.printf(
-                  "fault %d code %d at %x rip %x rsp %x%n",
-                  c.faultSignal(),
-                  c.faultCode(),
-                  c.faultAddress(),
-                  c.reg(GuestContext.RIP),
-                  c.reg(GuestContext.RSP));
+              if (!quiet)
+                System.err.printf(
+                    "fault %d code %d at %x rip %x rsp %x%n",
+                    c.faultSignal(),
+                    c.faultCode(),
+                    c.faultAddress(),
+                    c.reg(GuestContext.RIP),
+                    c.reg(GuestContext.RSP));
               exitGroup(c.faultSignal());
               return;
             }
@@ -274,8 +275,7 @@ final class MiniKernel {
   /** Loads the test guest and starts program {@code which}. */
   Proc exec(long... arguments) {
     try {
-      byte[] elf =
-          Files.readAllBytes(Path.of(System.getProperty("redoubt.native"), "testguest"));
+      byte[] elf = Files.readAllBytes(Path.of(System.getProperty("redoubt.native"), "testguest"));
       ByteBuffer h = ByteBuffer.wrap(elf).order(ByteOrder.LITTLE_ENDIAN);
       AddressSpace space = platform.newAddressSpace();
       MapBatch batch = new MapBatch();
@@ -291,16 +291,19 @@ final class MiniKernel {
         int flags = h.getInt(at + 4);
         long va = h.getLong(at + 16);
         if ((flags & 1) != 0 && mapText) {
-          text.mapFile(va & -4096, h.getLong(at + 32) + 4095 & -4096, 5, false, imported(), h.getLong(at + 8) & -4096);
+          text.mapFile(
+              va & -4096,
+              h.getLong(at + 32) + 4095 & -4096,
+              5,
+              false,
+              imported(),
+              h.getLong(at + 8) & -4096);
           continue;
         }
         long start = va & -4096;
         long end = va + h.getLong(at + 40) + 4095 & -4096;
         batch.mapAnonymous(start, end - start, 3, false);
-        protect.protect(
-            start,
-            end - start,
-            (flags & 4) / 4 | (flags & 2) | (flags & 1) * 4);
+        protect.protect(start, end - start, (flags & 4) / 4 | (flags & 2) | (flags & 1) * 4);
         loads.add(new long[] {va, h.getLong(at + 8), h.getLong(at + 32)});
       }
       long stack = 0x7ffe_0000_0000L;

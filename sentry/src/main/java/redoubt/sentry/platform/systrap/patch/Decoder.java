@@ -1,8 +1,8 @@
 package redoubt.sentry.platform.systrap.patch;
 
 /**
- * Lengths and branch targets of x86-64 instructions (Intel SDM volume 2, appendix A): enough to know
- * where instructions begin and which of them may be moved. Reusable; one thread.
+ * Lengths and branch targets of x86-64 instructions (Intel SDM volume 2, appendix A): enough to
+ * know where instructions begin and which of them may be moved. Reusable; one thread.
  */
 public final class Decoder {
   /** What {@link #decode} found: ordinary, may be moved as it is. */
@@ -49,8 +49,8 @@ public final class Decoder {
   /**
    * Decodes the instruction at {@code at}.
    *
-   * @return its kind, or -1 when the bytes are no instruction that this decoder knows, or run past {@code
-   *     limit}
+   * @return its kind, or -1 when the bytes are no instruction that this decoder knows, or run past
+   *     {@code limit}
    */
   public int decode(byte[] b, int at, int limit) {
     int i = at;
@@ -109,7 +109,13 @@ public final class Decoder {
       i += payload;
       op = b[i++] & 0xff;
       if (map == 1) {
-        shape = op == 0x77 ? NONE : MODRM | (op >= 0x70 && op <= 0x73 || op == 0xc2 || op >= 0xc4 && op <= 0xc6 ? IMM8 : 0);
+        shape =
+            op == 0x77
+                ? NONE
+                : MODRM
+                    | (op >= 0x70 && op <= 0x73 || op == 0xc2 || op >= 0xc4 && op <= 0xc6
+                        ? IMM8
+                        : 0);
       } else if (map == 3) {
         shape = MODRM | IMM8;
       } else {

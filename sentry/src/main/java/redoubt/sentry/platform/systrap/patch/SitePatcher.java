@@ -20,10 +20,10 @@ import redoubt.host.TextScan;
  *                                            jmp  next
  * </pre>
  *
- * <p>The first replaces one instruction of five bytes by another, so who jumps to either of the two finds
- * what it expects. The second relocates what follows, and is made only where no branch leads to the bytes
- * that go. Trampolines lie at a constant distance from the text ({@link #DISTANCE}), so both can be shared by
- * processes that map the file at different addresses.
+ * <p>The first replaces one instruction of five bytes by another, so who jumps to either of the two
+ * finds what it expects. The second relocates what follows, and is made only where no branch leads
+ * to the bytes that go. Trampolines lie at a constant distance from the text ({@link #DISTANCE}),
+ * so both can be shared by processes that map the file at different addresses.
  */
 public final class SitePatcher {
   /** From each byte of the text to where its trampoline area is mapped. */
@@ -51,7 +51,8 @@ public final class SitePatcher {
   private int sitesCount;
   private int found;
 
-  private SitePatcher(byte[] text, MemorySegment same, int limit, int entryOffset, Answers answers) {
+  private SitePatcher(
+      byte[] text, MemorySegment same, int limit, int entryOffset, Answers answers) {
     this.answers = answers;
     this.text = text;
     this.same = same;
@@ -185,7 +186,9 @@ public final class SitePatcher {
     return v == 0x90 || v == 0xcc || v == 0x66 || v == 0x0f || v == 0x1f;
   }
 
-  /** A sweep from well before must meet the instruction: constants that look like it are left alone. */
+  /**
+   * A sweep from well before must meet the instruction: constants that look like it are left alone.
+   */
   private boolean isProbablyCode(int at) {
     for (int start = Math.max(0, at - 96); start < Math.max(1, at - 64) && start <= at; start++) {
       int i = start;
@@ -202,7 +205,9 @@ public final class SitePatcher {
     return at < 64;
   }
 
-  /** Whether sweeps that begin before {@code at} see an instruction there; most of them agree soon. */
+  /**
+   * Whether sweeps that begin before {@code at} see an instruction there; most of them agree soon.
+   */
   private boolean isBoundary(int at) {
     int yes = 0;
     int no = 0;
@@ -294,7 +299,9 @@ public final class SitePatcher {
 
     private final byte[] code;
 
-    /** For each site: trampoline, site, bytes of its own instruction, bytes moved; by trampoline. */
+    /**
+     * For each site: trampoline, site, bytes of its own instruction, bytes moved; by trampoline.
+     */
     private final int[] table;
 
     private final int found;
@@ -333,7 +340,9 @@ public final class SitePatcher {
       return site + 2 + Math.min(into - GENERAL_HEAD, table[i + 3]);
     }
 
-    /** {@return the offset in the original text of the site whose trampoline has offset {@code t}} */
+    /**
+     * {@return the offset in the original text of the site whose trampoline has offset {@code t}}
+     */
     public int siteOf(int t) {
       return table[at(t) + 1];
     }
@@ -363,8 +372,8 @@ public final class SitePatcher {
     }
 
     /**
-     * {@return the offset in the trampolines where a thread goes on that shall stand at offset {@code at}
-     * of the original text}, or -1 when the text itself will do
+     * {@return the offset in the trampolines where a thread goes on that shall stand at offset
+     * {@code at} of the original text}, or -1 when the text itself will do
      */
     public int moved(int at) {
       for (int i = 0; i < table.length; i += STRIDE) {
