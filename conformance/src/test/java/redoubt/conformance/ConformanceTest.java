@@ -32,12 +32,16 @@ class ConformanceTest {
               .sorted()
               .toList();
     }
-    return names.stream().map(name -> dynamicTest(name, () -> compare(name)));
+    return names.stream()
+        .flatMap(
+            name ->
+                Stream.of("--static", "--dynamic")
+                    .map(link -> dynamicTest(name + " " + link, () -> compare(link, name))));
   }
 
-  private static void compare(String name) throws IOException, InterruptedException {
+  private static void compare(String link, String name) throws IOException, InterruptedException {
     Process p =
-        new ProcessBuilder(ROOT.resolve("conformance/run").toString(), name)
+        new ProcessBuilder(ROOT.resolve("tools/conformance").toString(), link, name)
             .redirectErrorStream(true)
             .start();
     String output = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
