@@ -72,7 +72,7 @@ static inline void scratch_dir(void) {
       _exit(0);                                                            \
     }                                                                      \
     int s_ = 0;                                                            \
-    waitpid(p_, &s_, 0);                                                   \
+    while (waitpid(p_, &s_, 0) < 0 && errno == EINTR) {}                    \
     printf("%s: %d\n", name, WIFEXITED(s_) ? WEXITSTATUS(s_) : 1000 + WTERMSIG(s_)); \
   } while (0)
 

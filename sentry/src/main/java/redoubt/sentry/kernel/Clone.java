@@ -32,6 +32,9 @@ public final class Clone {
     public long tls;
     public long parentTid;
     public long childTid;
+
+    /** Called with the new task before it runs: CLONE_PIDFD. */
+    public java.util.function.@org.jspecify.annotations.Nullable Consumer<Task> onMade;
   }
 
   private Clone() {}
@@ -39,7 +42,7 @@ public final class Clone {
   /** Makes a task as {@code r} says and lets it run. Returns its tid, or -errno. */
   public static long clone(Task t, Request r) {
     long f = r.flags;
-    if ((f & NAMESPACES) != 0 || (f & Sched.CLONE_PIDFD) != 0) {
+    if ((f & NAMESPACES) != 0) {
       return -EINVAL;
     }
     if (((f & Sched.CLONE_SIGHAND) != 0 && (f & Sched.CLONE_VM) == 0)
@@ -61,6 +64,9 @@ public final class Clone {
     if ((f & Sched.CLONE_PARENT_SETTID) != 0) {
       t.scratch().set(Memory.INT, 0, child.tid());
       t.copyOutNow(r.parentTid, t.scratch(), 0, 4);
+    }
+    if (r.onMade != null) {
+      r.onMade.accept(child);
     }
     boolean vfork = (f & Sched.CLONE_VFORK) != 0;
     if (vfork) {
@@ -174,6 +180,7 @@ public final class Clone {
     child.signalMask = t.signalMask;
     child.niceness = t.niceness;
     child.timerSlackNs = t.timerSlackNs;
+    child.defaultTimerSlackNs = t.timerSlackNs;
     child.personality = t.personality;
     child.affinity = t.affinity;
     child.ioPriority = t.ioPriority;

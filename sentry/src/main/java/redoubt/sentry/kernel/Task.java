@@ -86,6 +86,10 @@ public final class Task {
   public int parentDeathSignal;
   public int niceness;
   public long timerSlackNs = 50_000;
+
+  /** What PR_SET_TIMERSLACK with 0 goes back to: the creator's value. */
+  public long defaultTimerSlackNs = 50_000;
+
   public int personality;
 
   /** Waits for this task's exec or exit: the parent in vfork(2). */

@@ -358,7 +358,7 @@ public final class Amd64Syscalls {
       case 333 -> -ENOSYS; // io_pgetevents: none
       case 334 -> -ENOSYS; // rseq: none
       case 335 -> -ENOSYS; // uretprobe: never
-      case 424 -> -ENOSYS; // pidfd_send_signal: none
+      case 424 -> PidFds.pidfdSendSignal(t, a); // pidfd_send_signal
       case 425 -> -ENOSYS; // io_uring_setup: none
       case 426 -> -ENOSYS; // io_uring_enter: none
       case 427 -> -ENOSYS; // io_uring_register: none
@@ -368,11 +368,11 @@ public final class Amd64Syscalls {
       case 431 -> -ENOSYS; // fsconfig: none
       case 432 -> -ENOSYS; // fsmount: none
       case 433 -> -ENOSYS; // fspick: none
-      case 434 -> -ENOSYS; // pidfd_open: none
+      case 434 -> PidFds.pidfdOpen(t, a); // pidfd_open
       case 435 -> CloneCalls.clone3(t, a); // clone3
       case 436 -> Open.closeRange(t, a); // close_range
       case 437 -> Open.openat2(t, a); // openat2
-      case 438 -> -ENOSYS; // pidfd_getfd: none
+      case 438 -> PidFds.pidfdGetfd(t, a); // pidfd_getfd
       case 439 -> FileStatus.faccessat2(t, a); // faccessat2
       case 440 -> -ENOSYS; // process_madvise: none
       case 441 -> EventPoll.epollPwait2(t, a); // epoll_pwait2

@@ -38,6 +38,12 @@ final class CloneCalls {
     r.parentTid = a.long2();
     r.childTid = a.long3();
     r.tls = a.long4();
+    if ((r.flags & Sched.CLONE_PIDFD) != 0) {
+      if ((r.flags & (Sched.CLONE_DETACHED | Sched.CLONE_PARENT_SETTID)) != 0) {
+        return -EINVAL; // the descriptor goes where the parent's tid would
+      }
+      return withPidFd(t, r, r.parentTid);
+    }
     return Clone.clone(t, r);
   }
 
@@ -80,6 +86,19 @@ final class CloneCalls {
     r.parentTid = s.get(Memory.LONG, Sched.CLONE_ARGS_PARENT_TID);
     r.childTid = s.get(Memory.LONG, Sched.CLONE_ARGS_CHILD_TID);
     r.tls = s.get(Memory.LONG, Sched.CLONE_ARGS_TLS);
+    if ((r.flags & Sched.CLONE_PIDFD) != 0) {
+      return withPidFd(t, r, s.get(Memory.LONG, Sched.CLONE_ARGS_PIDFD));
+    }
+    return Clone.clone(t, r);
+  }
+
+  private static long withPidFd(Task t, Clone.Request r, long ufd) {
+    t.scratch().set(Memory.INT, 0, -1);
+    long e = t.copyOutNow(ufd, t.scratch(), 0, 4); // a bad address is found before there is a child
+    if (e < 0) {
+      return e;
+    }
+    r.onMade = child -> PidFds.giveTo(t, child, ufd);
     return Clone.clone(t, r);
   }
 }

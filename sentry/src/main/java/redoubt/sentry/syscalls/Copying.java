@@ -71,8 +71,9 @@ final class Copying {
       }
       long at = a.a2 != 0 ? offset : in.position();
       long n = copy(t, in, seekable ? at : Blocking.AT_POSITION, out, Blocking.AT_POSITION, a.a3);
-      if (n > 0 && a.a2 != 0) {
-        t.scratch().set(Memory.LONG, 0, at + n);
+      if (a.a2 != 0) {
+        // fs/read_write.c writes the offset back, changed or not
+        t.scratch().set(Memory.LONG, 0, at + Math.max(n, 0));
         long r = t.copyOut(a.a2, t.scratch(), 0, 8);
         return r < 0 ? r : n;
       }
@@ -259,7 +260,9 @@ final class Copying {
     }
     long uoffset = source != null ? uout : uin;
     FileDescription file = source != null ? out : in;
-    if ((source == null && sink == null) || (uoffset != 0 && !file.isSeekable())) {
+    if ((source == null && sink == null)
+        || (uoffset != 0 && !file.isSeekable())
+        || !canSplice(file)) {
       return -EINVAL;
     }
     long offset = Blocking.AT_POSITION;
@@ -286,6 +289,12 @@ final class Copying {
       return r < 0 ? r : n;
     }
     return n;
+  }
+
+  /** Directories have no bytes; event files and their kin offer them to read and write only. */
+  private static boolean canSplice(FileDescription f) {
+    int type = f.inode().type();
+    return type != Inode.S_IFDIR && type != 0;
   }
 
   /** splice and tee between pipes. */
@@ -466,9 +475,20 @@ final class Copying {
         return total;
       }
       boolean nb = f.isNonblocking() || (flags & Fcntl.SPLICE_F_NONBLOCK) != 0;
-      return f.isWritable()
-          ? Blocking.write(t, f, t.userIo(), Blocking.AT_POSITION, nb)
-          : Blocking.read(t, f, t.userIo(), Blocking.AT_POSITION, nb);
+      if (!f.isWritable()) {
+        return Blocking.read(t, f, t.userIo(), Blocking.AT_POSITION, nb);
+      }
+      for (; ; ) {
+        // Waits for room, then gives what fits.
+        long r = Blocking.write(t, f, t.userIo(), Blocking.AT_POSITION, true);
+        if (r != -EAGAIN || nb) {
+          return r;
+        }
+        long w = Blocking.await(t, f, Poll.POLLOUT);
+        if (w < 0) {
+          return w;
+        }
+      }
     } finally {
       f.decRef();
     }

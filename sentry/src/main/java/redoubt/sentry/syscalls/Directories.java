@@ -185,6 +185,9 @@ final class Directories {
       return -ENOENT;
     }
     String text = PathWalk.textOf(cwd, t.fs().root());
+    if (!Mounting.isBelow(cwd, t.fs().root())) {
+      text = "(unreachable)" + text;
+    }
     if (text.length() + 1 > Task.PATH_MAX) {
       return -ENAMETOOLONG;
     }

@@ -238,7 +238,7 @@ final class Mounting {
   }
 
   /** {@return whether {@code p} is {@code top} or below it, across mounts} */
-  private static boolean isBelow(VfsPath p, VfsPath top) {
+  static boolean isBelow(VfsPath p, VfsPath top) {
     redoubt.sentry.vfs.Mount m = p.mount;
     Dentry d = p.dentry;
     while (m != top.mount) {

@@ -11,6 +11,7 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.Vfs;
+import redoubt.sentry.vfs.VfsPath;
 
 /** Opening and closing files: fs/open.c. */
 final class Open {
@@ -107,7 +108,10 @@ final class Open {
     }
     String path = t.copyInPath(upath);
     int kept = (flags & Fcntl.O_PATH) != 0 ? flags : flags | Fcntl.O_LARGEFILE;
-    FileDescription f = Vfs.open(t, t.startAt(dirfd, path), path, kept, mode, resolve);
+    // Confined to dirfd, a path that begins with a slash begins there, too.
+    boolean confined = (resolve & (Fcntl.RESOLVE_IN_ROOT | Fcntl.RESOLVE_BENEATH)) != 0;
+    VfsPath start = t.startAt(dirfd, confined ? "." : path);
+    FileDescription f = Vfs.open(t, start, path, kept, mode, resolve);
     return t.installFd(f, (flags & Fcntl.O_CLOEXEC) != 0);
   }
 

@@ -22,7 +22,6 @@ final class ProcessControl {
   private static final int PR_GET_MDWE = 66;
   private static final int PR_GET_AUXV = 0x41555856;
   private static final int PR_SET_PTRACER = 0x59616d61;
-  private static final long DEFAULT_TIMER_SLACK_NS = 50_000;
 
   private ProcessControl() {}
 
@@ -47,7 +46,7 @@ final class ProcessControl {
       case Prctl.PR_SET_SECUREBITS -> setSecurebits(t, a.a1);
       case Prctl.PR_GET_TIMERSLACK -> t.timerSlackNs;
       case Prctl.PR_SET_TIMERSLACK -> {
-        t.timerSlackNs = a.a1 <= 0 ? DEFAULT_TIMER_SLACK_NS : a.a1;
+        t.timerSlackNs = a.a1 <= 0 ? t.defaultTimerSlackNs : a.a1;
         yield 0;
       }
       case Prctl.PR_TASK_PERF_EVENTS_DISABLE, Prctl.PR_TASK_PERF_EVENTS_ENABLE -> 0;

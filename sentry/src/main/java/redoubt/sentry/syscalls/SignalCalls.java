@@ -203,7 +203,11 @@ final class SignalCalls {
     if (pid == -1) {
       return killAll(t, signo, info);
     }
-    int pgid = pid == 0 ? t.threadGroup().pgid() : -pid;
+    return sendToGroup(t, pid == 0 ? t.threadGroup().pgid() : -pid, signo, info);
+  }
+
+  /** Sends to every process of a group that the caller may signal: -ESRCH or -EPERM if there is none. */
+  static long sendToGroup(Task t, int pgid, int signo, SignalInfo info) {
     long result = -ESRCH;
     for (ThreadGroup g : Signals.groupMembers(t.kernel(), t.pidNamespace(), pgid)) {
       long r = sendChecked(t, g, null, signo, info);
@@ -301,7 +305,7 @@ final class SignalCalls {
     }
   }
 
-  private static long sendChecked(Task t, ThreadGroup g, @Nullable Task target, int signo, SignalInfo info) {
+  static long sendChecked(Task t, ThreadGroup g, @Nullable Task target, int signo, SignalInfo info) {
     if (!maySignal(t, g, signo)) {
       return -EPERM;
     }

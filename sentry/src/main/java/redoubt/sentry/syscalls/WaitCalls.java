@@ -1,5 +1,7 @@
 package redoubt.sentry.syscalls;
 
+import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ESRCH;
 
@@ -8,6 +10,7 @@ import redoubt.abi.Resource;
 import redoubt.abi.Signal;
 import redoubt.abi.Wait;
 import redoubt.host.Memory;
+import redoubt.sentry.ipc.PidFd;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.SignalInfo;
 import redoubt.sentry.kernel.Task;
@@ -70,6 +73,7 @@ final class WaitCalls {
     w.options = options;
     w.idType = a.int0();
     w.id = a.int1();
+    boolean nonblockingPidFd = false;
     switch (w.idType) {
       case Wait.P_ALL -> {}
       case Wait.P_PID -> {
@@ -82,11 +86,28 @@ final class WaitCalls {
           return -EINVAL;
         }
       }
+      case Wait.P_PIDFD -> {
+        if (w.id < 0) {
+          return -EINVAL;
+        }
+        if (!(t.fds().peek(w.id) instanceof PidFd p)) {
+          return -EBADF;
+        }
+        w.idType = Wait.P_PID;
+        w.id = p.group().tgid();
+        nonblockingPidFd = p.isNonblocking() && (options & Wait.WNOHANG) == 0;
+        if (nonblockingPidFd) {
+          w.options |= Wait.WNOHANG;
+        }
+      }
       default -> {
         return -EINVAL;
       }
     }
     long r = WaitChildren.await(t, w);
+    if (r == 0 && nonblockingPidFd) {
+      return -EAGAIN;
+    }
     if (r < 0) {
       return r;
     }
