@@ -78,8 +78,8 @@ int main(int argc, char **argv) {
   R("clone thread without vm", syscall(SYS_clone, CLONE_THREAD | SIGCHLD, 0, 0, 0, 0));
   R("clone sighand without vm", syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0));
   R("clone3 small", syscall(SYS_clone3, &st, 8));
-  p = clone(child_fn, stack + 65536, SIGUSR1, &v);
   signal(SIGUSR1, SIG_IGN);
+  p = clone(child_fn, stack + 65536, SIGUSR1, &v);
   R("exit signal not SIGCHLD", waitpid(p, &st, WNOHANG) < 0 ? -1 : 0);
   R("with __WALL", waitpid(p, &st, __WALL) == p ? 0 : -1);
   CHILD("files are shared", {

@@ -9,8 +9,8 @@ import redoubt.sentry.vfs.FileDescription;
 
 /**
  * A descriptor that stands for a process, whatever becomes of its number: <a
- * href="https://man7.org/linux/man-pages/man2/pidfd_open.2.html">pidfd_open(2)</a>. It is readable once the
- * process has ended.
+ * href="https://man7.org/linux/man-pages/man2/pidfd_open.2.html">pidfd_open(2)</a>. It is readable
+ * once the process has ended.
  */
 public final class PidFd extends FileDescription {
   private final ThreadGroup group;

@@ -1,10 +1,16 @@
 package redoubt.sentry.kernel;
 
-/** Process groups and sessions: <a href="https://man7.org/linux/man-pages/man2/setpgid.2.html">setpgid(2)</a>. */
+/**
+ * Process groups and sessions: <a
+ * href="https://man7.org/linux/man-pages/man2/setpgid.2.html">setpgid(2)</a>.
+ */
 public final class ProcessGroups {
   private ProcessGroups() {}
 
-  /** {@return whether no member of {@code g}'s group has a parent in another group of the same session} */
+  /**
+   * {@return whether no member of {@code g}'s group has a parent in another group of the same
+   * session}
+   */
   public static boolean isOrphaned(ThreadGroup g) {
     synchronized (g.kernel().tasks().mu) {
       for (ThreadGroup m : g.pidNamespace().threadGroups()) {
@@ -42,7 +48,7 @@ public final class ProcessGroups {
 
   /** setpgid(2). {@code pid} and {@code pgid} as given. */
   public static long setGroup(Task caller, int pid, int pgid) {
-    if (pgid < 0) {
+    if (pgid < 0 || (pgid == 0 && pid < 0)) {
       return -redoubt.abi.Errno.EINVAL;
     }
     ThreadGroup self = caller.threadGroup();

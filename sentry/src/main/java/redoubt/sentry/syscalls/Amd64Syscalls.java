@@ -9,8 +9,8 @@ import redoubt.sentry.kernel.Task;
 
 /**
  * The dispatch table of x86-64: one line a number, none left out. Support levels and notes are in
- * {@code syscalls.tbl}; a test compares the two, and holds the method under 8,000 bytes of bytecode,
- * past which HotSpot would not compile it.
+ * {@code syscalls.tbl}; a test compares the two, and holds the method under 8,000 bytes of
+ * bytecode, past which HotSpot would not compile it.
  */
 public final class Amd64Syscalls {
   private Amd64Syscalls() {}

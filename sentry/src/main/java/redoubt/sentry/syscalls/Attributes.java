@@ -74,7 +74,9 @@ final class Attributes {
     }
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/chmod.2.html">fchmodat(2)</a>: without flags. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/chmod.2.html">fchmodat(2)</a>: without flags.
+   */
   static long fchmodat(Task t, Args a) {
     return chmod(t, FileStatus.at(t, a.int0(), a.a1, 0), a.int2());
   }
@@ -307,8 +309,7 @@ final class Attributes {
     return Math.clamp(seconds, -max, max) * 1_000_000_000L + nsec;
   }
 
-  private static long setTimes(
-      Task t, VfsPath p, int aHow, long atimeNs, int mHow, long mtimeNs) {
+  private static long setTimes(Task t, VfsPath p, int aHow, long atimeNs, int mHow, long mtimeNs) {
     Vfs.checkWritable(p.mount);
     Inode inode = p.inode();
     if (!isOwnerOrCapable(t, inode)) {
@@ -407,8 +408,12 @@ final class Attributes {
   }
 
   private static final int FALLOC_KNOWN =
-      Fcntl.FALLOC_FL_KEEP_SIZE | Fcntl.FALLOC_FL_PUNCH_HOLE | Fcntl.FALLOC_FL_COLLAPSE_RANGE
-          | Fcntl.FALLOC_FL_ZERO_RANGE | Fcntl.FALLOC_FL_INSERT_RANGE | Fcntl.FALLOC_FL_UNSHARE_RANGE;
+      Fcntl.FALLOC_FL_KEEP_SIZE
+          | Fcntl.FALLOC_FL_PUNCH_HOLE
+          | Fcntl.FALLOC_FL_COLLAPSE_RANGE
+          | Fcntl.FALLOC_FL_ZERO_RANGE
+          | Fcntl.FALLOC_FL_INSERT_RANGE
+          | Fcntl.FALLOC_FL_UNSHARE_RANGE;
 
   /** <a href="https://man7.org/linux/man-pages/man2/fallocate.2.html">fallocate(2)</a>. */
   static long fallocate(Task t, Args a) {
@@ -433,12 +438,16 @@ final class Attributes {
     int operation = mode & ~Fcntl.FALLOC_FL_KEEP_SIZE;
     boolean keep = (mode & Fcntl.FALLOC_FL_KEEP_SIZE) != 0;
     if (operation != 0 && Integer.bitCount(operation) != 1) {
-      return operation == (Fcntl.FALLOC_FL_PUNCH_HOLE | Fcntl.FALLOC_FL_ZERO_RANGE) ? -EOPNOTSUPP : -EINVAL;
+      return operation == (Fcntl.FALLOC_FL_PUNCH_HOLE | Fcntl.FALLOC_FL_ZERO_RANGE)
+          ? -EOPNOTSUPP
+          : -EINVAL;
     }
     if (operation == Fcntl.FALLOC_FL_PUNCH_HOLE && !keep) {
       return -EOPNOTSUPP;
     }
-    if (keep && (operation == Fcntl.FALLOC_FL_COLLAPSE_RANGE || operation == Fcntl.FALLOC_FL_INSERT_RANGE)) {
+    if (keep
+        && (operation == Fcntl.FALLOC_FL_COLLAPSE_RANGE
+            || operation == Fcntl.FALLOC_FL_INSERT_RANGE)) {
       return -EINVAL;
     }
     if (!f.isWritable()) {

@@ -2,8 +2,8 @@ package redoubt.sentry.syscalls;
 
 import static redoubt.abi.Errno.EAGAIN;
 import static redoubt.abi.Errno.EINTR;
-import static redoubt.abi.Errno.EISDIR;
 import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.EISDIR;
 import static redoubt.abi.Errno.EPIPE;
 import static redoubt.abi.Errno.ERESTARTSYS;
 import static redoubt.abi.Errno.ETIMEDOUT;
@@ -20,8 +20,8 @@ import redoubt.sentry.kernel.Waiter;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * Reads and writes that may wait, over descriptions that never do: what vfs_read and vfs_write are in
- * Linux. Attempts that return -EAGAIN are repeated when the description's queue says so.
+ * Reads and writes that may wait, over descriptions that never do: what vfs_read and vfs_write are
+ * in Linux. Attempts that return -EAGAIN are repeated when the description's queue says so.
  */
 final class Blocking {
   /** For descriptions that have a position: use and advance it. */
@@ -92,7 +92,9 @@ final class Blocking {
    */
   static long write(Task t, FileDescription f, IoBuffer src, long offset, boolean nonblocking) {
     long r = tryWrite(t, f, src, offset);
-    if (r == -EAGAIN ? !nonblocking : r > 0 && src.remaining() > 0 && !nonblocking && f.writesWhole()) {
+    if (r == -EAGAIN
+        ? !nonblocking
+        : r > 0 && src.remaining() > 0 && !nonblocking && f.writesWhole()) {
       r = waitAndWrite(t, f, src, offset, Math.max(r, 0));
     }
     if (r == -EPIPE) {
@@ -116,7 +118,8 @@ final class Blocking {
     return f.write(t, src, offset);
   }
 
-  private static long waitAndWrite(Task t, FileDescription f, IoBuffer src, long offset, long before) {
+  private static long waitAndWrite(
+      Task t, FileDescription f, IoBuffer src, long offset, long before) {
     WaitQueue queue = f.waitQueue(t);
     if (queue == null) {
       return before > 0 ? before : -EAGAIN;

@@ -11,13 +11,16 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Task;
 
-/** <a href="https://man7.org/linux/man-pages/man7/capabilities.7.html">capabilities(7)</a>: kernel/capability.c. */
+/**
+ * <a href="https://man7.org/linux/man-pages/man7/capabilities.7.html">capabilities(7)</a>:
+ * kernel/capability.c.
+ */
 final class Capabilities {
   private Capabilities() {}
 
   /**
-   * Reads the header's version: {@return how many data structs follow}, -EFAULT, or -EINVAL after telling the
-   * caller the version to use.
+   * Reads the header's version: {@return how many data structs follow}, -EFAULT, or -EINVAL after
+   * telling the caller the version to use.
    */
   private static long dataCount(Task t, long uheader) {
     long version = t.copyInInt(uheader);
@@ -68,7 +71,10 @@ final class Capabilities {
     return t.copyOutScratch(a.a1, count * Caps.SIZEOF_CAP_DATA);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/capget.2.html">capset(2)</a>: on the caller only. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/capget.2.html">capset(2)</a>: on the caller
+   * only.
+   */
   static long capset(Task t, Args a) {
     long count = dataCount(t, a.a0);
     if (count < 0) {

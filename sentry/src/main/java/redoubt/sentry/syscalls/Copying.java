@@ -24,7 +24,9 @@ import redoubt.sentry.kernel.UserIo;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.Inode;
 
-/** Moving bytes between descriptors: fs/splice.c, sendfile and copy_file_range of fs/read_write.c. */
+/**
+ * Moving bytes between descriptors: fs/splice.c, sendfile and copy_file_range of fs/read_write.c.
+ */
 final class Copying {
   private static final int SPLICE_FLAGS =
       Fcntl.SPLICE_F_MOVE | Fcntl.SPLICE_F_NONBLOCK | Fcntl.SPLICE_F_MORE | Fcntl.SPLICE_F_GIFT;
@@ -90,8 +92,8 @@ final class Copying {
   }
 
   /**
-   * Copies up to {@code length} bytes, reading at {@code from} and writing at {@code to}; AT_POSITION for
-   * descriptions without a position and, for {@code out}, with one of their own.
+   * Copies up to {@code length} bytes, reading at {@code from} and writing at {@code to};
+   * AT_POSITION for descriptions without a position and, for {@code out}, with one of their own.
    *
    * @return bytes written, or -errno if there were none
    */
@@ -129,7 +131,9 @@ final class Copying {
 
   // ---- copy_file_range ----
 
-  /** <a href="https://man7.org/linux/man-pages/man2/copy_file_range.2.html">copy_file_range(2)</a>. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/copy_file_range.2.html">copy_file_range(2)</a>.
+   */
   static long copyFileRange(Task t, Args a) {
     FileDescription in = t.file(a.int0());
     if (in == null) {
@@ -243,7 +247,13 @@ final class Copying {
   }
 
   private static long splice(
-      Task t, FileDescription in, long uin, FileDescription out, long uout, long length, int flags) {
+      Task t,
+      FileDescription in,
+      long uin,
+      FileDescription out,
+      long uout,
+      long length,
+      int flags) {
     if (!in.isReadable() || !out.isWritable()) {
       return -EBADF;
     }
@@ -456,7 +466,10 @@ final class Copying {
     }
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/vmsplice.2.html">vmsplice(2)</a>: as readv or writev. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/vmsplice.2.html">vmsplice(2)</a>: as readv or
+   * writev.
+   */
   static long vmsplice(Task t, Args a) {
     int flags = a.int3();
     if ((flags & ~SPLICE_FLAGS) != 0) {

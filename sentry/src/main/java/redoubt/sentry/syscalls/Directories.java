@@ -30,7 +30,9 @@ import redoubt.sentry.vfs.VfsPath;
 final class Directories {
   private Directories() {}
 
-  /** Puts entries as {@code struct linux_dirent64} or, if {@code old}, linux_dirent, into a window. */
+  /**
+   * Puts entries as {@code struct linux_dirent64} or, if {@code old}, linux_dirent, into a window.
+   */
   private static final class Records implements DirSink {
     private final MemorySegment out;
     private final long limit;
@@ -178,7 +180,10 @@ final class Directories {
     return 0;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/getcwd.2.html">getcwd(2)</a>: the length with the NUL. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/getcwd.2.html">getcwd(2)</a>: the length with
+   * the NUL.
+   */
   static long getcwd(Task t, Args a) {
     VfsPath cwd = t.fs().cwd();
     if (cwd.dentry.isDetached()) {

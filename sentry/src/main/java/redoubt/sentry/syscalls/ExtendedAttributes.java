@@ -120,7 +120,10 @@ final class ExtendedAttributes {
     if (!inode.isRegular() && !inode.isDirectory()) {
       throw ErrnoException.of(write ? EPERM : ENODATA);
     }
-    if (write && inode.isDirectory() && (inode.mode() & Stat.S_ISVTX) != 0 && !Attributes.isOwnerOrCapable(t, inode)) {
+    if (write
+        && inode.isDirectory()
+        && (inode.mode() & Stat.S_ISVTX) != 0
+        && !Attributes.isOwnerOrCapable(t, inode)) {
       throw ErrnoException.of(EPERM);
     }
     inode.checkPermission(c, mask);

@@ -43,7 +43,11 @@ final class FileControl {
 
   private static boolean isAllowedForPath(int cmd) {
     return switch (cmd) {
-      case Fcntl.F_DUPFD, Fcntl.F_DUPFD_CLOEXEC, Fcntl.F_DUPFD_QUERY, Fcntl.F_GETFD, Fcntl.F_SETFD,
+      case Fcntl.F_DUPFD,
+          Fcntl.F_DUPFD_CLOEXEC,
+          Fcntl.F_DUPFD_QUERY,
+          Fcntl.F_GETFD,
+          Fcntl.F_SETFD,
           Fcntl.F_GETFL ->
           true;
       default -> false;
@@ -54,13 +58,15 @@ final class FileControl {
     return switch (cmd) {
       case Fcntl.F_DUPFD -> duplicate(t, f, (int) arg, false);
       case Fcntl.F_DUPFD_CLOEXEC -> duplicate(t, f, (int) arg, true);
-      case Fcntl.F_DUPFD_QUERY -> t.fds().peek((int) arg) == f ? 1 : t.fds().peek((int) arg) == null ? -EBADF : 0;
+      case Fcntl.F_DUPFD_QUERY ->
+          t.fds().peek((int) arg) == f ? 1 : t.fds().peek((int) arg) == null ? -EBADF : 0;
       case Fcntl.F_GETFD -> t.fds().descriptorFlags(fd);
       case Fcntl.F_SETFD -> t.fds().setDescriptorFlags(fd, (arg & Fcntl.FD_CLOEXEC) != 0);
       case Fcntl.F_GETFL -> f.flags();
       case Fcntl.F_SETFL -> setFlags(t, f, (int) arg);
       case Fcntl.F_GETLK, Fcntl.F_OFD_GETLK -> getLock(t, f, cmd, arg);
-      case Fcntl.F_SETLK, Fcntl.F_SETLKW, Fcntl.F_OFD_SETLK, Fcntl.F_OFD_SETLKW -> setLock(t, f, fd, cmd, arg);
+      case Fcntl.F_SETLK, Fcntl.F_SETLKW, Fcntl.F_OFD_SETLK, Fcntl.F_OFD_SETLKW ->
+          setLock(t, f, fd, cmd, arg);
       case Fcntl.F_GETOWN -> f.owner;
       case Fcntl.F_SETOWN -> setOwner(t, f, (int) arg);
       case Fcntl.F_GETOWN_EX -> getOwnerEx(t, f, arg);
@@ -70,7 +76,8 @@ final class FileControl {
       case Fcntl.F_GETLEASE -> Fcntl.F_UNLCK;
       case Fcntl.F_SETLEASE -> setLease(t, f, (int) arg);
       case Fcntl.F_NOTIFY -> f.inode().isDirectory() ? -EINVAL : -ENOTDIR;
-      case Fcntl.F_GET_RW_HINT, Fcntl.F_GET_FILE_RW_HINT -> t.copyOutLong(arg, Fcntl.RWH_WRITE_LIFE_NOT_SET);
+      case Fcntl.F_GET_RW_HINT, Fcntl.F_GET_FILE_RW_HINT ->
+          t.copyOutLong(arg, Fcntl.RWH_WRITE_LIFE_NOT_SET);
       case Fcntl.F_SET_RW_HINT, Fcntl.F_SET_FILE_RW_HINT -> setWriteHint(t, arg);
       default -> f.fcntl(t, cmd, arg); // pipes and memfds have more
     };
@@ -225,7 +232,9 @@ final class FileControl {
     }
     MemorySegment s = t.scratch();
     int type = s.get(Memory.SHORT, Fcntl.FLOCK_L_TYPE);
-    if (cmd == Fcntl.F_GETLK ? type != Fcntl.F_RDLCK && type != Fcntl.F_WRLCK : type != Fcntl.F_RDLCK && type != Fcntl.F_WRLCK && type != Fcntl.F_UNLCK) {
+    if (cmd == Fcntl.F_GETLK
+        ? type != Fcntl.F_RDLCK && type != Fcntl.F_WRLCK
+        : type != Fcntl.F_RDLCK && type != Fcntl.F_WRLCK && type != Fcntl.F_UNLCK) {
       return -EINVAL;
     }
     long[] range = new long[2];
@@ -246,7 +255,10 @@ final class FileControl {
       s.set(Memory.SHORT, Fcntl.FLOCK_L_TYPE, (short) held.type);
       s.set(Memory.SHORT, Fcntl.FLOCK_L_WHENCE, (short) Fcntl.SEEK_SET);
       s.set(Memory.LONG, Fcntl.FLOCK_L_START, held.start);
-      s.set(Memory.LONG, Fcntl.FLOCK_L_LEN, held.end == Long.MAX_VALUE ? 0 : held.end - held.start + 1);
+      s.set(
+          Memory.LONG,
+          Fcntl.FLOCK_L_LEN,
+          held.end == Long.MAX_VALUE ? 0 : held.end - held.start + 1);
       s.set(Memory.INT, Fcntl.FLOCK_L_PID, held.pid);
     }
     return t.copyOutScratch(uaddr, Fcntl.SIZEOF_FLOCK);
@@ -291,7 +303,8 @@ final class FileControl {
     r = FileLocks.set(t, inode, new FileLocks.Range(owner, type, range[0], range[1], pid), wait);
     if (r == 0 && type != Fcntl.F_UNLCK && !ofd && t.fds().peek(fd) != f) {
       // Another thread closed the descriptor while we were at it: its locks went with it.
-      FileLocks.set(t, inode, new FileLocks.Range(owner, Fcntl.F_UNLCK, range[0], range[1], pid), false);
+      FileLocks.set(
+          t, inode, new FileLocks.Range(owner, Fcntl.F_UNLCK, range[0], range[1], pid), false);
       return -EBADF;
     }
     return r;

@@ -27,7 +27,10 @@ import redoubt.sentry.vfs.VfsPath;
 /** What a file is, and what the caller may do with it: fs/stat.c, access of fs/open.c. */
 final class FileStatus {
   private static final int AT_STAT_FLAGS =
-      Fcntl.AT_SYMLINK_NOFOLLOW | Fcntl.AT_NO_AUTOMOUNT | Fcntl.AT_EMPTY_PATH | Fcntl.AT_STATX_SYNC_TYPE;
+      Fcntl.AT_SYMLINK_NOFOLLOW
+          | Fcntl.AT_NO_AUTOMOUNT
+          | Fcntl.AT_EMPTY_PATH
+          | Fcntl.AT_STATX_SYNC_TYPE;
 
   private FileStatus() {}
 
@@ -67,14 +70,16 @@ final class FileStatus {
     return (flags & Fcntl.AT_SYMLINK_NOFOLLOW) != 0 ? 0 : PathWalk.FOLLOW;
   }
 
-  /** {@return whether the path is null (as Linux 6.11 allows) or empty} A fault is found out later. */
+  /**
+   * {@return whether the path is null (as Linux 6.11 allows) or empty} A fault is found out later.
+   */
   private static boolean isEmptyPath(Task t, long upath) {
     return upath == 0 || t.context().copyInString(upath, t.scratch(), 0, Task.PATH_MAX) == 0;
   }
 
   /**
-   * {@return the place that {@code dirfd} and the path name, with AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW
-   * in {@code flags}}
+   * {@return the place that {@code dirfd} and the path name, with AT_EMPTY_PATH and
+   * AT_SYMLINK_NOFOLLOW in {@code flags}}
    */
   static VfsPath at(Task t, int dirfd, long upath, int flags) {
     boolean mayBeEmpty = (flags & Fcntl.AT_EMPTY_PATH) != 0;
@@ -244,7 +249,10 @@ final class FileStatus {
     }
     int type = inode.type();
     boolean special =
-        type == Inode.S_IFCHR || type == Inode.S_IFBLK || type == Inode.S_IFIFO || type == Inode.S_IFSOCK;
+        type == Inode.S_IFCHR
+            || type == Inode.S_IFBLK
+            || type == Inode.S_IFIFO
+            || type == Inode.S_IFSOCK;
     return (mode & Inode.MAY_WRITE) != 0 && !special && p.mount.isReadOnly() ? -EROFS : 0;
   }
 

@@ -61,7 +61,14 @@ final class FileSystemCalls {
   }
 
   private static long mountFlags(int ms) {
-    long f = ms & (Stat.ST_RDONLY | Stat.ST_NOSUID | Stat.ST_NODEV | Stat.ST_NOEXEC | Stat.ST_NOATIME | Stat.ST_NODIRATIME);
+    long f =
+        ms
+            & (Stat.ST_RDONLY
+                | Stat.ST_NOSUID
+                | Stat.ST_NODEV
+                | Stat.ST_NOEXEC
+                | Stat.ST_NOATIME
+                | Stat.ST_NODIRATIME);
     return (ms & Mount.MS_RELATIME) != 0 ? f | Stat.ST_RELATIME : f;
   }
 
@@ -131,7 +138,9 @@ final class FileSystemCalls {
     }
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sync_file_range.2.html">sync_file_range(2)</a>. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/sync_file_range.2.html">sync_file_range(2)</a>.
+   */
   static long syncFileRange(Task t, Args a) {
     FileDescription f = t.file(a.int0());
     if (f == null) {
@@ -142,7 +151,10 @@ final class FileSystemCalls {
         return -EBADF;
       }
       long end = a.a1 + a.a2;
-      if ((a.int3() & ~Fcntl.SYNC_FILE_RANGE_WRITE_AND_WAIT) != 0 || a.a1 < 0 || end < 0 || end < a.a1) {
+      if ((a.int3() & ~Fcntl.SYNC_FILE_RANGE_WRITE_AND_WAIT) != 0
+          || a.a1 < 0
+          || end < 0
+          || end < a.a1) {
         return -EINVAL;
       }
       int type = f.inode().type();
@@ -157,7 +169,10 @@ final class FileSystemCalls {
 
   // ---- advice: the host caches ----
 
-  /** <a href="https://man7.org/linux/man-pages/man2/posix_fadvise.2.html">fadvise64(2)</a>: checked, not needed. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/posix_fadvise.2.html">fadvise64(2)</a>: checked,
+   * not needed.
+   */
   static long fadvise64(Task t, Args a) {
     FileDescription f = t.file(a.int0());
     if (f == null) {
@@ -177,7 +192,10 @@ final class FileSystemCalls {
     }
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/readahead.2.html">readahead(2)</a>: checked, not needed. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/readahead.2.html">readahead(2)</a>: checked, not
+   * needed.
+   */
   static long readahead(Task t, Args a) {
     FileDescription f = t.file(a.int0());
     if (f == null) {
@@ -195,7 +213,10 @@ final class FileSystemCalls {
 
   // ---- ioctl ----
 
-  /** <a href="https://man7.org/linux/man-pages/man2/ioctl.2.html">ioctl(2)</a>: what all files have, then the file's own. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/ioctl.2.html">ioctl(2)</a>: what all files have,
+   * then the file's own.
+   */
   static long ioctl(Task t, Args a) {
     int fd = a.int0();
     FileDescription f = t.file(fd);
@@ -215,7 +236,11 @@ final class FileSystemCalls {
         case Ioctls.FIGETBSZ -> blockSize(t, f, a.a2);
         case Ioctls.FIONREAD ->
             f.inode().isRegular()
-                ? t.copyOutInt(a.a2, (int) Math.clamp(f.inode().size() - f.position(), Integer.MIN_VALUE, Integer.MAX_VALUE))
+                ? t.copyOutInt(
+                    a.a2,
+                    (int)
+                        Math.clamp(
+                            f.inode().size() - f.position(), Integer.MIN_VALUE, Integer.MAX_VALUE))
                 : f.ioctl(t, a);
         default -> f.ioctl(t, a);
       };

@@ -36,7 +36,10 @@ final class MemoryFiles {
     }
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/memfd_create.2.html">memfd_create(2)</a>: without huge pages. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/memfd_create.2.html">memfd_create(2)</a>:
+   * without huge pages.
+   */
   static long memfdCreate(Task t, Args a) {
     int flags = a.int1();
     int both = Mman.MFD_EXEC | Mman.MFD_NOEXEC_SEAL;

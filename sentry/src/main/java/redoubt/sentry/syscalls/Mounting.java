@@ -30,7 +30,8 @@ import redoubt.sentry.vfs.VfsPath;
 final class Mounting {
   private static final int PROPAGATION =
       Mount.MS_SHARED | Mount.MS_PRIVATE | Mount.MS_SLAVE | Mount.MS_UNBINDABLE;
-  private static final int ATIME = Mount.MS_NOATIME | Mount.MS_NODIRATIME | Mount.MS_RELATIME | Mount.MS_STRICTATIME;
+  private static final int ATIME =
+      Mount.MS_NOATIME | Mount.MS_NODIRATIME | Mount.MS_RELATIME | Mount.MS_STRICTATIME;
   private static final int PER_MOUNT =
       Mount.MS_RDONLY | Mount.MS_NOSUID | Mount.MS_NODEV | Mount.MS_NOEXEC | ATIME;
 
@@ -89,7 +90,10 @@ final class Mounting {
     return Latin1.string(s, 0, end);
   }
 
-  /** {@return the mount's own flags of {@code flags}}, with relatime unless another atime rule is asked for */
+  /**
+   * {@return the mount's own flags of {@code flags}}, with relatime unless another atime rule is
+   * asked for
+   */
   private static int perMount(int flags) {
     int f = flags & PER_MOUNT;
     return (f & (Mount.MS_NOATIME | Mount.MS_STRICTATIME)) == 0 ? f | Mount.MS_RELATIME : f;
@@ -253,7 +257,10 @@ final class Mounting {
     return d.isBelow(top.dentry);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sysfs.2.html">sysfs(2)</a>: filesystem types by number. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/sysfs.2.html">sysfs(2)</a>: filesystem types by
+   * number.
+   */
   static long sysfs(Task t, Args a) {
     List<String> names = t.kernel().subsystem(FileSystems.class).names();
     switch (a.int0()) {

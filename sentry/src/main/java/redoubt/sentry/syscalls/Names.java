@@ -26,8 +26,7 @@ final class Names {
     return link(t, a.int0(), a.a1, a.int2(), a.a3, a.int4());
   }
 
-  private static long link(
-      Task t, int oldDirfd, long uold, int newDirfd, long unew, int flags) {
+  private static long link(Task t, int oldDirfd, long uold, int newDirfd, long unew, int flags) {
     if ((flags & ~(Fcntl.AT_SYMLINK_FOLLOW | Fcntl.AT_EMPTY_PATH)) != 0) {
       return -EINVAL;
     }
@@ -107,8 +106,7 @@ final class Names {
     return rename(t, a.int0(), a.a1, a.int2(), a.a3, flags);
   }
 
-  private static long rename(
-      Task t, int oldDirfd, long uold, int newDirfd, long unew, int flags) {
+  private static long rename(Task t, int oldDirfd, long uold, int newDirfd, long unew, int flags) {
     String old = t.copyInPath(uold);
     String path = t.copyInPath(unew);
     if ((flags & Fcntl.RENAME_WHITEOUT) != 0 && !t.hasCapability(Caps.CAP_MKNOD)) {

@@ -17,15 +17,32 @@ import redoubt.sentry.vfs.VfsPath;
 final class Open {
   private static final int TMPFILE_BIT = Fcntl.O_TMPFILE & ~Fcntl.O_DIRECTORY;
   private static final int VALID_FLAGS =
-      Fcntl.O_ACCMODE | Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_NOCTTY | Fcntl.O_TRUNC
-          | Fcntl.O_APPEND | Fcntl.O_NONBLOCK | Fcntl.O_SYNC | 020000 | Fcntl.O_DIRECT
-          | Fcntl.O_LARGEFILE | Fcntl.O_DIRECTORY | Fcntl.O_NOFOLLOW | Fcntl.O_NOATIME
-          | Fcntl.O_CLOEXEC | Fcntl.O_PATH | TMPFILE_BIT;
+      Fcntl.O_ACCMODE
+          | Fcntl.O_CREAT
+          | Fcntl.O_EXCL
+          | Fcntl.O_NOCTTY
+          | Fcntl.O_TRUNC
+          | Fcntl.O_APPEND
+          | Fcntl.O_NONBLOCK
+          | Fcntl.O_SYNC
+          | 020000
+          | Fcntl.O_DIRECT
+          | Fcntl.O_LARGEFILE
+          | Fcntl.O_DIRECTORY
+          | Fcntl.O_NOFOLLOW
+          | Fcntl.O_NOATIME
+          | Fcntl.O_CLOEXEC
+          | Fcntl.O_PATH
+          | TMPFILE_BIT;
   private static final int PATH_FLAGS =
       Fcntl.O_DIRECTORY | Fcntl.O_NOFOLLOW | Fcntl.O_PATH | Fcntl.O_CLOEXEC;
   private static final long VALID_RESOLVE =
-      Fcntl.RESOLVE_NO_XDEV | Fcntl.RESOLVE_NO_MAGICLINKS | Fcntl.RESOLVE_NO_SYMLINKS
-          | Fcntl.RESOLVE_BENEATH | Fcntl.RESOLVE_IN_ROOT | Fcntl.RESOLVE_CACHED;
+      Fcntl.RESOLVE_NO_XDEV
+          | Fcntl.RESOLVE_NO_MAGICLINKS
+          | Fcntl.RESOLVE_NO_SYMLINKS
+          | Fcntl.RESOLVE_BENEATH
+          | Fcntl.RESOLVE_IN_ROOT
+          | Fcntl.RESOLVE_CACHED;
 
   private Open() {}
 
@@ -41,7 +58,8 @@ final class Open {
 
   /** <a href="https://man7.org/linux/man-pages/man2/open.2.html">creat(2)</a>. */
   static long creat(Task t, Args a) {
-    return openAt(t, Fcntl.AT_FDCWD, a.a0, Fcntl.O_CREAT | Fcntl.O_WRONLY | Fcntl.O_TRUNC, a.int1());
+    return openAt(
+        t, Fcntl.AT_FDCWD, a.a0, Fcntl.O_CREAT | Fcntl.O_WRONLY | Fcntl.O_TRUNC, a.int1());
   }
 
   /** open and openat ignore bits that they do not know. */

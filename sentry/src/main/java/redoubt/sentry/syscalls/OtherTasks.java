@@ -38,8 +38,12 @@ final class OtherTasks {
     Credentials c = t.creds();
     Credentials o = other.creds();
     boolean same =
-        c.ruid == o.euid && c.ruid == o.suid && c.ruid == o.ruid
-            && c.rgid == o.egid && c.rgid == o.sgid && c.rgid == o.rgid
+        c.ruid == o.euid
+            && c.ruid == o.suid
+            && c.ruid == o.ruid
+            && c.rgid == o.egid
+            && c.rgid == o.sgid
+            && c.rgid == o.rgid
             && other.threadGroup().dumpable
             && (o.permitted & ~c.permitted) == 0;
     return same || c.hasCapability(Caps.CAP_SYS_PTRACE);
@@ -75,12 +79,18 @@ final class OtherTasks {
     return x == y ? 0 : System.identityHashCode(x) < System.identityHashCode(y) ? 1 : 2;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/process_vm_readv.2.html">process_vm_readv(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/process_vm_readv.2.html">process_vm_readv(2)</a>.
+   */
   static long processVmReadv(Task t, Args a) {
     return transfer(t, a, false);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/process_vm_readv.2.html">process_vm_writev(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/process_vm_readv.2.html">process_vm_writev(2)</a>.
+   */
   static long processVmWritev(Task t, Args a) {
     return transfer(t, a, true);
   }
@@ -121,7 +131,12 @@ final class OtherTasks {
   }
 
   private static long transfer(
-      Task other, UserIo local, MemorySegment remote, int count, MemorySegment buffer, boolean write) {
+      Task other,
+      UserIo local,
+      MemorySegment remote,
+      int count,
+      MemorySegment buffer,
+      boolean write) {
     long done = 0;
     for (int i = 0; i < count; i++) {
       long uaddr = remote.get(Memory.LONG, 16L * i);
@@ -149,13 +164,27 @@ final class OtherTasks {
   }
 
   private static final int NEW_NAMESPACES =
-      Sched.CLONE_NEWNS | Sched.CLONE_NEWCGROUP | Sched.CLONE_NEWUTS | Sched.CLONE_NEWIPC
-          | Sched.CLONE_NEWUSER | Sched.CLONE_NEWPID | Sched.CLONE_NEWNET | Sched.CLONE_NEWTIME;
+      Sched.CLONE_NEWNS
+          | Sched.CLONE_NEWCGROUP
+          | Sched.CLONE_NEWUTS
+          | Sched.CLONE_NEWIPC
+          | Sched.CLONE_NEWUSER
+          | Sched.CLONE_NEWPID
+          | Sched.CLONE_NEWNET
+          | Sched.CLONE_NEWTIME;
   private static final int UNSHARE_FLAGS =
-      NEW_NAMESPACES | Sched.CLONE_THREAD | Sched.CLONE_FS | Sched.CLONE_SIGHAND | Sched.CLONE_VM
-          | Sched.CLONE_FILES | Sched.CLONE_SYSVSEM;
+      NEW_NAMESPACES
+          | Sched.CLONE_THREAD
+          | Sched.CLONE_FS
+          | Sched.CLONE_SIGHAND
+          | Sched.CLONE_VM
+          | Sched.CLONE_FILES
+          | Sched.CLONE_SYSVSEM;
 
-  /** <a href="https://man7.org/linux/man-pages/man2/unshare.2.html">unshare(2)</a>: of files and directories. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/unshare.2.html">unshare(2)</a>: of files and
+   * directories.
+   */
   static long unshare(Task t, Args a) {
     int flags = a.int0();
     if ((a.a0 & ~(UNSHARE_FLAGS & 0xffffffffL)) != 0) {

@@ -52,7 +52,10 @@ final class PidFds {
     return fd;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html">pidfd_send_signal(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html">pidfd_send_signal(2)</a>.
+   */
   static long pidfdSendSignal(Task t, Args a) {
     int signo = a.int1();
     int flags = a.int3();

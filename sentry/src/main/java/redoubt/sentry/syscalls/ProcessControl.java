@@ -51,13 +51,15 @@ final class ProcessControl {
       }
       case Prctl.PR_TASK_PERF_EVENTS_DISABLE, Prctl.PR_TASK_PERF_EVENTS_ENABLE -> 0;
       case Prctl.PR_MCE_KILL -> (a.a3 | a.a4) != 0 ? -EINVAL : machineCheckPolicy(a);
-      case Prctl.PR_MCE_KILL_GET -> (a.a1 | a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : Prctl.PR_MCE_KILL_DEFAULT;
+      case Prctl.PR_MCE_KILL_GET ->
+          (a.a1 | a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : Prctl.PR_MCE_KILL_DEFAULT;
       case Prctl.PR_SET_MM -> t.hasCapability(Caps.CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
       case Prctl.PR_SET_CHILD_SUBREAPER -> {
         t.threadGroup().setChildSubreaper(a.a1 != 0);
         yield 0;
       }
-      case Prctl.PR_GET_CHILD_SUBREAPER -> t.copyOutInt(a.a1, t.threadGroup().isChildSubreaper() ? 1 : 0);
+      case Prctl.PR_GET_CHILD_SUBREAPER ->
+          t.copyOutInt(a.a1, t.threadGroup().isChildSubreaper() ? 1 : 0);
       case Prctl.PR_SET_NO_NEW_PRIVS -> setNoNewPrivs(t, a);
       case Prctl.PR_GET_NO_NEW_PRIVS ->
           (a.a1 | a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : t.creds().noNewPrivs ? 1 : 0;
@@ -74,9 +76,12 @@ final class ProcessControl {
       case Prctl.PR_CAP_AMBIENT -> ambient(t, a);
       case Prctl.PR_GET_SPECULATION_CTRL ->
           a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? Prctl.PR_SPEC_NOT_AFFECTED : -ENODEV;
-      case Prctl.PR_SET_SPECULATION_CTRL -> a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? -ENXIO : -ENODEV;
+      case Prctl.PR_SET_SPECULATION_CTRL ->
+          a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? -ENXIO : -ENODEV;
       case Prctl.PR_GET_IO_FLUSHER, Prctl.PR_SET_IO_FLUSHER ->
-          !t.hasCapability(Caps.CAP_SYS_RESOURCE) ? -EPERM : (a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : 0;
+          !t.hasCapability(Caps.CAP_SYS_RESOURCE)
+              ? -EPERM
+              : (a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : 0;
       case PR_GET_MDWE -> (a.a1 | a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : 0;
       case PR_SET_PTRACER -> 0;
       case PR_GET_AUXV -> auxv(t, a);
@@ -150,7 +155,10 @@ final class ProcessControl {
     return 0;
   }
 
-  /** security/commoncap.c: locks hold, unknown bits are refused, and only CAP_SETPCAP may change any. */
+  /**
+   * security/commoncap.c: locks hold, unknown bits are refused, and only CAP_SETPCAP may change
+   * any.
+   */
   private static long setSecurebits(Task t, long bits) {
     Credentials c = t.creds();
     int old = c.securebits;
@@ -234,7 +242,10 @@ final class ProcessControl {
     }
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/personality.2.html">personality(2)</a>: the old one. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/personality.2.html">personality(2)</a>: the old
+   * one.
+   */
   static long personality(Task t, Args a) {
     long old = t.personality & 0xffffffffL;
     if (a.int0() != -1) {

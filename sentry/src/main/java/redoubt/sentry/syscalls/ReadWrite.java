@@ -109,7 +109,8 @@ final class ReadWrite {
   /**
    * Writes after the access checks: file size limit, set-id bits, RWF_SYNC.
    *
-   * @param flags O_APPEND, O_DSYNC and O_SYNC as they hold for this call; the description sees to its own
+   * @param flags O_APPEND, O_DSYNC and O_SYNC as they hold for this call; the description sees to
+   *     its own
    */
   private static long writeChecked(
       Task t, FileDescription f, UserIo io, long offset, boolean nonblocking, int flags) {
@@ -130,7 +131,8 @@ final class ReadWrite {
   /**
    * What stands before each write to a regular file: RLIMIT_FSIZE, and the loss of set-id bits.
    *
-   * @return how many of {@code length} bytes may be written, or -errno (SIGXFSZ has been sent for -EFBIG)
+   * @return how many of {@code length} bytes may be written, or -errno (SIGXFSZ has been sent for
+   *     -EFBIG)
    */
   static long allowedLength(Task t, FileDescription f, long offset, int flags, long length) {
     Inode inode = f.inode();
@@ -185,13 +187,15 @@ final class ReadWrite {
     return a.a3 < 0 ? -EINVAL : readVectors(t, a.int0(), a.a1, a.a2, a.a3, 0);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/readv.2.html">preadv2(2)</a>: offset -1 uses the position. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/readv.2.html">preadv2(2)</a>: offset -1 uses the
+   * position.
+   */
   static long preadv2(Task t, Args a) {
     return a.a3 < -1 ? -EINVAL : readVectors(t, a.int0(), a.a1, a.a2, a.a3, a.int5());
   }
 
-  private static long readVectors(
-      Task t, int fd, long iov, long count, long offset, int rwf) {
+  private static long readVectors(Task t, int fd, long iov, long count, long offset, int rwf) {
     FileDescription f = t.file(fd);
     if (f == null) {
       return -EBADF;
@@ -229,13 +233,15 @@ final class ReadWrite {
     return a.a3 < 0 ? -EINVAL : writeVectors(t, a.int0(), a.a1, a.a2, a.a3, 0);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/readv.2.html">pwritev2(2)</a>: offset -1 uses the position. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/readv.2.html">pwritev2(2)</a>: offset -1 uses
+   * the position.
+   */
   static long pwritev2(Task t, Args a) {
     return a.a3 < -1 ? -EINVAL : writeVectors(t, a.int0(), a.a1, a.a2, a.a3, a.int5());
   }
 
-  private static long writeVectors(
-      Task t, int fd, long iov, long count, long offset, int rwf) {
+  private static long writeVectors(Task t, int fd, long iov, long count, long offset, int rwf) {
     FileDescription f = t.file(fd);
     if (f == null) {
       return -EBADF;

@@ -80,8 +80,12 @@ final class ResourceCalls {
   private static boolean mayChange(Task t, Task other) {
     Credentials c = t.creds();
     Credentials o = other.creds();
-    return (c.ruid == o.euid && c.ruid == o.suid && c.ruid == o.ruid
-            && c.rgid == o.egid && c.rgid == o.sgid && c.rgid == o.rgid)
+    return (c.ruid == o.euid
+            && c.ruid == o.suid
+            && c.ruid == o.ruid
+            && c.rgid == o.egid
+            && c.rgid == o.sgid
+            && c.rgid == o.rgid)
         || c.hasCapability(Caps.CAP_SYS_RESOURCE);
   }
 
@@ -144,7 +148,10 @@ final class ResourceCalls {
 
   // ---- niceness ----
 
-  /** {@return the tasks that {@code which} and {@code who} name}, or null if {@code which} is unknown */
+  /**
+   * {@return the tasks that {@code which} and {@code who} name}, or null if {@code which} is
+   * unknown
+   */
   private static @Nullable List<Task> named(Task t, int which, int who) {
     List<Task> found = new ArrayList<>();
     synchronized (t.kernel().tasks().mu) {
@@ -179,7 +186,10 @@ final class ResourceCalls {
     return found;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/getpriority.2.html">getpriority(2)</a>: 20 minus the niceness. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/getpriority.2.html">getpriority(2)</a>: 20 minus
+   * the niceness.
+   */
   static long getpriority(Task t, Args a) {
     List<Task> tasks = named(t, a.int0(), a.int1());
     if (tasks == null) {

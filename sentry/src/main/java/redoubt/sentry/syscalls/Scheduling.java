@@ -16,8 +16,9 @@ import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Task;
 
 /**
- * <a href="https://man7.org/linux/man-pages/man7/sched.7.html">sched(7)</a>. The host schedules; policies, priorities
- * and affinities are kept as the guest set them, and niceness too, but change nothing on the host.
+ * <a href="https://man7.org/linux/man-pages/man7/sched.7.html">sched(7)</a>. The host schedules;
+ * policies, priorities and affinities are kept as the guest set them, and niceness too, but change
+ * nothing on the host.
  */
 final class Scheduling {
   private static final int RT_PRIORITY_MAX = 99;
@@ -58,7 +59,11 @@ final class Scheduling {
     return t.affinity & online(t);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_setaffinity.2.html">sched_getaffinity(2)</a>: bytes written. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_setaffinity.2.html">sched_getaffinity(2)</a>:
+   * bytes written.
+   */
   static long schedGetaffinity(Task t, Args a) {
     long length = a.a1 & 0xffffffffL;
     if (length * 8 < t.kernel().cpus || (length & 7) != 0) {
@@ -72,7 +77,10 @@ final class Scheduling {
     return r < 0 ? r : 8;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_setaffinity.2.html">sched_setaffinity(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_setaffinity.2.html">sched_setaffinity(2)</a>.
+   */
   static long schedSetaffinity(Task t, Args a) {
     long length = Math.min(a.a1 & 0xffffffffL, 8);
     t.scratch().set(Memory.LONG, 0, 0);
@@ -95,7 +103,10 @@ final class Scheduling {
     return 0;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/getcpu.2.html">getcpu(2)</a>: a CPU that the task may run on. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/getcpu.2.html">getcpu(2)</a>: a CPU that the
+   * task may run on.
+   */
   static long getcpu(Task t, Args a) {
     int cpu = Long.numberOfTrailingZeros(affinity(t));
     long r = a.a0 == 0 ? 0 : t.copyOutInt(a.a0, cpu);
@@ -115,12 +126,17 @@ final class Scheduling {
         || isRealTime(policy);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_setscheduler.2.html">sched_setscheduler(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_setscheduler.2.html">sched_setscheduler(2)</a>.
+   */
   static long schedSetscheduler(Task t, Args a) {
     return a.int1() < 0 ? -EINVAL : set(t, a.int0(), a.int1(), a.a2);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_setparam.2.html">sched_setparam(2)</a>. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/sched_setparam.2.html">sched_setparam(2)</a>.
+   */
   static long schedSetparam(Task t, Args a) {
     return set(t, a.int0(), -1, a.a1);
   }
@@ -138,7 +154,8 @@ final class Scheduling {
     if (other == null) {
       return -ESRCH;
     }
-    boolean reset = policy >= 0 ? (policy & Sched.SCHED_RESET_ON_FORK) != 0 : other.schedResetOnFork;
+    boolean reset =
+        policy >= 0 ? (policy & Sched.SCHED_RESET_ON_FORK) != 0 : other.schedResetOnFork;
     int p = policy >= 0 ? policy & ~Sched.SCHED_RESET_ON_FORK : other.schedPolicy;
     return apply(t, other, p, (int) priority, reset);
   }
@@ -168,7 +185,10 @@ final class Scheduling {
     return 0;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_setscheduler.2.html">sched_getscheduler(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_setscheduler.2.html">sched_getscheduler(2)</a>.
+   */
   static long schedGetscheduler(Task t, Args a) {
     if (a.int0() < 0) {
       return -EINVAL;
@@ -180,7 +200,9 @@ final class Scheduling {
     return other.schedPolicy | (other.schedResetOnFork ? Sched.SCHED_RESET_ON_FORK : 0);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_setparam.2.html">sched_getparam(2)</a>. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/sched_setparam.2.html">sched_getparam(2)</a>.
+   */
   static long schedGetparam(Task t, Args a) {
     if (a.a1 == 0 || a.int0() < 0) {
       return -EINVAL;
@@ -189,19 +211,30 @@ final class Scheduling {
     return other == null ? -ESRCH : t.copyOutInt(a.a1, other.schedPriority);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_get_priority_max.2.html">sched_get_priority_max(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_get_priority_max.2.html">sched_get_priority_max(2)</a>.
+   */
   static long schedGetPriorityMax(Task t, Args a) {
     int policy = a.int0();
-    return isRealTime(policy) ? RT_PRIORITY_MAX : isKnown(policy) || policy == Sched.SCHED_DEADLINE ? 0 : -EINVAL;
+    return isRealTime(policy)
+        ? RT_PRIORITY_MAX
+        : isKnown(policy) || policy == Sched.SCHED_DEADLINE ? 0 : -EINVAL;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_get_priority_max.2.html">sched_get_priority_min(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_get_priority_max.2.html">sched_get_priority_min(2)</a>.
+   */
   static long schedGetPriorityMin(Task t, Args a) {
     int policy = a.int0();
     return isRealTime(policy) ? 1 : isKnown(policy) || policy == Sched.SCHED_DEADLINE ? 0 : -EINVAL;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/sched_rr_get_interval.2.html">sched_rr_get_interval(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/sched_rr_get_interval.2.html">sched_rr_get_interval(2)</a>.
+   */
   static long schedRrGetInterval(Task t, Args a) {
     if (a.int0() < 0) {
       return -EINVAL;
@@ -316,7 +349,10 @@ final class Scheduling {
 
   // ---- I/O priority ----
 
-  /** <a href="https://man7.org/linux/man-pages/man2/ioprio_set.2.html">ioprio_get(2)</a>: of processes. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/ioprio_set.2.html">ioprio_get(2)</a>: of
+   * processes.
+   */
   static long ioprioGet(Task t, Args a) {
     return switch (a.int0()) {
       case Sched.IOPRIO_WHO_PROCESS -> {
@@ -328,7 +364,10 @@ final class Scheduling {
     };
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/ioprio_set.2.html">ioprio_set(2)</a>: kept, without effect. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/ioprio_set.2.html">ioprio_set(2)</a>: kept,
+   * without effect.
+   */
   static long ioprioSet(Task t, Args a) {
     int priority = a.int2();
     int level = priority & 7;

@@ -84,7 +84,8 @@ final class SystemCalls {
     s.asSlice(0, Utsname.SIZEOF_SYSINFO).fill((byte) 0);
     long total = k.totalMemoryBytes;
     long shared = k.memoryFile().allocatedBytes();
-    s.set(Memory.LONG, Utsname.SYSINFO_UPTIME, (Clocks.monotonicNs() - k.bootNs()) / 1_000_000_000L);
+    s.set(
+        Memory.LONG, Utsname.SYSINFO_UPTIME, (Clocks.monotonicNs() - k.bootNs()) / 1_000_000_000L);
     s.set(Memory.LONG, Utsname.SYSINFO_TOTALRAM, total);
     s.set(Memory.LONG, Utsname.SYSINFO_FREERAM, Math.max(0, total - shared));
     s.set(Memory.LONG, Utsname.SYSINFO_SHAREDRAM, shared);
@@ -93,7 +94,10 @@ final class SystemCalls {
     return t.copyOutScratch(a.a0, Utsname.SIZEOF_SYSINFO);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/getrandom.2.html">getrandom(2)</a>: the host's randomness. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/getrandom.2.html">getrandom(2)</a>: the host's
+   * randomness.
+   */
   static long getrandom(Task t, Args a) {
     int flags = a.int2();
     int sources = Misc.GRND_RANDOM | Misc.GRND_INSECURE;
@@ -149,7 +153,9 @@ final class SystemCalls {
     Log log = log(t.kernel());
     int length = a.int2();
     switch (action) {
-      case Misc.SYSLOG_ACTION_CLOSE, Misc.SYSLOG_ACTION_OPEN, Misc.SYSLOG_ACTION_CONSOLE_OFF,
+      case Misc.SYSLOG_ACTION_CLOSE,
+          Misc.SYSLOG_ACTION_OPEN,
+          Misc.SYSLOG_ACTION_CONSOLE_OFF,
           Misc.SYSLOG_ACTION_CONSOLE_ON -> {
         return 0;
       }
@@ -163,7 +169,9 @@ final class SystemCalls {
         if (a.a1 == 0 || length < 0) {
           return -EINVAL;
         }
-        return length == 0 ? 0 : readAll(t, log, a.a1, length, action == Misc.SYSLOG_ACTION_READ_CLEAR);
+        return length == 0
+            ? 0
+            : readAll(t, log, a.a1, length, action == Misc.SYSLOG_ACTION_READ_CLEAR);
       }
       case Misc.SYSLOG_ACTION_CLEAR -> {
         List<KernelLog.Entry> all = t.kernel().log().since(0);
@@ -260,7 +268,10 @@ final class SystemCalls {
     return t.hasCapability(Caps.CAP_SYS_TTY_CONFIG) ? 0 : -EPERM;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/reboot.2.html">reboot(2)</a>: refused to everyone. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/reboot.2.html">reboot(2)</a>: refused to
+   * everyone.
+   */
   static long reboot(Task t, Args a) {
     if (!t.hasCapability(Caps.CAP_SYS_BOOT)) {
       return -EPERM;

@@ -14,7 +14,10 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Task;
 
-/** User and group ids: <a href="https://man7.org/linux/man-pages/man7/credentials.7.html">credentials(7)</a>. */
+/**
+ * User and group ids: <a
+ * href="https://man7.org/linux/man-pages/man7/credentials.7.html">credentials(7)</a>.
+ */
 final class UserIds {
   /** The capabilities that go with fsuid 0: CAP_FS_SET of include/linux/capability.h. */
   private static final long FS_CAPS =
@@ -174,12 +177,18 @@ final class UserIds {
     return id != -1 && id != real && id != effective && id != saved;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/setfsuid.2.html">setfsuid(2)</a>: the old one, always. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/setfsuid.2.html">setfsuid(2)</a>: the old one,
+   * always.
+   */
   static long setfsuid(Task t, Args a) {
     int uid = a.int0();
     Credentials c = t.creds();
     long old = c.fsuid & 0xffffffffL;
-    if (uid == -1 || (uid != c.fsuid && isForeign(uid, c.ruid, c.euid, c.suid) && !c.hasCapability(Caps.CAP_SETUID))) {
+    if (uid == -1
+        || (uid != c.fsuid
+            && isForeign(uid, c.ruid, c.euid, c.suid)
+            && !c.hasCapability(Caps.CAP_SETUID))) {
       return old;
     }
     if (uid != c.fsuid) {
@@ -265,7 +274,10 @@ final class UserIds {
     return 0;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/setfsgid.2.html">setfsgid(2)</a>: the old one, always. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/setfsgid.2.html">setfsgid(2)</a>: the old one,
+   * always.
+   */
   static long setfsgid(Task t, Args a) {
     int gid = a.int0();
     Credentials c = t.creds();

@@ -12,11 +12,11 @@ import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.kernel.Waiter;
 
 /**
- * The locks on one inode: record locks of fcntl(2), owned by a descriptor table (POSIX) or a description
- * (OFD), and whole-file locks of flock(2). Linux's file_lock_context.
+ * The locks on one inode: record locks of fcntl(2), owned by a descriptor table (POSIX) or a
+ * description (OFD), and whole-file locks of flock(2). Linux's file_lock_context.
  *
- * <p>One monitor guards the locks of all files: operations are short, and the search for deadlocks looks
- * across files. Waiting is done without it.
+ * <p>One monitor guards the locks of all files: operations are short, and the search for deadlocks
+ * looks across files. Waiting is done without it.
  */
 public final class FileLocks {
   /** A record lock: bytes {@code start} to {@code end}, both included. */

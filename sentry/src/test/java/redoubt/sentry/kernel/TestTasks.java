@@ -8,12 +8,16 @@ import redoubt.sentry.vfs.VfsPath;
 public final class TestTasks {
   private TestTasks() {}
 
-  /** {@return a process of its own in {@code container}}, a child of its init (the first one is the init) */
+  /**
+   * {@return a process of its own in {@code container}}, a child of its init (the first one is the
+   * init)
+   */
   public static Task newProcess(
       Kernel kernel, Container container, VfsPath root, MemoryManager mm, GuestContext context) {
     FdTable fds = new FdTable();
     FsContext fs = new FsContext(root, root, 022);
-    return enter(kernel, container, null, new Task.TaskImage(mm, context, fds, fs, Credentials.root()));
+    return enter(
+        kernel, container, null, new Task.TaskImage(mm, context, fds, fs, Credentials.root()));
   }
 
   /** {@return a thread of {@code t}'s process} */
@@ -78,7 +82,10 @@ public final class TestTasks {
     t.waiter().clearInterrupt();
   }
 
-  /** Ends a task as exit(2) does, and its process with the last one. {@code status} as wait(2) reports it. */
+  /**
+   * Ends a task as exit(2) does, and its process with the last one. {@code status} as wait(2)
+   * reports it.
+   */
   public static void exit(Task t, int status) {
     GroupExit.taskExits(t, status);
   }

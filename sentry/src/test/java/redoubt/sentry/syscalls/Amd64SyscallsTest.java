@@ -62,7 +62,8 @@ class Amd64SyscallsTest {
         case NEVER ->
             assertEquals("-" + redoubt.abi.Errno.name(e.errno()), action, e.name() + " is never");
         case FULL, PARTIAL ->
-            assertTrue(action.endsWith("(t, a)"), e.name() + " is " + Level.FULL + " but " + action);
+            assertTrue(
+                action.endsWith("(t, a)"), e.name() + " is " + Level.FULL + " but " + action);
       }
     }
   }
@@ -76,7 +77,10 @@ class Amd64SyscallsTest {
         CodeAttribute code = (CodeAttribute) m.code().orElseThrow();
         assertTrue(
             code.codeLength() < 8000,
-            m.methodName().stringValue() + " has " + code.codeLength() + " bytes: split it by range");
+            m.methodName().stringValue()
+                + " has "
+                + code.codeLength()
+                + " bytes: split it by range");
       }
     }
   }

@@ -113,15 +113,14 @@ class FilesTest {
     g.ok(Nr.PIPE2, fds, 0);
     FakeGuest writer = g.thread();
     Thread w =
-        new Thread(
-            () -> {
-              try {
-                Thread.sleep(50);
-              } catch (InterruptedException e) {
-                throw new AssertionError(e);
-              }
-              writer.ok(Nr.WRITE, writer.getInt(fds + 4), writer.text("late"), 4);
-            });
+        new Thread(() -> {
+          try {
+            Thread.sleep(50);
+          } catch (InterruptedException e) {
+            throw new AssertionError(e);
+          }
+          writer.ok(Nr.WRITE, writer.getInt(fds + 4), writer.text("late"), 4);
+        });
     w.start();
     long buf = g.space(8);
     assertEquals(4, g.ok(Nr.READ, g.getInt(fds), buf, 8));
@@ -136,13 +135,12 @@ class FilesTest {
     FakeGuest reader = g.thread();
     long[] total = new long[1];
     Thread r =
-        new Thread(
-            () -> {
-              long buf = reader.space(10_000);
-              while (total[0] < 200_000) {
-                total[0] += reader.ok(Nr.READ, reader.getInt(fds), buf, 10_000);
-              }
-            });
+        new Thread(() -> {
+          long buf = reader.space(10_000);
+          while (total[0] < 200_000) {
+            total[0] += reader.ok(Nr.READ, reader.getInt(fds), buf, 10_000);
+          }
+        });
     r.start();
     assertEquals(200_000, g.ok(Nr.WRITE, g.getInt(fds + 4), g.space(200_000), 200_000));
     r.join();
@@ -256,7 +254,8 @@ class FilesTest {
       }
     }
     assertEquals("4. 4.. ", names.substring(0, 7));
-    assertTrue(names.toString().contains("8a ") && names.toString().contains("4bb "), names::toString);
+    assertTrue(
+        names.toString().contains("8a ") && names.toString().contains("4bb "), names::toString);
     g.ok(Nr.LSEEK, dir, 0, SEEK_SET);
     g.fails(EINVAL, Nr.GETDENTS64, dir, buf, 8);
     g.fails(EFAULT, Nr.GETDENTS64, dir, FakeGuest.bad(), 1024);
@@ -305,7 +304,13 @@ class FilesTest {
     g.fails(EEXIST, Nr.RENAMEAT2, AT_FDCWD, g.text("/a"), AT_FDCWD, g.text("/b"), RENAME_NOREPLACE);
     g.ok(Nr.RENAMEAT2, AT_FDCWD, g.text("/a"), AT_FDCWD, g.text("/b"), RENAME_EXCHANGE);
     g.fails(
-        EINVAL, Nr.RENAMEAT2, AT_FDCWD, g.text("/a"), AT_FDCWD, g.text("/b"), RENAME_EXCHANGE | RENAME_NOREPLACE);
+        EINVAL,
+        Nr.RENAMEAT2,
+        AT_FDCWD,
+        g.text("/a"),
+        AT_FDCWD,
+        g.text("/b"),
+        RENAME_EXCHANGE | RENAME_NOREPLACE);
     g.ok(Nr.RENAME, g.text("/b"), g.text("/d"));
     g.fails(ENOENT, Nr.UNLINK, g.text("/b"));
     g.ok(Nr.UNLINKAT, AT_FDCWD, g.text("/d"), 0);

@@ -28,8 +28,9 @@ import redoubt.sentry.vfs.MountNamespace;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A process of a kernel without a platform: calls go straight to the dispatch table on the test's own
- * thread, and arguments are put into guest memory with {@link #text}, {@link #bytes} and {@link #space}.
+ * A process of a kernel without a platform: calls go straight to the dispatch table on the test's
+ * own thread, and arguments are put into guest memory with {@link #text}, {@link #bytes} and {@link
+ * #space}.
  *
  * <pre>{@code
  * var g = FakeGuest.create();
@@ -37,8 +38,9 @@ import redoubt.sentry.vfs.VfsPath;
  * g.fails(EBADF, Nr.READ, 99, g.space(8), 8);
  * }</pre>
  *
- * <p>The root is an empty tmpfs. Root's process number is 2: 1 is an init that does nothing. One guest is
- * used by one thread at a time; {@link #fork} and {@link #thread} make more of them for other threads.
+ * <p>The root is an empty tmpfs. Root's process number is 2: 1 is an init that does nothing. One
+ * guest is used by one thread at a time; {@link #fork} and {@link #thread} make more of them for
+ * other threads.
  */
 public final class FakeGuest {
   private final Task task;
@@ -72,7 +74,11 @@ public final class FakeGuest {
     FileSystem fs = maker.make(memory, platform);
     Mount mount = new Mount(fs, new Dentry(fs.root()), "tmpfs", 0);
     Container container =
-        new Container("test", new PidNamespace(), new UtsNamespace("testhost"), c -> new MountNamespace(mount));
+        new Container(
+            "test",
+            new PidNamespace(),
+            new UtsNamespace("testhost"),
+            c -> new MountNamespace(mount));
     VfsPath root = new VfsPath(mount, mount.root);
     newProcess(kernel, container, root, platform); // init
     return newProcess(kernel, container, root, platform);

@@ -12,8 +12,8 @@ import redoubt.sentry.platform.MapBatch;
 import redoubt.sentry.platform.Platform;
 
 /**
- * A platform that runs nothing: guest memory is {@link #MEMORY_BYTES} from {@link #BASE} on, whatever is
- * mapped; everything else faults.
+ * A platform that runs nothing: guest memory is {@link #MEMORY_BYTES} from {@link #BASE} on,
+ * whatever is mapped; everything else faults.
  */
 public final class FakePlatform implements Platform {
   public static final long BASE = 0x10000;
