@@ -21,6 +21,14 @@ public final class Amd64Syscalls {
    * @return 0 or more, or -errno (also the kernel's own numbers such as -ERESTARTSYS)
    */
   public static long dispatch(Task t, Args a) {
+    long r = call(t, a);
+    if (r == -ENOSYS) {
+      AbsentCalls.note(t, a.nr);
+    }
+    return r;
+  }
+
+  private static long call(Task t, Args a) {
     return switch (a.nr) {
       case 0 -> ReadWrite.read(t, a); // read
       case 1 -> ReadWrite.write(t, a); // write

@@ -398,4 +398,27 @@ class FilesTest {
     g.fails(ENODATA, Nr.GETXATTR, g.text("/f"), g.text("trusted.t"), buf, 64);
     assertEquals(0, g.ok(Nr.LISTXATTR, g.text("/f"), buf, 64));
   }
+
+  @Test
+  void shouldNameAnAbsentCallOnceInTheLog() {
+    int before = g.kernel().log().since(0).size();
+    g.fails(ENOSYS, Nr.BPF, 0, 0, 0);
+    g.fails(ENOSYS, Nr.BPF, 0, 0, 0);
+    g.fails(ENOSYS, 9999);
+    var lines = g.kernel().log().since(0);
+    assertEquals(before + 2, lines.size());
+    assertTrue(lines.get(before).text().contains("no system call bpf (321)"));
+  }
+
+  @Test
+  void shouldStayBelowADirectoryWhenAsked() {
+    g.ok(Nr.MKDIR, g.text("/d"), 0755);
+    open("/secret", O_CREAT | O_RDWR);
+    long dir = open("/d", O_PATH);
+    long inRoot = g.longs(0, 0, RESOLVE_IN_ROOT);
+    g.fails(ENOENT, Nr.OPENAT2, dir, g.text("/secret"), inRoot, 24);
+    g.fails(ENOENT, Nr.OPENAT2, dir, g.text("../../secret"), inRoot, 24);
+    g.ok(Nr.OPENAT2, dir, g.text("/"), inRoot, 24);
+    g.fails(EXDEV, Nr.OPENAT2, dir, g.text("../secret"), g.longs(0, 0, RESOLVE_BENEATH), 24);
+  }
 }
