@@ -114,8 +114,7 @@ public record Installation(
         "-XX:-UseContainerSupport",
         "-XX:+ErrorFileToStderr",
         "-XX:-CreateCoredumpOnCrash",
-        "--enable-native-access=redoubt.host",
-        "--illegal-native-access=deny");
+        "--enable-native-access=redoubt.host");
   }
 
   /**
