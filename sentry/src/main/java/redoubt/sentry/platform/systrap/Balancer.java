@@ -66,7 +66,8 @@ final class Balancer implements Runnable {
     int quiet = 0;
     while (!stopped) {
       LockSupport.parkNanos(PERIOD_NS);
-      if (look() | platform.tend()) {
+      boolean busy = look();
+      if (platform.tend() || busy) {
         quiet = 0;
       } else if (++quiet >= QUIET_PERIODS) {
         asleep = true;
