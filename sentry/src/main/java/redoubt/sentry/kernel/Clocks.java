@@ -13,7 +13,10 @@ public final class Clocks {
 
   private static final long REFRESH_NS = 50_000_000;
 
-  private static volatile long offsetNs;
+  /** What the difference of the two clocks may fall without our clock going back. */
+  private static final long STEP_NS = 50_000;
+
+  private static volatile long offsetNs = Long.MIN_VALUE;
   private static volatile long refreshedNs;
 
   private Clocks() {}
@@ -23,14 +26,28 @@ public final class Clocks {
     return System.nanoTime();
   }
 
-  /** {@return CLOCK_REALTIME in ns}, at most 50 ms behind a change of the host's clock */
+  /**
+   * {@return CLOCK_REALTIME in ns for stamps}, at most 50 ms behind a change of the host's clock and some
+   * microseconds off it; clock_gettime(2) asks the host, whose clock the vDSO shows
+   */
   public static long realtimeNs() {
     long now = System.nanoTime();
-    if (now - refreshedNs > REFRESH_NS || refreshedNs == 0) {
-      offsetNs = hostClockNs(CLOCK_REALTIME) - System.nanoTime();
+    long offset = offsetNs;
+    if (offset == Long.MIN_VALUE || now - refreshedNs > REFRESH_NS) {
+      // The host's clock first: a delay between the two readings makes the difference too small, so the
+      // largest of three is the best.
+      long best = Long.MIN_VALUE;
+      for (int i = 0; i < 3; i++) {
+        long host = hostClockNs(CLOCK_REALTIME);
+        best = Math.max(best, host - System.nanoTime());
+      }
+      if (best > offset || offset - best > STEP_NS) {
+        offsetNs = best;
+        offset = best;
+      }
       refreshedNs = now;
     }
-    return now + offsetNs;
+    return now + offset;
   }
 
   /** {@return clock {@code id} of the host in ns, or -errno} */

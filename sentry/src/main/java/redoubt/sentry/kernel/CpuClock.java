@@ -26,13 +26,11 @@ public final class CpuClock {
   /** {@return the time of clock {@code id} in ns as {@code t} sees it, or -EINVAL} */
   public static long now(Task t, int id) {
     switch (id) {
-      case Time.CLOCK_REALTIME -> {
-        return Clocks.realtimeNs();
-      }
       case Time.CLOCK_MONOTONIC -> {
         return Clocks.monotonicNs();
       }
-      case Time.CLOCK_MONOTONIC_RAW,
+      case Time.CLOCK_REALTIME,
+          Time.CLOCK_MONOTONIC_RAW,
           Time.CLOCK_REALTIME_COARSE,
           Time.CLOCK_MONOTONIC_COARSE,
           Time.CLOCK_BOOTTIME,

@@ -82,7 +82,7 @@ public final class Clock {
   public static long gettimeofday(Task t, Args a) {
     MemorySegment s = t.scratch();
     if (a.long0() != 0) {
-      long ns = Clocks.realtimeNs();
+      long ns = Clocks.hostClockNs(Clocks.CLOCK_REALTIME);
       s.set(Memory.LONG, 0, ns / SECOND_NS);
       s.set(Memory.LONG, 8, ns % SECOND_NS / 1000);
       if (t.copyOutScratch(a.long0(), 16) < 0) {
@@ -101,7 +101,7 @@ public final class Clock {
    * href="https://man7.org/linux/man-pages/man2/time.2.html">time(2)</a>.
    */
   public static long time(Task t, Args a) {
-    long seconds = Clocks.realtimeNs() / SECOND_NS;
+    long seconds = Clocks.hostClockNs(Clocks.CLOCK_REALTIME) / SECOND_NS;
     if (a.long0() != 0 && t.copyOutLong(a.long0(), seconds) < 0) {
       return -EFAULT;
     }

@@ -47,6 +47,7 @@ final class SystemFiles {
     fixed(root, "execdomains", "0-0\tLinux           \t[kernel]\n");
     fixed(root, "fb", "");
     fixed(root, "buddyinfo", "Node 0, zone   Normal" + "      0".repeat(11) + " \n");
+    text(proc, root, "config.gz", (t, o) -> o.append(KernelConfig.compressed()));
     root.add("kallsyms", TextFile.fixed(proc, 0444, ""));
     root.add("keys", TextFile.fixed(proc, 0444, ""));
     root.add("key-users", TextFile.fixed(proc, 0444, "    0:     1 1/1 0/1000000 0/25000000\n"));
