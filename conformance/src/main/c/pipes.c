@@ -278,6 +278,18 @@ int main(void) {
   V("semaphore-2", x);
   R("semaphore-3", read(e, &x, 8));
   R("eventfd-bad-flags", eventfd(0, 0x40));
+  /* a pipe opened again by its name in /proc waits for no other end, even when there is none left */
+  int again[2];
+  char name[64];
+  pipe(again);
+  write(again[1], "abc", 3);
+  close(again[1]);
+  snprintf(name, sizeof name, "/proc/self/fd/%d", again[0]);
+  int reopened = open(name, O_RDONLY);
+  R("reopened-pipe-read", read(reopened, b, 10));
+  R("reopened-pipe-end", read(reopened, b, 10));
+  close(again[0]);
+  close(reopened);
   fifo();
   return 0;
 }

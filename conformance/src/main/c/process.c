@@ -45,6 +45,8 @@ int main(void) {
   T("clone-no-signal-wclone", waitpid(p, &s, __WCLONE) == p);
   S("clone-no-signal-status", status_name(s));
 
+  p = clone(clone_fn, stack + sizeof stack, 127, (void *)1);
+  T("clone-signal-127-reaped", waitpid(p, &s, __WALL) == p);
   R("clone-thread-without-sighand", syscall(SYS_clone, CLONE_THREAD | CLONE_VM, stack + sizeof stack, 0, 0, 0));
   R("clone-sighand-without-vm", syscall(SYS_clone, CLONE_SIGHAND, stack + sizeof stack, 0, 0, 0));
   R("clone-newns-and-fs", syscall(SYS_clone, CLONE_NEWNS | CLONE_FS, 0, 0, 0, 0));

@@ -271,7 +271,7 @@ final class ContainerBuilder {
     b.permitted = p.permitted();
     b.effective = p.effective();
     b.inheritable = p.inheritable();
-    b.ambient = p.ambient();
+    b.ambient = p.ambient() & p.permitted() & p.inheritable();
     b.noNewPrivs = p.noNewPrivileges();
     return b.build();
   }

@@ -21,6 +21,8 @@ import redoubt.sentry.vfs.VfsPath;
 
 /** One open end, or both, of a {@link Pipe}. */
 public final class PipeFile extends FileDescription {
+  private static final long PIPEFS_MAGIC = 0x50495045;
+
   private final Pipe pipe;
   private final boolean reads;
   private final boolean writes;
@@ -71,19 +73,21 @@ public final class PipeFile extends FileDescription {
     }
     int access = flags & O_ACCMODE;
     boolean nonblocking = (flags & O_NONBLOCK) != 0;
-    if (access == O_WRONLY && nonblocking && !pipe.hasReaders()) {
+    // fs/pipe.c: a pipe(2) opened again through /proc/PID/fd waits for nobody
+    boolean named = inode.fs.magic() != PIPEFS_MAGIC;
+    if (named && access == O_WRONLY && nonblocking && !pipe.hasReaders()) {
       throw ErrnoException.of(ENXIO);
     }
     PipeFile f = new PipeFile(pipe, path, flags, t.creds(), true);
     int otherOpens = access == O_RDONLY ? pipe.writerOpens() : pipe.readerOpens();
     pipe.opened(f.reads, f.writes);
-    if (access == O_RDONLY && !pipe.hasWriters()) {
+    if (named && access == O_RDONLY && !pipe.hasWriters()) {
       if (nonblocking) {
         f.quietWriterOpens = otherOpens;
       } else {
         f.awaitOtherEnd(t, otherOpens);
       }
-    } else if (access == O_WRONLY && !pipe.hasReaders()) {
+    } else if (named && access == O_WRONLY && !pipe.hasReaders()) {
       f.awaitOtherEnd(t, otherOpens);
     }
     return f;

@@ -110,7 +110,8 @@ public final class GroupExit {
       }
     }
     if (parent != null) {
-      if (g.exitSignal != 0) {
+      // clone(2) takes any low byte; one that is no signal is not sent
+      if (g.exitSignal > 0 && g.exitSignal <= redoubt.abi.Signal.SIGRTMAX) {
         Signals.send(parent, childInfo(g, g.exitSignal));
       }
       parent.childQueue.notify(1);
