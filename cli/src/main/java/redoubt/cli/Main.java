@@ -61,6 +61,10 @@ public final class Main {
   private static int run(List<String> words, Flags global) {
     Context.declare(global);
     global.parse(words, 0, false);
+    if (System.getProperty("redoubt.train") != null) {
+      overview(global); // puts every verb into the AOT cache, besides the one that is run
+      new redoubt.oci.Json.Obj().put("train", "yes").compact();
+    }
     if (global.is("version")) {
       Context.print("redoubt version " + VERSION + "\nspec: " + Spec.VERSION + "\n");
       return 0;

@@ -38,7 +38,7 @@ public final class Spawn {
       return (int)
           HostException.check(
               "execute " + path,
-              RawSyscall.spawn(
+              Natives.spawn(
                   utf8(arena, path).address(),
                   vector(arena, argv).address(),
                   vector(arena, env).address(),

@@ -2,16 +2,12 @@ package redoubt.host;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /**
  * Searches of machine code that would be slow in Java before it is compiled: a program's text is
  * looked through once, when it is first mapped.
  */
 public final class TextScan {
-  private static final MethodHandle FIND_SYSCALLS = RawSyscall.bind("redoubt_find_syscalls");
-  private static final MethodHandle FIND_BRANCHES = RawSyscall.bind("redoubt_find_branches");
-
   private TextScan() {}
 
   /**
@@ -21,7 +17,7 @@ public final class TextScan {
   public static int[] syscalls(MemorySegment text, long bytes, int max) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(4L * max, 4);
-      long n = call(FIND_SYSCALLS, check(text, bytes), bytes, out.address(), max, 0);
+      long n = Natives.findSyscalls(check(text, bytes), bytes, out.address(), max);
       return ints(out, (int) n);
     }
   }
@@ -38,7 +34,7 @@ public final class TextScan {
       MemorySegment bits = arena.allocate(danger.length, 8);
       MemorySegment.copy(danger, 0, bits, Memory.BYTE, 0, danger.length);
       MemorySegment out = arena.allocate(8L * max, 4);
-      long n = call(FIND_BRANCHES, check(text, bytes), bytes, bits.address(), out.address(), max);
+      long n = Natives.findBranches(check(text, bytes), bytes, bits.address(), out.address(), max);
       return ints(out, (int) n * 2);
     }
   }
@@ -48,14 +44,6 @@ public final class TextScan {
       throw new IllegalArgumentException("text of " + bytes + " bytes");
     }
     return text.address();
-  }
-
-  private static long call(MethodHandle f, long a0, long a1, long a2, long a3, long a4) {
-    try {
-      return (long) f.invokeExact(a0, a1, a2, a3, a4, 0L, 0L);
-    } catch (Throwable t) {
-      throw new AssertionError(t);
-    }
   }
 
   private static int[] ints(MemorySegment m, int n) {

@@ -18,33 +18,35 @@ final class JsonWriter {
   }
 
   void write(Json json, int level) {
-    switch (json) {
-      case Json.Obj object -> {
-        out.append('{');
-        boolean first = true;
-        for (Map.Entry<String, Json> member : object.members().entrySet()) {
-          separate(first, level + 1);
-          first = false;
-          string(member.getKey());
-          out.append(step < 0 ? ":" : ": ");
-          write(member.getValue(), level + 1);
-        }
-        close(first, level, '}');
+    // Not a pattern switch, for the reason in Node.
+    if (json instanceof Json.Obj object) {
+      out.append('{');
+      boolean first = true;
+      for (Map.Entry<String, Json> member : object.members().entrySet()) {
+        separate(first, level + 1);
+        first = false;
+        string(member.getKey());
+        out.append(step < 0 ? ":" : ": ");
+        write(member.getValue(), level + 1);
       }
-      case Json.Arr array -> {
-        out.append('[');
-        boolean first = true;
-        for (Json item : array.items()) {
-          separate(first, level + 1);
-          first = false;
-          write(item, level + 1);
-        }
-        close(first, level, ']');
+      close(first, level, '}');
+    } else if (json instanceof Json.Arr array) {
+      out.append('[');
+      boolean first = true;
+      for (Json item : array.items()) {
+        separate(first, level + 1);
+        first = false;
+        write(item, level + 1);
       }
-      case Json.Str string -> string(string.value());
-      case Json.Num number -> out.append(number.text());
-      case Json.Bool bool -> out.append(bool.value());
-      case Json.Null nothing -> out.append("null");
+      close(first, level, ']');
+    } else if (json instanceof Json.Str string) {
+      string(string.value());
+    } else if (json instanceof Json.Num number) {
+      out.append(number.text());
+    } else if (json instanceof Json.Bool bool) {
+      out.append(bool.value());
+    } else {
+      out.append("null");
     }
   }
 
