@@ -200,7 +200,16 @@ final class Mounting {
       return -EINVAL;
     }
     if ((flags & Mount.MNT_EXPIRE) != 0) {
-      return (flags & (Mount.MNT_FORCE | Mount.MNT_DETACH)) != 0 ? -EINVAL : -EAGAIN;
+      if ((flags & (Mount.MNT_FORCE | Mount.MNT_DETACH)) != 0) {
+        return -EINVAL;
+      }
+      if (p.mount.isPinned()) {
+        return -EBUSY;
+      }
+      if (!p.mount.expiring) {
+        p.mount.expiring = true;
+        return -EAGAIN;
+      }
     }
     t.mountNamespace().detach(p.mount, (flags & Mount.MNT_DETACH) != 0);
     return 0;

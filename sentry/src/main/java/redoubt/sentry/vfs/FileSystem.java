@@ -56,4 +56,18 @@ public abstract class FileSystem {
 
   /** The last mount of this instance is gone. */
   public void release() {}
+
+  private final AtomicInteger mounts = new AtomicInteger();
+
+  /** There is one more mount of this instance. */
+  final void mountMade() {
+    mounts.incrementAndGet();
+  }
+
+  /** A mount was unmounted, and nothing is open on it any more. */
+  final void mountGone() {
+    if (mounts.decrementAndGet() == 0) {
+      release();
+    }
+  }
 }

@@ -1,5 +1,6 @@
 package redoubt.sentry.vfs;
 
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +25,11 @@ public final class Mount {
 
   private volatile int flags;
   private final AtomicInteger pins = new AtomicInteger();
+  private final AtomicBoolean ended = new AtomicBoolean();
+  private volatile boolean detached;
+
+  /** An umount2(MNT_EXPIRE) was here; the next one unmounts. */
+  public volatile boolean expiring;
 
   // Guarded by MountNamespace.mu; null while detached.
   volatile @Nullable Mount parent;
@@ -35,6 +41,7 @@ public final class Mount {
     this.root = root;
     this.source = source;
     this.flags = flags;
+    fs.mountMade();
   }
 
   public int flags() {
@@ -63,7 +70,23 @@ public final class Mount {
   }
 
   public void unpin() {
-    pins.decrementAndGet();
+    if (pins.decrementAndGet() == 0 && detached) {
+      end();
+    }
+  }
+
+  /** It was unmounted: its filesystem loses it with the last pin. */
+  void detached() {
+    detached = true;
+    if (pins.get() == 0) {
+      end();
+    }
+  }
+
+  private void end() {
+    if (ended.compareAndSet(false, true)) {
+      fs.mountGone();
+    }
   }
 
   public boolean isPinned() {

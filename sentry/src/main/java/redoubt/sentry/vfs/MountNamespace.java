@@ -78,6 +78,7 @@ public final class MountNamespace {
    * @param lazy MNT_DETACH: also when it is busy, with all mounts below
    */
   public void detach(Mount mount, boolean lazy) {
+    List<Mount> released;
     synchronized (mu) {
       Mount parent = mount.parent;
       Dentry at = mount.mountPoint;
@@ -105,6 +106,10 @@ public final class MountNamespace {
       }
       byPlace = m;
       order = l;
+      released = below;
+    }
+    for (Mount gone : released) {
+      gone.detached();
     }
   }
 

@@ -421,4 +421,29 @@ class FilesTest {
     g.ok(Nr.OPENAT2, dir, g.text("/"), inRoot, 24);
     g.fails(EXDEV, Nr.OPENAT2, dir, g.text("../secret"), g.longs(0, 0, RESOLVE_BENEATH), 24);
   }
+
+  @Test
+  void shouldFreeATmpfsWithItsLastMount() {
+    var types = new redoubt.sentry.fs.FileSystems();
+    g.kernel().register(redoubt.sentry.fs.FileSystems.class, types);
+    types.register(
+        "tmpfs",
+        (c, source, options) ->
+            new redoubt.sentry.fs.tmpfs.TmpFs(
+                g.kernel().memoryFile(),
+                g.kernel().platform(),
+                new redoubt.sentry.fs.tmpfs.TmpFsOptions()));
+    long before = g.kernel().memoryFile().allocatedBytes();
+    g.ok(Nr.MKDIR, g.text("/m"), 0755);
+    g.ok(Nr.MOUNT, g.text("x"), g.text("/m"), g.text("tmpfs"), 0, 0);
+    g.ok(Nr.MKDIR, g.text("/m/d"), 0755);
+    long fd = open("/m/d/f", O_CREAT | O_RDWR);
+    g.ok(Nr.WRITE, fd, g.space(100_000), 100_000);
+    g.fails(EBUSY, Nr.UMOUNT2, g.text("/m"), 0);
+    g.ok(Nr.UMOUNT2, g.text("/m"), redoubt.abi.Mount.MNT_DETACH);
+    assertEquals(100, g.ok(Nr.PREAD64, fd, g.space(100), 100, 0));
+    assertTrue(g.kernel().memoryFile().allocatedBytes() >= before + 100_000);
+    g.ok(Nr.CLOSE, fd);
+    assertEquals(before, g.kernel().memoryFile().allocatedBytes());
+  }
 }

@@ -8,8 +8,11 @@ import static redoubt.abi.Errno.ENOTDIR;
 import static redoubt.abi.Errno.ENOTEMPTY;
 import static redoubt.abi.Errno.EXDEV;
 
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
@@ -380,6 +383,31 @@ public final class TmpDir extends TmpInode implements ListableDir {
       }
     }
     return low;
+  }
+
+  /** The filesystem was unmounted: drops every name below, so that what nobody has open is freed. */
+  void abandon() {
+    ArrayDeque<TmpDir> todo = new ArrayDeque<>();
+    todo.add(this);
+    for (TmpDir d; (d = todo.poll()) != null; ) {
+      List<TmpInode> inodes = new ArrayList<>();
+      synchronized (d) {
+        d.removed = true;
+        for (Entry e : d.byName.values()) {
+          inodes.add(e.inode);
+        }
+        d.byName.clear();
+        Arrays.fill(d.byCookie, 0, d.slots, null);
+        d.slots = 0;
+      }
+      for (TmpInode inode : inodes) {
+        if (inode instanceof TmpDir sub) {
+          todo.add(sub);
+        } else {
+          inode.dropLink();
+        }
+      }
+    }
   }
 
   /** {@return whether it has no names but "." and ".."} */

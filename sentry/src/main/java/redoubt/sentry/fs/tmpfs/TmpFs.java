@@ -59,6 +59,11 @@ public final class TmpFs extends FileSystem {
   }
 
   @Override
+  public void release() {
+    root.abandon();
+  }
+
+  @Override
   public long magic() {
     return MAGIC;
   }
