@@ -184,6 +184,8 @@ public final class Clone {
     child.personality = t.personality;
     child.affinity = t.affinity;
     child.ioPriority = t.ioPriority;
+    child.memoryPolicy = t.memoryPolicy;
+    child.memoryNodes = t.memoryNodes;
     if (t.schedResetOnFork) {
       child.niceness = Math.max(t.niceness, 0);
     } else {

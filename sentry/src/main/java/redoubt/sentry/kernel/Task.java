@@ -120,6 +120,11 @@ public final class Task {
   public volatile int schedPriority;
   public volatile boolean schedResetOnFork;
 
+  /** set_mempolicy(2)'s mode and nodes. */
+  public int memoryPolicy;
+
+  public long memoryNodes;
+
   /** ioprio_set(2)'s value. */
   public volatile int ioPriority;
 

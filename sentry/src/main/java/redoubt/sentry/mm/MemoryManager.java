@@ -68,6 +68,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
   /** The bytes between argStart and envEnd as exec wrote them. */
   public volatile byte[] arguments = {};
 
+  /** MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called. */
+  public volatile boolean membarrierRegistered;
+
   /** PR_SET_THP_DISABLE; the host decides about huge pages. */
   public volatile boolean hugePagesDisabled;
 

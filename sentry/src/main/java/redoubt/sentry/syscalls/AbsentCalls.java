@@ -5,7 +5,10 @@ import redoubt.abi.Nr;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.Task;
 
-/** Names each system call that is not there in the kernel's log, the first time that somebody makes it. */
+/**
+ * Names each system call that is not there in the kernel's log, the first time that somebody makes
+ * it.
+ */
 final class AbsentCalls {
   /** One log line a number; those past the table share one. */
   private static final class Seen {
@@ -24,6 +27,7 @@ final class AbsentCalls {
     }
     // Every program of glibc's asks for rseq: its name must not cost the reading of the table.
     String name = nr == Nr.RSEQ ? "rseq" : SyscallTable.get().name(nr);
-    k.log().log(5, "redoubt: no system call " + name + " (" + nr + "); " + t.comm() + " got ENOSYS");
+    k.log().log(
+        5, "redoubt: no system call " + name + " (" + nr + "); " + t.comm() + " got ENOSYS");
   }
 }

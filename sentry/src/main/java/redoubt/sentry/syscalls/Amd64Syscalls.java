@@ -267,9 +267,9 @@ public final class Amd64Syscalls {
       case 234 -> SignalCalls.tgkill(t, a); // tgkill
       case 235 -> Attributes.utimes(t, a); // utimes
       case 236 -> -ENOSYS; // vserver: never
-      case 237 -> -ENOSYS; // mbind: none
-      case 238 -> -ENOSYS; // set_mempolicy: none
-      case 239 -> -ENOSYS; // get_mempolicy: none
+      case 237 -> MemoryPolicies.mbind(t, a); // mbind
+      case 238 -> MemoryPolicies.setMempolicy(t, a); // set_mempolicy
+      case 239 -> MemoryPolicies.getMempolicy(t, a); // get_mempolicy
       case 240 -> -ENOSYS; // mq_open: none
       case 241 -> -ENOSYS; // mq_unlink: none
       case 242 -> -ENOSYS; // mq_timedsend: none
@@ -354,7 +354,7 @@ public final class Amd64Syscalls {
       case 321 -> -ENOSYS; // bpf: none
       case 322 -> ExecCalls.execveat(t, a); // execveat
       case 323 -> -ENOSYS; // userfaultfd: none
-      case 324 -> -ENOSYS; // membarrier: none
+      case 324 -> MemoryPolicies.membarrier(t, a); // membarrier
       case 325 -> MmapCalls.mlock2(t, a); // mlock2
       case 326 -> Copying.copyFileRange(t, a); // copy_file_range
       case 327 -> ReadWrite.preadv2(t, a); // preadv2

@@ -9,7 +9,9 @@ public abstract class FileSystem {
   private final String type;
   private final long device;
 
-  /** @param type the name in /proc/filesystems and /proc/mounts */
+  /**
+   * @param type the name in /proc/filesystems and /proc/mounts
+   */
   protected FileSystem(String type) {
     this.type = type;
     this.device = NEXT_MINOR.incrementAndGet(); // major 0, as Linux's anonymous devices
@@ -36,7 +38,9 @@ public abstract class FileSystem {
     s.namelen = 255;
   }
 
-  /** {@return options for /proc/mounts}, without ro/rw and the mount's own flags; "" or ",size=4k" */
+  /**
+   * {@return options for /proc/mounts}, without ro/rw and the mount's own flags; "" or ",size=4k"
+   */
   public String showOptions() {
     return "";
   }
@@ -46,7 +50,9 @@ public abstract class FileSystem {
     return false;
   }
 
-  /** {@return whether {@link Inode#prefetch} is worth calling}: a walk is a message to someone else */
+  /**
+   * {@return whether {@link Inode#prefetch} is worth calling}: a walk is a message to someone else
+   */
   public boolean batchesWalks() {
     return false;
   }

@@ -35,7 +35,9 @@ public final class Mount {
   volatile @Nullable Mount parent;
   volatile @Nullable Dentry mountPoint;
 
-  /** @param flags MS_* bits of the mount itself */
+  /**
+   * @param flags MS_* bits of the mount itself
+   */
   public Mount(FileSystem fs, Dentry root, String source, int flags) {
     this.fs = fs;
     this.root = root;
