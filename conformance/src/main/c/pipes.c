@@ -278,6 +278,23 @@ int main(void) {
   V("semaphore-2", x);
   R("semaphore-3", read(e, &x, 8));
   R("eventfd-bad-flags", eventfd(0, 0x40));
+  /* a writer that is gone as soon as the reader's open has let it in */
+  mkfifo("quick", 0600);
+  int met = 0;
+  for (int i = 0; i < 50; i++) {
+    pid_t w = fork();
+    if (w == 0) {
+      int q = open("quick", O_WRONLY);
+      write(q, "x", 1);
+      _exit(0);
+    }
+    if (i & 1) usleep(2000);
+    int q = open("quick", O_RDONLY);
+    met += read(q, b, 10) == 1;
+    close(q);
+    waitpid(w, NULL, 0);
+  }
+  V("quick-writers", met);
   /* a pipe opened again by its name in /proc waits for no other end, even when there is none left */
   int again[2];
   char name[64];

@@ -72,9 +72,15 @@ public final class Pipe {
 
   // ---- ends ----
 
-  /** Counts an end that was opened and wakes who waits for it. */
-  void opened(boolean reads, boolean writes) {
+  /**
+   * Counts an end that was opened and wakes who waits for it.
+   *
+   * @return whether the other end was open at that moment; it may be gone as soon as it is woken
+   */
+  boolean opened(boolean reads, boolean writes) {
+    boolean met;
     synchronized (this) {
+      met = reads ? writers > 0 || writes : readers > 0;
       if (reads) {
         readers++;
         readerOpens++;
@@ -85,6 +91,7 @@ public final class Pipe {
       }
     }
     queue.notify(EVERYTHING & ~(Poll.POLLERR | Poll.POLLHUP));
+    return met;
   }
 
   /** An end is gone: the other side sees the end of the file or EPIPE. */
@@ -117,10 +124,6 @@ public final class Pipe {
 
   synchronized boolean hasReaders() {
     return readers > 0;
-  }
-
-  synchronized boolean hasWriters() {
-    return writers > 0;
   }
 
   private void clear() {

@@ -80,14 +80,17 @@ public final class PipeFile extends FileDescription {
     }
     PipeFile f = new PipeFile(pipe, path, flags, t.creds(), true);
     int otherOpens = access == O_RDONLY ? pipe.writerOpens() : pipe.readerOpens();
-    pipe.opened(f.reads, f.writes);
-    if (named && access == O_RDONLY && !pipe.hasWriters()) {
+    boolean met = pipe.opened(f.reads, f.writes);
+    if (met || !named) {
+      return f;
+    }
+    if (access == O_RDONLY) {
       if (nonblocking) {
         f.quietWriterOpens = otherOpens;
       } else {
         f.awaitOtherEnd(t, otherOpens);
       }
-    } else if (named && access == O_WRONLY && !pipe.hasReaders()) {
+    } else if (access == O_WRONLY) {
       f.awaitOtherEnd(t, otherOpens);
     }
     return f;
