@@ -84,19 +84,16 @@ final class SandboxKernel implements SandboxOperations {
     booted = machine.boot(config);
     create(config.container(), fds);
     Running first = running(config.container().id());
-    Processes.onExit(first.first.threadGroup(), status -> {
+    ThreadGroup group = first.first.threadGroup();
+    Processes.onExit(group, status -> {
       exitCode = exitCodeOf(status);
-      new Thread(() -> finish(), "halt").start();
+      new Thread(() -> finish(group), "halt").start();
     });
     machine.confine();
   }
 
-  private void finish() {
-    try {
-      Thread.sleep(20); // lets answers to WAIT leave first
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+  private void finish(ThreadGroup first) {
+    Processes.awaitListeners(first); // answers to WAIT and a terminal's last output leave first
     machine.halt(exitCode);
   }
 

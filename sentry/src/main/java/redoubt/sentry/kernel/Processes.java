@@ -117,6 +117,13 @@ public final class Processes {
     e.onEvent(1);
   }
 
+  /** Waits until everybody who listens for the end of {@code g}, which has ended, was told of it. */
+  public static void awaitListeners(ThreadGroup g) {
+    synchronized (g.exitQueue) {
+      // Listeners run under this monitor: none is left once it is free.
+    }
+  }
+
   private static final class ExitEntry extends WaitQueue.Entry {
     private final ThreadGroup group;
     private @Nullable ExitListener listener;
