@@ -500,5 +500,17 @@ int main(void) {
   six();
   udp();
   interfaces();
+  /* the error queue is never waited for, and a wrong protocol comes before "no pairs here" */
+  int q[2], l2 = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t hl = sizeof here;
+  bind(l2, (struct sockaddr *)&here, sizeof here), listen(l2, 1), getsockname(l2, (struct sockaddr *)&here, &hl);
+  q[0] = socket(AF_INET, SOCK_STREAM, 0);
+  connect(q[0], (struct sockaddr *)&here, sizeof here);
+  char eq[4];
+  R("tcp-error-queue", recv(q[0], eq, 1, MSG_ERRQUEUE));
+  R("udp-error-queue", recv(socket(AF_INET, SOCK_DGRAM, 0), eq, 1, MSG_ERRQUEUE));
+  R("pair-inet", socketpair(AF_INET, SOCK_STREAM, 0, q));
+  R("pair-inet-wrong-protocol", socketpair(AF_INET, SOCK_STREAM, IPPROTO_UDP, q));
   return 0;
 }

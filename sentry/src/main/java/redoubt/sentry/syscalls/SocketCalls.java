@@ -25,7 +25,9 @@ import static redoubt.abi.Socket.MSGHDR_MSG_IOVLEN;
 import static redoubt.abi.Socket.MSGHDR_MSG_NAME;
 import static redoubt.abi.Socket.MSGHDR_MSG_NAMELEN;
 import static redoubt.abi.Socket.MSG_CMSG_CLOEXEC;
+import static redoubt.abi.Socket.AF_UNIX;
 import static redoubt.abi.Socket.MSG_DONTWAIT;
+import static redoubt.abi.Socket.MSG_ERRQUEUE;
 import static redoubt.abi.Socket.MSG_NOSIGNAL;
 import static redoubt.abi.Socket.MSG_PEEK;
 import static redoubt.abi.Socket.MSG_WAITALL;
@@ -109,6 +111,8 @@ public final class SocketCalls {
     }
     Socket[] pair = family.createPair(t, type, a.int2(), flags & SOCK_NONBLOCK);
     if (pair == null) {
+      // net/socket.c makes the sockets before it asks for a pair: a wrong protocol comes first
+      family.create(t, type, a.int2(), 0).decRef();
       return -EOPNOTSUPP;
     }
     return Pipes.installPair(t, a.long3(), pair[0], pair[1], (flags & SOCK_CLOEXEC) != 0);
@@ -665,7 +669,9 @@ public final class SocketCalls {
       dst.expectMore();
     }
     long r = s.receive(t, dst, c);
-    boolean waits = !s.isNonblocking() && (c.flags & MSG_DONTWAIT) == 0;
+    // Nobody waits for the error queue; AF_UNIX does not know the flag.
+    int now = s.family() == AF_UNIX ? MSG_DONTWAIT : MSG_DONTWAIT | MSG_ERRQUEUE;
+    boolean waits = !s.isNonblocking() && (c.flags & now) == 0;
     boolean more = r == -EAGAIN || (all && r > 0 && dst.remaining() > 0 && c.rights.length == 0);
     return more && waits ? awaitReceive(t, s, dst, c, Math.max(r, 0), all) : r;
   }

@@ -480,7 +480,7 @@ final class TcpSocket extends InetSocket {
   @Override
   public long receive(Task t, IoBuffer dst, SocketCall c) {
     if ((c.flags & (MSG_OOB | MSG_ERRQUEUE)) != 0) {
-      return (c.flags & MSG_OOB) != 0 ? -EINVAL : -EAGAIN;
+      return (c.flags & MSG_ERRQUEUE) != 0 ? -EAGAIN : -EINVAL;
     }
     boolean keep = (c.flags & MSG_PEEK) != 0;
     TcpSocket wake = null;
