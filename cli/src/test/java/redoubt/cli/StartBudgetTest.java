@@ -13,9 +13,13 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What a start may cost (docs/design/startup.md): CPU time, since wall time is noise on a busy machine. */
+/**
+ * What a start may cost (docs/design/startup.md): CPU time, since wall time is noise on a busy
+ * machine.
+ */
 class StartBudgetTest {
-  private static final Path ROOT = Path.of(System.getProperty("redoubt.root", ".")).toAbsolutePath();
+  private static final Path ROOT =
+      Path.of(System.getProperty("redoubt.root", ".")).toAbsolutePath();
 
   /** Measured 230; 480 was the figure when HotSpot did without half of the AOT cache. */
   private static final long BUDGET_CPU_MS = 420;
@@ -45,8 +49,7 @@ class StartBudgetTest {
 
   @Test
   void shouldUseAllOfItsCache() throws Exception {
-    String log =
-        redoubt(Map.of("JDK_JAVA_OPTIONS", "-XX:AOTMode=on -Xlog:aot,cds"), "--version");
+    String log = redoubt(Map.of("JDK_JAVA_OPTIONS", "-XX:AOTMode=on -Xlog:aot,cds"), "--version");
     assertTrue(log.contains("Opened AOT cache"), log);
     assertFalse(log.contains("handling: disabled"), log);
     assertFalse(log.contains("graph: disabled"), log);

@@ -21,8 +21,7 @@ final class Natives {
   private Natives() {}
 
   /** Makes a system call: the kernel's own result, 0 or more, or -errno. */
-  static native long syscall(
-      long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+  static native long syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
 
   /** Starts a program (native/host/spawn.c); {@return its pid}, or -errno. */
   static native long spawn(

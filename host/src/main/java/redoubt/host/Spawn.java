@@ -8,8 +8,9 @@ import redoubt.abi.Errno;
 import redoubt.abi.Nr;
 
 /**
- * Starts host programs and waits for them, with exactly the descriptors that are named. Unlike {@code
- * ProcessBuilder} it passes descriptors, needs no helper program and reaps nothing by itself.
+ * Starts host programs and waits for them, with exactly the descriptors that are named. Unlike
+ * {@code ProcessBuilder} it passes descriptors, needs no helper program and reaps nothing by
+ * itself.
  */
 public final class Spawn {
   private static final long STACK_BYTES = 64 << 10;
@@ -23,8 +24,8 @@ public final class Spawn {
   /**
    * Starts {@code path}.
    *
-   * @param fds {@code fds[i]} becomes descriptor i of the program, -1 leaves it closed; all others are
-   *     closed
+   * @param fds {@code fds[i]} becomes descriptor i of the program, -1 leaves it closed; all others
+   *     are closed
    * @return its pid
    * @throws HostException if it cannot be executed
    */
@@ -82,8 +83,7 @@ public final class Spawn {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = arena.allocate(128, 8);
       while (true) {
-        long r =
-            RawSyscall.syscall(Nr.WAITID, P_PID, pid, info.address(), WEXITED | flags, 0);
+        long r = RawSyscall.syscall(Nr.WAITID, P_PID, pid, info.address(), WEXITED | flags, 0);
         if (r == -Errno.EINTR) {
           continue;
         }

@@ -17,8 +17,8 @@ final class JsonWriter {
     this.step = step;
   }
 
+  @SuppressWarnings("IfChainToSwitch") // for the reason in Node
   void write(Json json, int level) {
-    // Not a pattern switch, for the reason in Node.
     if (json instanceof Json.Obj object) {
       out.append('{');
       boolean first = true;

@@ -8,8 +8,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object on its way into a record: knows its path, so that a mistake can be named. No pattern
- * switches: each is spun at first use, which no AOT cache keeps, for 2 ms of every start.
+ * A JSON object on its way into a record: knows its path, so that a mistake can be named. No
+ * pattern switches: each is spun at first use, which no AOT cache keeps, for 2 ms of every start.
  */
 final class Node {
   private final Json.Obj object;
