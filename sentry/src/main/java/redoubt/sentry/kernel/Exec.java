@@ -4,6 +4,7 @@ import static redoubt.abi.Errno.E2BIG;
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.ELOOP;
 import static redoubt.abi.Errno.ENOEXEC;
+import static redoubt.abi.Errno.ETXTBSY;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -102,6 +103,9 @@ public final class Exec {
     for (int i = 0; ; i++) {
       FileDescription f = program.inode().open(walker, program, FileDescription.O_RDONLY);
       try {
+        if (program.inode().hasWriters()) {
+          throw ErrnoException.of(ETXTBSY);
+        }
         int n = readHead(f, head);
         if (Shebang.isScript(head, n)) {
           if (i == MAX_INTERPRETERS) {

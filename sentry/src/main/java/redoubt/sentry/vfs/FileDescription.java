@@ -54,6 +54,9 @@ public abstract class FileDescription {
   private final VfsPath path;
   private volatile int flags;
 
+  /** The file whose writers count this description. */
+  private @Nullable Inode written;
+
   /** Who gets SIGIO, and with which signal; see fcntl(F_SETOWN). */
   public volatile int owner;
 
@@ -78,6 +81,16 @@ public abstract class FileDescription {
     this.creds = creds;
     path.dentry.pin();
     path.mount.pin();
+  }
+
+  /** Counts this description, if it can write, among its file's writers until it is closed. */
+  final FileDescription countWriter() {
+    if (isWritable() && written == null) {
+      Inode inode = inode();
+      inode.addWriters(1);
+      written = inode;
+    }
+    return this;
   }
 
   public final VfsPath path() {
@@ -143,6 +156,9 @@ public abstract class FileDescription {
         links.run();
       }
       release();
+      if (written != null) {
+        written.addWriters(-1);
+      }
       dropLocks(this);
       path.dentry.unpin();
       path.mount.unpin();

@@ -8,6 +8,7 @@ import static redoubt.abi.Errno.EOPNOTSUPP;
 import static redoubt.abi.Errno.EPERM;
 
 import java.util.List;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
@@ -53,8 +54,23 @@ public abstract class Inode {
   /** Watches of inotify; made at first use. */
   public volatile @Nullable Object watches;
 
+  private static final AtomicIntegerFieldUpdater<Inode> WRITERS =
+      AtomicIntegerFieldUpdater.newUpdater(Inode.class, "writers");
+
+  /** Descriptions by open(2) that can write: such a file is not executed (i_writecount). */
+  private volatile int writers;
+
   protected Inode(FileSystem fs) {
     this.fs = fs;
+  }
+
+  final void addWriters(int n) {
+    WRITERS.addAndGet(this, n);
+  }
+
+  /** {@return whether the file is open for writing} */
+  public final boolean hasWriters() {
+    return writers > 0;
   }
 
   // ---- attributes ----

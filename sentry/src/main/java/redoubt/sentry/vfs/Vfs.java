@@ -133,7 +133,7 @@ public final class Vfs {
       throw e;
     }
     // A new file is opened as asked, whatever its mode says.
-    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_TRUNC);
+    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_TRUNC).countWriter();
   }
 
   private static FileDescription openTmpfile(
@@ -147,7 +147,7 @@ public final class Vfs {
     dir.checkPermission(t.creds(), MAY_WRITE | MAY_EXEC);
     Inode inode = dir.tmpfile(mode & ~t.fs().umask() & 07777, t.creds());
     Dentry d = Dentry.anonymous(inode, "#" + inode.ino());
-    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_DIRECTORY);
+    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_DIRECTORY).countWriter();
   }
 
   /** Opens the place {@code p}: checks, truncates, and asks the inode or the special file's driver. */
@@ -182,7 +182,7 @@ public final class Vfs {
         a.valid = SetAttr.SIZE;
         inode.setattr(a);
       }
-      return inode.open(t, p, flags);
+      return inode.open(t, p, flags).countWriter();
     }
     return t.kernel().specialFiles().open(t, p, flags);
   }
