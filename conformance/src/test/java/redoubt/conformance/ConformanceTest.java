@@ -15,7 +15,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /** Each C program's output must be the same natively and in the sandbox. */
 class ConformanceTest {
-  private static final Path ROOT = Path.of(System.getProperty("redoubt.root", ".")).toAbsolutePath();
+  private static final Path ROOT =
+      Path.of(System.getProperty("redoubt.root", ".")).toAbsolutePath();
 
   @TestFactory
   Stream<DynamicTest> shouldBehaveAsLinux() throws IOException {
@@ -33,10 +34,9 @@ class ConformanceTest {
               .toList();
     }
     return names.stream()
-        .flatMap(
-            name ->
-                Stream.of("--static", "--dynamic")
-                    .map(link -> dynamicTest(name + " " + link, () -> compare(link, name))));
+        .flatMap(name ->
+            Stream.of("--static", "--dynamic")
+                .map(link -> dynamicTest(name + " " + link, () -> compare(link, name))));
   }
 
   private static void compare(String link, String name) throws IOException, InterruptedException {

@@ -1,4 +1,6 @@
-/** The same programs on Linux and in the sandbox: {@code conformance/run} compares their outputs. */
+/**
+ * The same programs on Linux and in the sandbox: {@code conformance/run} compares their outputs.
+ */
 @NullMarked
 package redoubt.conformance;
 
