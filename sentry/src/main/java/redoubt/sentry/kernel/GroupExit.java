@@ -1,5 +1,7 @@
 package redoubt.sentry.kernel;
 
+import java.util.HashSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Signal;
 import redoubt.sentry.mm.MemoryManager;
@@ -92,6 +94,21 @@ public final class GroupExit {
     mm.leave();
   }
 
+  /** {@return the groups that {@code g}'s end may orphan}: its own, and its children's (kernel/exit.c) */
+  private static Set<Integer> groupsTiedBy(ThreadGroup g) {
+    Set<Integer> groups = new HashSet<>();
+    ThreadGroup p = g.parent;
+    if (p != null && p.pgid != g.pgid && p.sid == g.sid) {
+      groups.add(g.pgid);
+    }
+    for (ThreadGroup c : g.children) {
+      if (c.pgid != g.pgid && c.sid == g.sid) {
+        groups.add(c.pgid);
+      }
+    }
+    return groups;
+  }
+
   private static void groupExits(ThreadGroup g) {
     g.timers.release();
     ControllingTerminal tty = g.tty;
@@ -100,14 +117,21 @@ public final class GroupExit {
     }
     @Nullable ThreadGroup parent;
     boolean reapNow;
+    Set<Integer> hangUp;
     synchronized (g.kernel().tasks().mu) {
+      Set<Integer> groups = groupsTiedBy(g);
       reparentChildren(g);
       g.zombie = true;
       parent = g.parent;
+      hangUp = ProcessGroups.orphanedAndStopped(g.pidNamespace(), groups);
       reapNow = parent == null || ignoresChildren(parent);
       if (reapNow) {
         reapLocked(g);
       }
+    }
+    for (int pgid : hangUp) {
+      Signals.sendToGroup(g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGHUP));
+      Signals.sendToGroup(g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGCONT));
     }
     if (parent != null) {
       // clone(2) takes any low byte; one that is no signal is not sent

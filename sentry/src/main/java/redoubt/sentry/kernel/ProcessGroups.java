@@ -1,5 +1,8 @@
 package redoubt.sentry.kernel;
 
+import java.util.HashSet;
+import java.util.Set;
+
 /**
  * Process groups and sessions: <a
  * href="https://man7.org/linux/man-pages/man2/setpgid.2.html">setpgid(2)</a>.
@@ -13,17 +16,35 @@ public final class ProcessGroups {
    */
   public static boolean isOrphaned(ThreadGroup g) {
     synchronized (g.kernel().tasks().mu) {
-      for (ThreadGroup m : g.pidNamespace().threadGroups()) {
-        if (m.pgid != g.pgid || m.zombie) {
-          continue;
-        }
-        ThreadGroup p = m.parent;
-        if (p != null && p.pgid != m.pgid && p.sid == m.sid) {
-          return false;
-        }
-      }
-      return true;
+      return isOrphanedLocked(g.pidNamespace(), g.pgid);
     }
+  }
+
+  private static boolean isOrphanedLocked(PidNamespace ns, int pgid) {
+    for (ThreadGroup m : ns.threadGroups()) {
+      if (m.pgid != pgid || m.zombie) {
+        continue;
+      }
+      ThreadGroup p = m.parent;
+      if (p != null && p.pgid != m.pgid && p.sid == m.sid) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * {@return those of {@code pgids} that nobody can continue any more though a member is stopped}
+   * Preconditions: the task lock is held.
+   */
+  static Set<Integer> orphanedAndStopped(PidNamespace ns, Set<Integer> pgids) {
+    Set<Integer> found = new HashSet<>();
+    for (ThreadGroup m : ns.threadGroups()) {
+      if (m.stopped && !m.zombie && pgids.contains(m.pgid) && isOrphanedLocked(ns, m.pgid)) {
+        found.add(m.pgid);
+      }
+    }
+    return found;
   }
 
   /** setsid(2): a new session with this process as leader. Returns its id or -EPERM. */
