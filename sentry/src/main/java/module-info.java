@@ -1,4 +1,6 @@
-/** The kernel written in Java: tasks, memory, files and system calls over an exchangeable platform. */
+/**
+ * The kernel written in Java: tasks, memory, files and system calls over an exchangeable platform.
+ */
 module redoubt.sentry {
   requires transitive redoubt.abi;
   requires transitive redoubt.host;

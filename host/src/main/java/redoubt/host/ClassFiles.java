@@ -12,9 +12,9 @@ public final class ClassFiles {
   private ClassFiles() {}
 
   /**
-   * Makes our classes loadable without a path: opens each of our jars (the loader keeps them open). From
-   * a directory of class files, as developers run it, loads every class instead. The JDK's own classes
-   * are mapped and need nothing.
+   * Makes our classes loadable without a path: opens each of our jars (the loader keeps them open).
+   * From a directory of class files, as developers run it, loads every class instead. The JDK's own
+   * classes are mapped and need nothing.
    */
   public static void keepReachable() {
     for (ResolvedModule resolved : ModuleLayer.boot().configuration().modules()) {

@@ -45,8 +45,7 @@ public final class HostFiles {
   /** {@return a descriptor number or a negative errno} */
   public static long tryOpen(String path, int flags, int mode) {
     try (Arena arena = Arena.ofConfined()) {
-      return RawSyscall.syscall(
-          Nr.OPENAT, AT_FDCWD, utf8(arena, path), flags | O_CLOEXEC, mode);
+      return RawSyscall.syscall(Nr.OPENAT, AT_FDCWD, utf8(arena, path), flags | O_CLOEXEC, mode);
     }
   }
 
@@ -113,8 +112,7 @@ public final class HostFiles {
       long done = 0;
       while (done < bytes.length) {
         long n =
-            RawSyscall.syscall(
-                Nr.WRITE, fd.number(), data.address() + done, bytes.length - done);
+            RawSyscall.syscall(Nr.WRITE, fd.number(), data.address() + done, bytes.length - done);
         if (n == -redoubt.abi.Errno.EINTR) {
           continue;
         }

@@ -108,13 +108,20 @@ public final class HostIo {
 
   /** Receives from a socket without waiting. */
   public static long receive(int fd, MemorySegment buffer, long bytes) {
-    return RawSyscall.syscall(Nr.RECVFROM, fd, buffer.asSlice(0, bytes).address(), bytes, MSG_DONTWAIT, 0, 0);
+    return RawSyscall.syscall(
+        Nr.RECVFROM, fd, buffer.asSlice(0, bytes).address(), bytes, MSG_DONTWAIT, 0, 0);
   }
 
   /** Sends to a socket without waiting. */
   public static long send(int fd, MemorySegment buffer, long bytes) {
     return RawSyscall.syscall(
-        Nr.SENDTO, fd, buffer.asSlice(0, bytes).address(), bytes, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
+        Nr.SENDTO,
+        fd,
+        buffer.asSlice(0, bytes).address(),
+        bytes,
+        MSG_DONTWAIT | MSG_NOSIGNAL,
+        0,
+        0);
   }
 
   public static long seek(int fd, long offset, int whence) {
@@ -132,13 +139,16 @@ public final class HostIo {
   /** {@return struct winsize of a terminal as one little-endian long, or 0 if it is none} */
   public static long windowSize(int fd) {
     MemorySegment s = SCRATCH.get();
-    return RawSyscall.syscall(Nr.IOCTL, fd, TIOCGWINSZ, s.address()) < 0 ? 0 : s.get(Memory.LONG, 0);
+    return RawSyscall.syscall(Nr.IOCTL, fd, TIOCGWINSZ, s.address()) < 0
+        ? 0
+        : s.get(Memory.LONG, 0);
   }
 
   /** {@return a new eventfd that never blocks its writer} */
   public static Fd newEvent() {
     int nonblockCloexec = 04000 | 02000000;
-    return new Fd((int) HostException.check("eventfd2", RawSyscall.syscall(Nr.EVENTFD2, 0, nonblockCloexec)));
+    return new Fd(
+        (int) HostException.check("eventfd2", RawSyscall.syscall(Nr.EVENTFD2, 0, nonblockCloexec)));
   }
 
   /** Makes an event readable for good. */
@@ -151,10 +161,14 @@ public final class HostIo {
   // epoll
 
   public static Fd newEpoll() {
-    return new Fd((int) HostException.check("epoll_create1", RawSyscall.syscall(Nr.EPOLL_CREATE1, 02000000)));
+    return new Fd(
+        (int) HostException.check("epoll_create1", RawSyscall.syscall(Nr.EPOLL_CREATE1, 02000000)));
   }
 
-  /** Watches {@code fd} for every change (edge-triggered). Returns 0, or -EPERM for files that never block. */
+  /**
+   * Watches {@code fd} for every change (edge-triggered). Returns 0, or -EPERM for files that never
+   * block.
+   */
   public static long watch(Fd epoll, int fd, long key) {
     MemorySegment s = SCRATCH.get();
     s.set(Memory.INT, 0, POLLIN | POLLOUT | POLLPRI | POLLRDHUP | EPOLLET);
@@ -166,7 +180,9 @@ public final class HostIo {
     RawSyscall.syscall(Nr.EPOLL_CTL, epoll.number(), EPOLL_CTL_DEL, fd, SCRATCH.get().address());
   }
 
-  /** Waits for events: {@code events} holds up to {@code limit} entries of 12 bytes, bits then key. */
+  /**
+   * Waits for events: {@code events} holds up to {@code limit} entries of 12 bytes, bits then key.
+   */
   public static long await(Fd epoll, MemorySegment events, int limit) {
     return RawSyscall.syscall(Nr.EPOLL_WAIT, epoll.number(), events.address(), limit, -1);
   }

@@ -9,8 +9,8 @@ import redoubt.abi.Nr;
 
 /**
  * Unix stream sockets that carry file descriptors, for control connections: <a
- * href="https://man7.org/linux/man-pages/man7/unix.7.html">unix(7)</a>. Cold paths only: buffers are
- * allocated per call.
+ * href="https://man7.org/linux/man-pages/man7/unix.7.html">unix(7)</a>. Cold paths only: buffers
+ * are allocated per call.
  */
 public final class UnixStream {
   private static final int AF_UNIX = 1;
@@ -113,25 +113,24 @@ public final class UnixStream {
   }
 
   /**
-   * Receives exactly {@code bytes.length} bytes. Descriptors that come with them are added to {@code
-   * fds}, close-on-exec.
+   * Receives exactly {@code bytes.length} bytes. Descriptors that come with them are added to
+   * {@code fds}, close-on-exec.
    *
    * @param fdLimit most descriptors taken; the kernel drops the rest
-   * @return the bytes received: less than asked for only at the end of the stream; or a negative errno
+   * @return the bytes received: less than asked for only at the end of the stream; or a negative
+   *     errno
    */
   public static long receive(Fd socket, byte[] bytes, List<Fd> fds, int fdLimit) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment data = arena.allocate(Math.max(bytes.length, 1), 8);
       MemorySegment header = arena.allocate(MSGHDR_BYTES + 16, 8);
       long controlRoom = fdLimit == 0 ? 0 : CMSG_DATA + (4L * fdLimit + 7 & ~7L);
-      MemorySegment control =
-          fdLimit == 0 ? MemorySegment.NULL : arena.allocate(controlRoom, 8);
+      MemorySegment control = fdLimit == 0 ? MemorySegment.NULL : arena.allocate(controlRoom, 8);
       long got = 0;
       while (got < bytes.length) {
         fill(header, data.address() + got, bytes.length - got, control, controlRoom);
         long n =
-            RawSyscall.syscall(
-                Nr.RECVMSG, socket.number(), header.address(), MSG_CMSG_CLOEXEC);
+            RawSyscall.syscall(Nr.RECVMSG, socket.number(), header.address(), MSG_CMSG_CLOEXEC);
         if (n == -Errno.EINTR) {
           continue;
         }
@@ -181,8 +180,7 @@ public final class UnixStream {
     try (Arena arena = Arena.ofConfined();
         // sun_path has room for 108 bytes only: address the directory through its descriptor.
         Fd dir = openDirectory(arena, directory)) {
-      byte[] path =
-          ("/proc/self/fd/" + dir.number() + "/" + name).getBytes(StandardCharsets.UTF_8);
+      byte[] path = ("/proc/self/fd/" + dir.number() + "/" + name).getBytes(StandardCharsets.UTF_8);
       if (path.length >= SUN_PATH) {
         throw new HostException("socket " + directory + "/" + name, -Errno.ENAMETOOLONG);
       }
@@ -216,7 +214,6 @@ public final class UnixStream {
         (int)
             HostException.check(
                 "open " + directory,
-                RawSyscall.syscall(
-                    Nr.OPENAT, -100, path.address(), O_PATH_DIRECTORY_CLOEXEC, 0)));
+                RawSyscall.syscall(Nr.OPENAT, -100, path.address(), O_PATH_DIRECTORY_CLOEXEC, 0)));
   }
 }

@@ -15,8 +15,19 @@ class JsonTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "{}", "[]", "\"\"", "0", "-0", "1.5e-3", "18446744073709551615", "true", "false", "null",
-        "{\"a\":[1,{\"b\":null}],\"c\":\"d\"}", "\"\\u0000\\n\\t\\\\\\\"\"", "[[[[]]]]"
+        "{}",
+        "[]",
+        "\"\"",
+        "0",
+        "-0",
+        "1.5e-3",
+        "18446744073709551615",
+        "true",
+        "false",
+        "null",
+        "{\"a\":[1,{\"b\":null}],\"c\":\"d\"}",
+        "\"\\u0000\\n\\t\\\\\\\"\"",
+        "[[[[]]]]"
       })
   void shouldWriteWhatItRead(String text) {
     assertEquals(text, Json.parse(text).compact());
@@ -35,7 +46,8 @@ class JsonTest {
 
   @Test
   void shouldDecodeEscapes() {
-    assertEquals(new Json.Str("a/\b\f\r\u20ac\ud83d\ude00"),
+    assertEquals(
+        new Json.Str("a/\b\f\r\u20ac\ud83d\ude00"),
         Json.parse("\"a\\/\\b\\f\\r\\u20ac\\ud83d\\ude00\""));
   }
 

@@ -75,8 +75,7 @@ class SpecTest {
         Spec.parse(
             config(
                 "\"mounts\":[{\"destination\":\"data\",\"source\":\"/d\",\"options\":[\"rbind\"]}]"));
-    assertEquals(
-        List.of(new Spec.Mount("/data", "bind", "/d", List.of("rbind"))), spec.mounts());
+    assertEquals(List.of(new Spec.Mount("/data", "bind", "/d", List.of("rbind"))), spec.mounts());
   }
 
   @Test

@@ -13,8 +13,8 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.platform.GuestContext;
 
 /**
- * Builds and takes down the x86-64 signal frame: struct rt_sigframe of arch/x86/include/asm/sigframe.h, with
- * the FP state above it.
+ * Builds and takes down the x86-64 signal frame: struct rt_sigframe of
+ * arch/x86/include/asm/sigframe.h, with the FP state above it.
  */
 public final class SignalFrame {
   /** Flags that a guest may set: what Linux's FIX_EFLAGS lets through. */
@@ -28,7 +28,8 @@ public final class SignalFrame {
   private static final int USER_CS = 0x33;
   private static final int USER_SS = 0x2b;
   private static final ThreadLocal<MemorySegment> FRAME =
-      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(Signal.SIZEOF_RT_SIGFRAME + GuestContext.FP_LIMIT + 64, 64));
+      ThreadLocal.withInitial(() ->
+          Arena.ofAuto().allocate(Signal.SIZEOF_RT_SIGFRAME + GuestContext.FP_LIMIT + 64, 64));
 
   private SignalFrame() {}
 
@@ -75,13 +76,23 @@ public final class SignalFrame {
   }
 
   private static void writeFrame(
-      Task t, MemorySegment f, SignalInfo info, long restorer, long mask, int restart, long fpAddress) {
+      Task t,
+      MemorySegment f,
+      SignalInfo info,
+      long restorer,
+      long mask,
+      int restart,
+      long fpAddress) {
     GuestContext c = t.context();
     f.asSlice(0, Signal.SIZEOF_RT_SIGFRAME).fill((byte) 0);
     f.set(Memory.LONG, Signal.RT_SIGFRAME_PRETCODE, restorer);
     long uc = Signal.RT_SIGFRAME_UC;
-    f.set(Memory.LONG, uc + Signal.UCONTEXT_UC_FLAGS,
-        (fpAddress != 0 ? Signal.UC_FP_XSTATE : 0) | Signal.UC_SIGCONTEXT_SS | Signal.UC_STRICT_RESTORE_SS);
+    f.set(
+        Memory.LONG,
+        uc + Signal.UCONTEXT_UC_FLAGS,
+        (fpAddress != 0 ? Signal.UC_FP_XSTATE : 0)
+            | Signal.UC_SIGCONTEXT_SS
+            | Signal.UC_STRICT_RESTORE_SS);
     t.writeAltStack(f, uc + Signal.UCONTEXT_UC_STACK, c.reg(RSP));
     long mc = uc + Signal.UCONTEXT_UC_MCONTEXT;
     for (int i = 0; i < CONTEXT_ORDER.length; i++) {
@@ -151,7 +162,8 @@ public final class SignalFrame {
       int extended = f.get(Memory.INT, sw + Signal.FPX_SW_BYTES_EXTENDED_SIZE);
       if (extended > Signal.SIZEOF_FPSTATE && extended <= GuestContext.FP_LIMIT) {
         int rest = extended - Signal.SIZEOF_FPSTATE;
-        if (c.copyIn(fpAddress + Signal.SIZEOF_FPSTATE, f, at + Signal.SIZEOF_FPSTATE, rest) != rest) {
+        if (c.copyIn(fpAddress + Signal.SIZEOF_FPSTATE, f, at + Signal.SIZEOF_FPSTATE, rest)
+            != rest) {
           return false;
         }
         length = extended;

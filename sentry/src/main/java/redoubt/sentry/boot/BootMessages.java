@@ -25,8 +25,16 @@ final class BootMessages {
   static void write(Kernel kernel, SandboxConfig c) {
     KernelLog log = kernel.log();
     log.log(NOTICE, "Linux version " + Kernel.RELEASE + " (redoubt@sandbox) " + Kernel.VERSION);
-    log.log(INFO, "redoubt: platform " + c.platform() + ", " + c.cpus() + " CPUs, " + (c.memoryBytes() >> 20) + " MiB of memory"
-        + (c.patch() ? "" : ", call sites unpatched"));
+    log.log(
+        INFO,
+        "redoubt: platform "
+            + c.platform()
+            + ", "
+            + c.cpus()
+            + " CPUs, "
+            + (c.memoryBytes() >> 20)
+            + " MiB of memory"
+            + (c.patch() ? "" : ", call sites unpatched"));
     log.log(INFO, "redoubt: network " + c.network() + ", sandbox " + c.id());
     int first = (int) Long.remainderUnsigned(kernel.bootNs(), ASIDES.length);
     for (int i = 0; i < 4; i++) {

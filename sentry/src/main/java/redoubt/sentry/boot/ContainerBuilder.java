@@ -69,27 +69,43 @@ final class ContainerBuilder {
 
   private MountNamespace makeRoot(ContainerConfig c, Container container) {
     FileSystem fs = fileSystem(container, c.root());
-    return new MountNamespace(new Mount(fs, new Dentry(fs.root()), c.root().source(), (int) c.root().flags()));
+    return new MountNamespace(
+        new Mount(fs, new Dentry(fs.root()), c.root().source(), (int) c.root().flags()));
   }
 
   private FileSystem fileSystem(Container container, MountConfig m) {
     FileSystems.Type type = types.type(m.overlay() ? m.type() + "+overlay" : m.type());
     if (type == null) {
-      throw new ControlException(ENODEV, "mount " + m.destination() + ": filesystem type " + m.type() + " is not supported");
+      throw new ControlException(
+          ENODEV,
+          "mount " + m.destination() + ": filesystem type " + m.type() + " is not supported");
     }
     String source = m.attach().isEmpty() ? m.source() : m.attach();
     try {
       return type.make(container, source, m.data());
     } catch (ErrnoException e) {
-      throw new ControlException(e.errno(), "mount " + m.destination() + " (" + m.type() + " " + String.join(",", m.data()) + "): " + e.getMessage());
+      throw new ControlException(
+          e.errno(),
+          "mount "
+              + m.destination()
+              + " ("
+              + m.type()
+              + " "
+              + String.join(",", m.data())
+              + "): "
+              + e.getMessage());
     }
   }
 
-  /** Makes the configured mounts, with {@code t} (a task of the container with all rights) as the walker. */
+  /**
+   * Makes the configured mounts, with {@code t} (a task of the container with all rights) as the
+   * walker.
+   */
   void mountAll(Task t, ContainerConfig c) {
     for (MountConfig m : c.mounts()) {
       if (types.type(m.type()) == null) {
-        kernel.log().log(4, "redoubt: mount " + m.destination() + " left out: no filesystem type " + m.type());
+        kernel.log().log(
+            4, "redoubt: mount " + m.destination() + " left out: no filesystem type " + m.type());
         continue;
       }
       FileSystem fs = fileSystem(t.container(), m);
@@ -167,19 +183,26 @@ final class ContainerBuilder {
     FileSystems.Type tmpfs = types.type("tmpfs");
     if (at.inode().isDirectory() && tmpfs != null) {
       FileSystem empty = tmpfs.make(t.container(), "tmpfs", List.of("size=0", "mode=555"));
-      t.mountNamespace().attach(new Mount(empty, new Dentry(empty.root()), "tmpfs", Mount.MS_RDONLY), at);
+      t.mountNamespace()
+          .attach(new Mount(empty, new Dentry(empty.root()), "tmpfs", Mount.MS_RDONLY), at);
       return;
     }
     VfsPath nothing = existing(t, "/dev/null");
     if (nothing != null) {
-      t.mountNamespace().attach(new Mount(nothing.dentry.fs, nothing.dentry, "devtmpfs", nothing.mount.flags()), at);
+      t.mountNamespace()
+          .attach(
+              new Mount(nothing.dentry.fs, nothing.dentry, "devtmpfs", nothing.mount.flags()), at);
     }
   }
 
   private void remountReadOnly(Task t, String path) {
     VfsPath at = existing(t, path);
     if (at != null) {
-      t.mountNamespace().attach(new Mount(at.dentry.fs, at.dentry, at.mount.source, at.mount.flags() | Mount.MS_RDONLY), at);
+      t.mountNamespace()
+          .attach(
+              new Mount(
+                  at.dentry.fs, at.dentry, at.mount.source, at.mount.flags() | Mount.MS_RDONLY),
+              at);
     }
   }
 
@@ -191,13 +214,24 @@ final class ContainerBuilder {
     }
   }
 
-  /** Makes the container's first process: with the kernel's rights while it mounts, then with its own. */
+  /**
+   * Makes the container's first process: with the kernel's rights while it mounts, then with its
+   * own.
+   */
   Task firstProcess(Container container, ContainerConfig c, List<Fd> fds) {
     Mount rootMount = container.mounts.root();
     VfsPath root = new VfsPath(rootMount, rootMount.root);
     int flags = rootMount.flags();
-    container.mounts.setFlags(rootMount, flags & ~Mount.MS_RDONLY); // mount points may have to be made
-    Task t = Processes.create(kernel, container, new FsContext(root, root, 0), new FdTable(), Credentials.root(), limits(c.process()));
+    container.mounts.setFlags(
+        rootMount, flags & ~Mount.MS_RDONLY); // mount points may have to be made
+    Task t =
+        Processes.create(
+            kernel,
+            container,
+            new FsContext(root, root, 0),
+            new FdTable(),
+            Credentials.root(),
+            limits(c.process()));
     try {
       mountAll(t, c);
       container.mounts.setFlags(rootMount, flags);
@@ -213,7 +247,14 @@ final class ContainerBuilder {
   Task anotherProcess(Container container, ProcessConfig p, List<Fd> fds) {
     Mount rootMount = container.mounts.root();
     VfsPath root = new VfsPath(rootMount, rootMount.root);
-    Task t = Processes.create(kernel, container, new FsContext(root, root, 0), new FdTable(), Credentials.root(), limits(p));
+    Task t =
+        Processes.create(
+            kernel,
+            container,
+            new FsContext(root, root, 0),
+            new FdTable(),
+            Credentials.root(),
+            limits(p));
     try {
       become(t, container, p, fds);
       return t;
@@ -235,9 +276,10 @@ final class ContainerBuilder {
     long r = Processes.load(t, bytes(p.args()), bytes(p.env()));
     if (r < 0) {
       int errno = (int) -r;
-      String why = errno == Errno.ENOENT && p.args().get(0).indexOf('/') < 0
-          ? "executable file not found in $PATH"
-          : Errno.message(errno);
+      String why =
+          errno == Errno.ENOENT && p.args().get(0).indexOf('/') < 0
+              ? "executable file not found in $PATH"
+              : Errno.message(errno);
       throw new ControlException(errno, "exec: \"" + p.args().get(0) + "\": " + why);
     }
     t.setCreds(afterExec(t.creds(), p));
@@ -258,7 +300,8 @@ final class ContainerBuilder {
       }
       t.fs().setCwd(Vfs.directory(t, t.fs().root(), dir));
     } catch (ErrnoException e) {
-      throw new ControlException(e.errno(), "chdir to cwd (\"" + dir + "\"): " + Errno.message(e.errno()));
+      throw new ControlException(
+          e.errno(), "chdir to cwd (\"" + dir + "\"): " + Errno.message(e.errno()));
     }
   }
 

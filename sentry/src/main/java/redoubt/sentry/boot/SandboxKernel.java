@@ -25,7 +25,9 @@ import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
 
-/** One sandbox as the control protocol sees it: containers and processes by name, over the kernel. */
+/**
+ * One sandbox as the control protocol sees it: containers and processes by name, over the kernel.
+ */
 final class SandboxKernel implements SandboxOperations {
   /** Boots the machine under the containers; separate, so that tests can boot another one. */
   interface Machine {
@@ -74,7 +76,8 @@ final class SandboxKernel implements SandboxOperations {
   private Running running(String id) {
     Running r = containers.get(id);
     if (r == null) {
-      throw new ControlException(Errno.ENOENT, "container " + id + " does not exist in this sandbox");
+      throw new ControlException(
+          Errno.ENOENT, "container " + id + " does not exist in this sandbox");
     }
     return r;
   }
@@ -85,10 +88,12 @@ final class SandboxKernel implements SandboxOperations {
     create(config.container(), fds);
     Running first = running(config.container().id());
     ThreadGroup group = first.first.threadGroup();
-    Processes.onExit(group, status -> {
-      exitCode = exitCodeOf(status);
-      new Thread(() -> finish(group), "halt").start();
-    });
+    Processes.onExit(
+        group,
+        status -> {
+          exitCode = exitCodeOf(status);
+          new Thread(() -> finish(group), "halt").start();
+        });
     machine.confine();
   }
 
@@ -114,7 +119,8 @@ final class SandboxKernel implements SandboxOperations {
     Running r = running(containerId);
     synchronized (r) {
       if (r.started) {
-        throw new ControlException(Errno.EINVAL, "container " + containerId + " is started already");
+        throw new ControlException(
+            Errno.EINVAL, "container " + containerId + " is started already");
       }
       r.started = true;
     }
@@ -209,8 +215,18 @@ final class SandboxKernel implements SandboxOperations {
     long boot = booted().kernel().bootNs();
     for (ThreadGroup g : groups(running(containerId).container)) {
       Task leader = g.leader();
-      out.add(new ProcessInfo(g.tgid(), g.ppid(), leader.creds().euid, String.valueOf(leader.stateLetter()), g.taskCount(),
-          g.cpuNs(), g.startNs - boot, leader.isDead() ? 0 : leader.mm().mappedBytes(), g.tty == null ? "?" : "pts", command(leader)));
+      out.add(
+          new ProcessInfo(
+              g.tgid(),
+              g.ppid(),
+              leader.creds().euid,
+              String.valueOf(leader.stateLetter()),
+              g.taskCount(),
+              g.cpuNs(),
+              g.startNs - boot,
+              leader.isDead() ? 0 : leader.mm().mappedBytes(),
+              g.tty == null ? "?" : "pts",
+              command(leader)));
     }
     return out;
   }
@@ -239,7 +255,9 @@ final class SandboxKernel implements SandboxOperations {
     Running r = running(containerId);
     synchronized (r) {
       if (r.paused == frozen) {
-        throw new ControlException(Errno.EINVAL, "container " + containerId + (frozen ? " is paused already" : " is not paused"));
+        throw new ControlException(
+            Errno.EINVAL,
+            "container " + containerId + (frozen ? " is paused already" : " is not paused"));
       }
       r.paused = frozen;
     }
@@ -278,7 +296,8 @@ final class SandboxKernel implements SandboxOperations {
       }
     }
     Runtime rt = Runtime.getRuntime();
-    return new SandboxStats(processes, threads, cpu, memory, rt.totalMemory() - rt.freeMemory(), syscalls);
+    return new SandboxStats(
+        processes, threads, cpu, memory, rt.totalMemory() - rt.freeMemory(), syscalls);
   }
 
   @Override

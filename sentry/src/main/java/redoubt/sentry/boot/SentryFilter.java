@@ -9,7 +9,10 @@ import redoubt.host.JvmSyscalls;
 import redoubt.host.SeccompFilter;
 import redoubt.p9.P9Syscalls;
 
-/** The sentry's seccomp filter: what a kernel needs of its host once it is confined, each call with its reason. */
+/**
+ * The sentry's seccomp filter: what a kernel needs of its host once it is confined, each call with
+ * its reason.
+ */
 final class SentryFilter {
   private static final int F_DUPFD_CLOEXEC = 1030;
 

@@ -45,8 +45,9 @@ final class SentryMachine implements SandboxKernel.Machine {
 
   @Override
   public SandboxKernel.Booted boot(SandboxConfig config) {
-    Systrap platform = new Systrap(new Fd(BootFds.KEEPER));
-    Kernel kernel = new Kernel(platform, MemoryFile.create("redoubt-memory"), Amd64Syscalls::dispatch);
+    Systrap platform = new Systrap(new Fd(BootFds.KEEPER), config.patch());
+    Kernel kernel =
+        new Kernel(platform, MemoryFile.create("redoubt-memory"), Amd64Syscalls::dispatch);
     kernel.cpus = config.cpus();
     kernel.totalMemoryBytes = config.memoryBytes();
     kernel.log().mirrorErrors(log::line);
@@ -68,17 +69,27 @@ final class SentryMachine implements SandboxKernel.Machine {
   private void registerTypes(Kernel kernel, FileSystems types) {
     P9Client gofer = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost());
     gofer.startWatcher();
-    types.register("gofer", (c, source, options) -> new GoferFs(gofer, kernel.platform(), source, options.contains("shared")));
-    types.register("gofer+overlay", (c, source, options) ->
-        new OverlayFs(tmpfs(kernel, List.of()), new GoferFs(gofer, kernel.platform(), source, false).root()));
+    types.register(
+        "gofer",
+        (c, source, options) ->
+            new GoferFs(gofer, kernel.platform(), source, options.contains("shared")));
+    types.register(
+        "gofer+overlay",
+        (c, source, options) ->
+            new OverlayFs(
+                tmpfs(kernel, List.of()),
+                new GoferFs(gofer, kernel.platform(), source, false).root()));
     types.register("tmpfs", (c, source, options) -> tmpfs(kernel, options));
-    types.register("devtmpfs", (c, source, options) -> {
-      TmpFs fs = tmpfs(kernel, options);
-      Devices.populate(fs.root());
-      Devices.populateMachine(fs.root());
-      return fs;
-    });
-    types.register("devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
+    types.register(
+        "devtmpfs",
+        (c, source, options) -> {
+          TmpFs fs = tmpfs(kernel, options);
+          Devices.populate(fs.root());
+          Devices.populateMachine(fs.root());
+          return fs;
+        });
+    types.register(
+        "devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
     types.register("mqueue", (c, source, options) -> tmpfs(kernel, List.of("mode=1777")));
     types.register("cgroup2", (c, source, options) -> new CgroupFs(kernel, c));
     types.register("cgroup", (c, source, options) -> new CgroupFs(kernel, c));
@@ -87,7 +98,10 @@ final class SentryMachine implements SandboxKernel.Machine {
   }
 
   private static TmpFs tmpfs(Kernel kernel, List<String> options) {
-    return new TmpFs(kernel.memoryFile(), kernel.platform(), TmpFsOptions.parse(String.join(",", options), kernel.totalMemoryBytes));
+    return new TmpFs(
+        kernel.memoryFile(),
+        kernel.platform(),
+        TmpFsOptions.parse(String.join(",", options), kernel.totalMemoryBytes));
   }
 
   @Override

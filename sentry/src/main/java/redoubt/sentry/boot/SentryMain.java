@@ -6,15 +6,17 @@ import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.ControlServer;
 
 /**
- * The sentry's main class: one sandbox's kernel. Started by the launcher with the descriptors of {@link
- * BootFds} and nothing else; configured and driven over the control protocol (docs/design/boot.md).
+ * The sentry's main class: one sandbox's kernel. Started by the launcher with the descriptors of
+ * {@link BootFds} and nothing else; configured and driven over the control protocol
+ * (docs/design/boot.md).
  */
 public final class SentryMain {
   private SentryMain() {}
 
   public static void main(String[] args) {
     HostLog log = new HostLog(BootFds.LOG);
-    Thread.setDefaultUncaughtExceptionHandler((t, e) -> log.line("sentry: thread " + t.getName() + ": " + e));
+    Thread.setDefaultUncaughtExceptionHandler(
+        (t, e) -> log.line("sentry: thread " + t.getName() + ": " + e));
     SentryMachine machine = new SentryMachine(log);
     SandboxKernel sandbox = new SandboxKernel(machine);
     ControlServer server = new ControlServer(sandbox, sandbox::destroy, log::line);

@@ -24,20 +24,30 @@ final class Stacks {
     out.append("other threads of the sentry\n");
     for (Map.Entry<Thread, StackTraceElement[]> e : Thread.getAllStackTraces().entrySet()) {
       if (!e.getKey().getName().equals("task")) {
-        out.append("  ").append(e.getKey().getName()).append(' ').append(e.getKey().getState()).append('\n');
+        out.append("  ")
+            .append(e.getKey().getName())
+            .append(' ')
+            .append(e.getKey().getState())
+            .append('\n');
         frames(e.getValue(), out);
       }
     }
     out.append("kernel log\n");
     var entries = kernel.log().since(0);
-    for (KernelLog.Entry e : entries.subList(Math.max(0, entries.size() - LOG_LINES), entries.size())) {
+    for (KernelLog.Entry e :
+        entries.subList(Math.max(0, entries.size() - LOG_LINES), entries.size())) {
       out.append("  ").append(KernelLog.format(e));
     }
     return out.toString();
   }
 
   private static void describeTask(Task t, StringBuilder out) {
-    out.append("  ").append(t).append(" of process ").append(t.tgid()).append(", state ").append(t.stateLetter());
+    out.append("  ")
+        .append(t)
+        .append(" of process ")
+        .append(t.tgid())
+        .append(", state ")
+        .append(t.stateLetter());
     int nr = t.currentSyscall();
     out.append(nr < 0 ? ", in the guest" : ", in " + "system call " + nr);
     GuestContext c = t.context();

@@ -23,8 +23,8 @@ import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.Mount;
 
 /**
- * Standard files of a container's processes: the host's streams as they are, or a terminal of the container's
- * own that is bridged to one of the host's.
+ * Standard files of a container's processes: the host's streams as they are, or a terminal of the
+ * container's own that is bridged to one of the host's.
  */
 final class Stdio implements ContainerBuilder.StdioFactory {
   /** Most descriptors that a process may be started with. */
@@ -36,14 +36,16 @@ final class Stdio implements ContainerBuilder.StdioFactory {
   /** What a terminal of a process needs from install to its end, kept by its descriptor table. */
   private record Terminal(DevPtsFs fs, PseudoTerminal tty, Fd host) {}
 
-  private final java.util.Map<FdTable, Terminal> starting = new java.util.concurrent.ConcurrentHashMap<>();
+  private final java.util.Map<FdTable, Terminal> starting =
+      new java.util.concurrent.ConcurrentHashMap<>();
 
   Stdio(Kernel kernel) {
     HostFs.of(kernel); // its epoll descriptor is opened before confinement
   }
 
   @Override
-  public void install(Kernel kernel, Container container, ProcessConfig p, List<Fd> fds, FdTable table) {
+  public void install(
+      Kernel kernel, Container container, ProcessConfig p, List<Fd> fds, FdTable table) {
     Credentials owner = ownerOf(p);
     if (!p.terminal()) {
       HostFs host = HostFs.of(kernel);
@@ -53,7 +55,8 @@ final class Stdio implements ContainerBuilder.StdioFactory {
       return;
     }
     if (fds.size() != 1) {
-      throw new ControlException(EINVAL, "a process with a terminal comes with one descriptor, not " + fds.size());
+      throw new ControlException(
+          EINVAL, "a process with a terminal comes with one descriptor, not " + fds.size());
     }
     Mount mount = devpts(container);
     DevPtsFs fs = mount != null ? (DevPtsFs) mount.fs : new DevPtsFs(kernel, "");
@@ -81,7 +84,8 @@ final class Stdio implements ContainerBuilder.StdioFactory {
     }
     x.tty.adopt(t, -1, true);
     TerminalBridge bridge = TerminalBridge.start(x.tty, x.host);
-    // Runs on the last task's thread before who waits for the exit status is told: output comes first.
+    // Runs on the last task's thread before who waits for the exit status is told: output comes
+    // first.
     Processes.onExit(
         t.threadGroup(),
         status -> {

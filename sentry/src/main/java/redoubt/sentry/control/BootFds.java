@@ -6,15 +6,18 @@ package redoubt.sentry.control;
  */
 public final class BootFds {
   /**
-   * Stream socket to the process that creates the sandbox (the owner). Its first frame is BOOT. Until
-   * DETACH arrives on it, its end of file means that the owner is gone and the sandbox must end.
+   * Stream socket to the process that creates the sandbox (the owner). Its first frame is BOOT.
+   * Until DETACH arrives on it, its end of file means that the owner is gone and the sandbox must
+   * end.
    */
   public static final int OWNER = 3;
 
   /** Listening stream socket for further control connections. */
   public static final int LISTENER = 4;
 
-  /** Socket to the gofer: 9P2000.L. Its end of file means that the gofer is gone: the sandbox ends. */
+  /**
+   * Socket to the gofer: 9P2000.L. Its end of file means that the gofer is gone: the sandbox ends.
+   */
   public static final int GOFER = 5;
 
   /** Socket to the keeper. Its end of file means that the keeper is gone: the sandbox ends. */

@@ -7,8 +7,9 @@ import redoubt.host.Fd;
 import redoubt.host.UnixStream;
 
 /**
- * The caller's end of a control connection, for one thread: each call sends a request and waits for its
- * answer. What comes back is the sentry's word: bounded and decoded, to be escaped before it is shown.
+ * The caller's end of a control connection, for one thread: each call sends a request and waits for
+ * its answer. What comes back is the sentry's word: bounded and decoded, to be escaped before it is
+ * shown.
  */
 public final class ControlClient implements AutoCloseable {
   private final ControlConnection connection;

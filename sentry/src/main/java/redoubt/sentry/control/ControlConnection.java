@@ -8,8 +8,8 @@ import redoubt.host.Fd;
 import redoubt.host.UnixStream;
 
 /**
- * One end of a control connection: frames with descriptors in both directions. One thread receives; any
- * thread may send, one at a time.
+ * One end of a control connection: frames with descriptors in both directions. One thread receives;
+ * any thread may send, one at a time.
  */
 public final class ControlConnection implements AutoCloseable {
   private final Fd socket;

@@ -1,8 +1,8 @@
 package redoubt.sentry.control;
 
 /**
- * A control request that was refused, with the errno for programs and one line for people. The server
- * sends both back to the caller.
+ * A control request that was refused, with the errno for programs and one line for people. The
+ * server sends both back to the caller.
  */
 public final class ControlException extends RuntimeException {
   private static final long serialVersionUID = 1L;

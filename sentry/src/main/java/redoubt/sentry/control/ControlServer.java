@@ -9,8 +9,8 @@ import redoubt.host.Fd;
 import redoubt.host.UnixStream;
 
 /**
- * Serves the control protocol: one thread for each connection, which carries out the requests in order
- * and answers each; WAIT is answered when the process ends, by the thread that sees it end.
+ * Serves the control protocol: one thread for each connection, which carries out the requests in
+ * order and answers each; WAIT is answered when the process ends, by the thread that sees it end.
  */
 public final class ControlServer {
   /** Most connections at a time; further ones are closed at once. */

@@ -9,8 +9,9 @@ package redoubt.sentry.control;
  *   | length | type   | fds    | tag    | magic  | payload of length bytes
  * </pre>
  *
- * All little-endian. {@code fds} is the count of descriptors that came with the header's first byte.
- * Every request has one answer with the same {@code tag}: OK or ERROR. Answers may come in any order.
+ * All little-endian. {@code fds} is the count of descriptors that came with the header's first
+ * byte. Every request has one answer with the same {@code tag}: OK or ERROR. Answers may come in
+ * any order.
  */
 public final class Frame {
   public static final int HEADER_BYTES = 16;
@@ -24,7 +25,9 @@ public final class Frame {
 
   // Requests. In parentheses: payload -> payload of the answer; see SandboxOperations for meanings.
 
-  /** (1 SandboxConfig, fds of the first container -> nothing). Once, first, on the owner connection. */
+  /**
+   * (1 SandboxConfig, fds of the first container -> nothing). Once, first, on the owner connection.
+   */
   public static final int BOOT = 1;
 
   /** (1 ContainerConfig, fds -> nothing). */
@@ -39,7 +42,9 @@ public final class Frame {
   /** (1 container id, 2 pid: 0 the first process, -1 all, 3 signal -> nothing). */
   public static final int SIGNAL = 5;
 
-  /** (1 container id, 2 pid: 0 the first process -> 1 exit code: status or 128+signal). Deferred. */
+  /**
+   * (1 container id, 2 pid: 0 the first process -> 1 exit code: status or 128+signal). Deferred.
+   */
   public static final int WAIT = 6;
 
   /** (1 container id -> repeated 1 ProcessInfo). */

@@ -11,10 +11,10 @@ public final class HostRoot {
   private HostRoot() {}
 
   /**
-   * Has the launcher take everything away from this process's root directory (the JDK, our jars, /proc),
-   * so that it is empty and read-only. Files that are open or mapped stay usable, and so do our own
-   * classes and the JDK's. Call it once, when all that the process will ever open by path is open, before
-   * the seccomp filter.
+   * Has the launcher take everything away from this process's root directory (the JDK, our jars,
+   * /proc), so that it is empty and read-only. Files that are open or mapped stay usable, and so do
+   * our own classes and the JDK's. Call it once, when all that the process will ever open by path
+   * is open, before the seccomp filter.
    *
    * @param ready {@link BootFds#READY} (or GOFER_READY); closed here
    * @throws ControlException if the launcher is gone or failed

@@ -6,10 +6,10 @@ import java.util.List;
 /**
  * A mount of a container, made in the order given, after the root.
  *
- * @param destination absolute path in the container; missing directories (or the file, when the attach
- *     point is a file) are created
- * @param type {@code gofer} for what the host serves, else the file system's name: {@code tmpfs}, {@code
- *     proc}, {@code sysfs}, {@code devtmpfs}, {@code devpts}, {@code mqueue}, {@code cgroup}
+ * @param destination absolute path in the container; missing directories (or the file, when the
+ *     attach point is a file) are created
+ * @param type {@code gofer} for what the host serves, else the file system's name: {@code tmpfs},
+ *     {@code proc}, {@code sysfs}, {@code devtmpfs}, {@code devpts}, {@code mqueue}, {@code cgroup}
  * @param source what /proc/mounts shows as the device
  * @param attach the gofer's attach name (Tattach aname) of a {@code gofer} mount, else empty
  * @param flags MS_* of mount(2): MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, …

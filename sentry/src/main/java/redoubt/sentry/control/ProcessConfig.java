@@ -6,11 +6,12 @@ import java.util.List;
 /**
  * A guest process to be started: {@code process} of config.json with names resolved to numbers.
  *
- * <p>Descriptors that come with it: with {@code terminal} exactly one, a host terminal in raw mode: the
- * guest gets a pseudo-terminal of its own with the sentry's line discipline, pumped from and to that
- * descriptor. Without: the guest's 0, 1, 2, then those for 3 and up (--preserve-fds).
+ * <p>Descriptors that come with it: with {@code terminal} exactly one, a host terminal in raw mode:
+ * the guest gets a pseudo-terminal of its own with the sentry's line discipline, pumped from and to
+ * that descriptor. Without: the guest's 0, 1, 2, then those for 3 and up (--preserve-fds).
  *
- * @param args program and arguments; the program is looked up in PATH of {@code env} inside the container
+ * @param args program and arguments; the program is looked up in PATH of {@code env} inside the
+ *     container
  * @param umask the file mode mask, or -1 for 022
  * @param bounding capability sets as bit masks, as are the four that follow
  * @param oomScoreAdj -1000 to 1000
@@ -104,8 +105,24 @@ public record ProcessConfig(
       }
     }
     return new ProcessConfig(
-        args, env, cwd, uid, gid, gids, umask, bounding, effective, permitted, inheritable, ambient,
-        rlimits, noNewPrivileges, terminal, rows, columns, oomScoreAdj);
+        args,
+        env,
+        cwd,
+        uid,
+        gid,
+        gids,
+        umask,
+        bounding,
+        effective,
+        permitted,
+        inheritable,
+        ambient,
+        rlimits,
+        noNewPrivileges,
+        terminal,
+        rows,
+        columns,
+        oomScoreAdj);
   }
 
   private static Rlimit readRlimit(WireReader r) {

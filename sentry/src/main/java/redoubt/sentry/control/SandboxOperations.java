@@ -4,9 +4,9 @@ import java.util.List;
 import redoubt.host.Fd;
 
 /**
- * What the kernel does for {@link ControlServer}. Calls come from the server's threads, several at once.
- * A refusal is a {@link ControlException}, whose message is shown to the user. Descriptors handed over
- * belong to the callee, also when it throws.
+ * What the kernel does for {@link ControlServer}. Calls come from the server's threads, several at
+ * once. A refusal is a {@link ControlException}, whose message is shown to the user. Descriptors
+ * handed over belong to the callee, also when it throws.
  */
 public interface SandboxOperations {
   /** Told once how a process ended. */
@@ -19,8 +19,8 @@ public interface SandboxOperations {
   }
 
   /**
-   * Builds the kernel and the first container, loads its program, and confines this process: when it
-   * returns, all that is left is to run guest code. Called once, before all others.
+   * Builds the kernel and the first container, loads its program, and confines this process: when
+   * it returns, all that is left is to run guest code. Called once, before all others.
    */
   void boot(SandboxConfig config, List<Fd> fds);
 
@@ -41,8 +41,8 @@ public interface SandboxOperations {
   void signal(String containerId, int pid, int signal);
 
   /**
-   * Calls {@code listener} once when the process has ended, at once if it has already. The listener does
-   * not block.
+   * Calls {@code listener} once when the process has ended, at once if it has already. The listener
+   * does not block.
    *
    * @param pid 0 for the first process, else the result of {@link #exec}
    */
@@ -67,8 +67,8 @@ public interface SandboxOperations {
   String stacks();
 
   /**
-   * Ends the sandbox: kills every guest process; the sentry then exits with the first container's exit
-   * code (137 if it was killed by this).
+   * Ends the sandbox: kills every guest process; the sentry then exits with the first container's
+   * exit code (137 if it was killed by this).
    */
   void destroy();
 }

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import redoubt.abi.Errno;
 
 /**
- * Walks the fields that {@link WireWriter} wrote: {@code while (r.next()) switch (r.tag()) …}. Every
- * length is checked against the payload; a malformed one throws EPROTO.
+ * Walks the fields that {@link WireWriter} wrote: {@code while (r.next()) switch (r.tag()) …}.
+ * Every length is checked against the payload; a malformed one throws EPROTO.
  */
 public final class WireReader {
   private final byte[] bytes;

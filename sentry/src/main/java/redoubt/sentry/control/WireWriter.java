@@ -5,8 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Builds the payload of a frame: fields of {@code u8 tag, u32 length, value}, little-endian. Numbers are
- * eight bytes, strings are UTF-8 without a NUL, lists are repeated fields, records are nested payloads.
+ * Builds the payload of a frame: fields of {@code u8 tag, u32 length, value}, little-endian.
+ * Numbers are eight bytes, strings are UTF-8 without a NUL, lists are repeated fields, records are
+ * nested payloads.
  */
 public final class WireWriter {
   private byte[] bytes = new byte[512];

@@ -9,7 +9,9 @@ public final class DirListing {
   private byte[] types = new byte[16];
   private int count;
 
-  /** @param type DT_* of dirent(3) */
+  /**
+   * @param type DT_* of dirent(3)
+   */
   public void add(String name, long ino, int type) {
     if (count == names.length) {
       names = Arrays.copyOf(names, 2 * count);

@@ -5,8 +5,8 @@ import static redoubt.abi.Errno.EINVAL;
 import redoubt.sentry.kernel.IoBuffer;
 
 /**
- * The bytes of a regular file, as its inode offers them to {@link RegularFile} and to an overlay above it.
- * Results are counts or {@code -errno}; reads and writes allocate nothing.
+ * The bytes of a regular file, as its inode offers them to {@link RegularFile} and to an overlay
+ * above it. Results are counts or {@code -errno}; reads and writes allocate nothing.
  */
 public interface FileContent {
   /** Largest file size and offset, MAX_LFS_FILESIZE. */
@@ -33,19 +33,21 @@ public interface FileContent {
   /** fallocate(2) with FALLOC_FL_* bits. */
   long allocate(int mode, long offset, long length);
 
-  /** {@return the next data (or hole) at or after {@code offset}, which lies below the size, or -ENXIO} */
+  /**
+   * {@return the next data (or hole) at or after {@code offset}, which lies below the size, or
+   * -ENXIO}
+   */
   long seekData(long offset, boolean hole);
 
   /** fsync(2) or fdatasync(2). */
   long fsync(boolean dataOnly);
 
-  /**
-   * The file was read. Moves the access time as relatime does, or always when {@code strict}.
-   */
+  /** The file was read. Moves the access time as relatime does, or always when {@code strict}. */
   void accessed(boolean strict);
 
   /**
-   * The file is to be mapped next; {@code sharedWritable}: MAP_SHARED by a description that may write.
+   * The file is to be mapped next; {@code sharedWritable}: MAP_SHARED by a description that may
+   * write.
    *
    * @return 0 or -errno
    */

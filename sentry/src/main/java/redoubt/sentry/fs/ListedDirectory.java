@@ -16,9 +16,9 @@ import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * An open directory that is read from one list, taken when reading begins and again after each rewind. So
- * cookies are stable whatever happens to the directory, as POSIX wants; names made after the start may be
- * missing and removed ones may still come, as POSIX allows.
+ * An open directory that is read from one list, taken when reading begins and again after each
+ * rewind. So cookies are stable whatever happens to the directory, as POSIX wants; names made after
+ * the start may be missing and removed ones may still come, as POSIX allows.
  */
 public final class ListedDirectory extends FileDescription {
   /** Where the list comes from. */

@@ -17,7 +17,10 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.Mount;
 import redoubt.sentry.vfs.VfsPath;
 
-/** An open regular file of tmpfs, gofer or overlay: a position and flags over its {@link FileContent}. */
+/**
+ * An open regular file of tmpfs, gofer or overlay: a position and flags over its {@link
+ * FileContent}.
+ */
 public final class RegularFile extends FileDescription {
   private static final int MS_STRICTATIME = 1 << 24;
   private static final int MS_NOATIMES = Mount.MS_NOATIME | Mount.MS_RDONLY;

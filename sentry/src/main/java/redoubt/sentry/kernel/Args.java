@@ -1,8 +1,8 @@
 package redoubt.sentry.kernel;
 
 /**
- * Number and arguments of the system call that a task is in. One per task, reused; the values were read
- * from shared memory exactly once.
+ * Number and arguments of the system call that a task is in. One per task, reused; the values were
+ * read from shared memory exactly once.
  */
 public final class Args {
   public int nr;

@@ -27,14 +27,15 @@ public final class Clocks {
   }
 
   /**
-   * {@return CLOCK_REALTIME in ns for stamps}, at most 50 ms behind a change of the host's clock and some
-   * microseconds off it; clock_gettime(2) asks the host, whose clock the vDSO shows
+   * {@return CLOCK_REALTIME in ns for stamps}, at most 50 ms behind a change of the host's clock
+   * and some microseconds off it; clock_gettime(2) asks the host, whose clock the vDSO shows
    */
   public static long realtimeNs() {
     long now = System.nanoTime();
     long offset = offsetNs;
     if (offset == Long.MIN_VALUE || now - refreshedNs > REFRESH_NS) {
-      // The host's clock first: a delay between the two readings makes the difference too small, so the
+      // The host's clock first: a delay between the two readings makes the difference too small, so
+      // the
       // largest of three is the best.
       long best = Long.MIN_VALUE;
       for (int i = 0; i < 3; i++) {
@@ -54,9 +55,7 @@ public final class Clocks {
   public static long hostClockNs(int id) {
     MemorySegment buffer = SCRATCH.get();
     long r = RawSyscall.syscall(Nr.CLOCK_GETTIME, id, buffer.address());
-    return r < 0
-        ? r
-        : buffer.get(Memory.LONG, 0) * 1_000_000_000L + buffer.get(Memory.LONG, 8);
+    return r < 0 ? r : buffer.get(Memory.LONG, 0) * 1_000_000_000L + buffer.get(Memory.LONG, 8);
   }
 
   private static final ThreadLocal<MemorySegment> SCRATCH =

@@ -12,11 +12,19 @@ import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.PlatformException;
 
-/** New tasks: <a href="https://man7.org/linux/man-pages/man2/clone.2.html">clone(2)</a>, kernel/fork.c. */
+/**
+ * New tasks: <a href="https://man7.org/linux/man-pages/man2/clone.2.html">clone(2)</a>,
+ * kernel/fork.c.
+ */
 public final class Clone {
   private static final long NAMESPACES =
-      Sched.CLONE_NEWNS | Sched.CLONE_NEWCGROUP | Sched.CLONE_NEWUTS | Sched.CLONE_NEWIPC | Sched.CLONE_NEWUSER
-          | Sched.CLONE_NEWPID | Sched.CLONE_NEWNET;
+      Sched.CLONE_NEWNS
+          | Sched.CLONE_NEWCGROUP
+          | Sched.CLONE_NEWUTS
+          | Sched.CLONE_NEWIPC
+          | Sched.CLONE_NEWUSER
+          | Sched.CLONE_NEWPID
+          | Sched.CLONE_NEWNET;
   private static final int MAX_TASKS = 30000;
   private static final ThreadLocal<MemorySegment> FP =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(GuestContext.FP_LIMIT, 64));
@@ -50,8 +58,10 @@ public final class Clone {
         || ((f & Sched.CLONE_CLEAR_SIGHAND) != 0 && (f & Sched.CLONE_SIGHAND) != 0)) {
       return -EINVAL;
     }
-    if (t.kernel().tasks().count() >= Math.min(MAX_TASKS, t.threadGroup().limits.bound(Resource.RLIMIT_NPROC))
-        && t.creds().ruid != 0 || t.kernel().tasks().count() >= MAX_TASKS) {
+    if (t.kernel().tasks().count()
+                >= Math.min(MAX_TASKS, t.threadGroup().limits.bound(Resource.RLIMIT_NPROC))
+            && t.creds().ruid != 0
+        || t.kernel().tasks().count() >= MAX_TASKS) {
       return -EAGAIN;
     }
     Task child;
@@ -158,7 +168,8 @@ public final class Clone {
     return child;
   }
 
-  private static void becomeProcess(ThreadGroup parent, ThreadGroup from, ThreadGroup g, Request r) {
+  private static void becomeProcess(
+      ThreadGroup parent, ThreadGroup from, ThreadGroup g, Request r) {
     g.parent = parent;
     parent.children.add(g);
     g.exitSignal = r.exitSignal;

@@ -11,7 +11,9 @@ public final class Container {
   public final MountNamespace mounts;
   volatile @Nullable ThreadGroup init;
 
-  /** Makes a container's mount tree once the container itself exists: its /proc shows the container. */
+  /**
+   * Makes a container's mount tree once the container itself exists: its /proc shows the container.
+   */
   public interface MountTree {
     MountNamespace make(Container container);
   }

@@ -3,8 +3,10 @@ package redoubt.sentry.kernel;
 import java.util.Arrays;
 
 /**
- * Who a task is: <a href="https://man7.org/linux/man-pages/man7/credentials.7.html">credentials(7)</a> and
- * capabilities(7). Immutable: a change makes a new object, so that open files and other tasks keep theirs.
+ * Who a task is: <a
+ * href="https://man7.org/linux/man-pages/man7/credentials.7.html">credentials(7)</a> and
+ * capabilities(7). Immutable: a change makes a new object, so that open files and other tasks keep
+ * theirs.
  */
 public final class Credentials {
   /** Every capability up to CAP_CHECKPOINT_RESTORE (40). */

@@ -3,8 +3,8 @@ package redoubt.sentry.kernel;
 import redoubt.abi.Errno;
 
 /**
- * An errno on its way up a deep cold path (path walk, mount, exec). Stackless and preallocated, one per
- * number; caught in the dispatcher only.
+ * An errno on its way up a deep cold path (path walk, mount, exec). Stackless and preallocated, one
+ * per number; caught in the dispatcher only.
  */
 public final class ErrnoException extends RuntimeException {
   private static final long serialVersionUID = 1L;

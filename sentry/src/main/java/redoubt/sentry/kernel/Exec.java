@@ -33,14 +33,20 @@ import redoubt.sentry.vfs.Mount;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
 
-/** A new program in a task: <a href="https://man7.org/linux/man-pages/man2/execve.2.html">execve(2)</a>, fs/exec.c. */
+/**
+ * A new program in a task: <a
+ * href="https://man7.org/linux/man-pages/man2/execve.2.html">execve(2)</a>, fs/exec.c.
+ */
 public final class Exec {
   private static final int MAX_INTERPRETERS = 5;
   private static final long PAGE = 4096;
   private static final int S_ISUID = 04000;
   private static final int S_ISGID = 02000;
 
-  /** Where an interpreter or a PIE goes when nothing else decides: ELF_ET_DYN_BASE, two thirds of the space. */
+  /**
+   * Where an interpreter or a PIE goes when nothing else decides: ELF_ET_DYN_BASE, two thirds of
+   * the space.
+   */
   private static final long DYN_BASE = 0x555555554000L;
 
   private static final int SECBIT_NOROOT = 1;
@@ -55,7 +61,9 @@ public final class Exec {
   private List<byte[]> argv;
   private final List<byte[]> envp;
 
-  /** A program ready to run: an address space with one guest thread, and what the task takes over. */
+  /**
+   * A program ready to run: an address space with one guest thread, and what the task takes over.
+   */
   record Program(
       MemoryManager mm, GuestContext context, Credentials creds, VfsPath executable, String comm) {}
 
@@ -74,7 +82,8 @@ public final class Exec {
    * @param fileName what AT_EXECFN and a script's interpreter see
    * @return 0 with the new registers set, or -errno
    */
-  public static long exec(Task t, VfsPath file, String fileName, List<byte[]> argv, List<byte[]> envp) {
+  public static long exec(
+      Task t, VfsPath file, String fileName, List<byte[]> argv, List<byte[]> envp) {
     Program p;
     try {
       p = new Exec(t, fileName, argv, envp).load(file, t.creds(), () -> GroupExit.killOthers(t));
@@ -147,10 +156,12 @@ public final class Exec {
       args.add(argv.get(i));
     }
     argv = args;
-    return Vfs.executable(walker, walker.startAt(redoubt.abi.Fcntl.AT_FDCWD, s.interpreter()), s.interpreter(), true);
+    return Vfs.executable(
+        walker, walker.startAt(redoubt.abi.Fcntl.AT_FDCWD, s.interpreter()), s.interpreter(), true);
   }
 
-  private Program loadElf(FileDescription f, VfsPath program, Credentials creds, PointOfNoReturn point) {
+  private Program loadElf(
+      FileDescription f, VfsPath program, Credentials creds, PointOfNoReturn point) {
     ElfImage image = ElfImage.parse(reader(f), scratch);
     String interp = image.interpreter();
     FileDescription interpFile = null;
@@ -158,7 +169,9 @@ public final class Exec {
     MemoryManager mm = null;
     try {
       if (interp != null) {
-        VfsPath p = Vfs.executable(walker, walker.startAt(redoubt.abi.Fcntl.AT_FDCWD, interp), interp, true);
+        VfsPath p =
+            Vfs.executable(
+                walker, walker.startAt(redoubt.abi.Fcntl.AT_FDCWD, interp), interp, true);
         interpFile = p.inode().open(walker, p, FileDescription.O_RDONLY);
         interpImage = ElfImage.parseInterpreter(reader(interpFile), scratch);
       }
@@ -184,16 +197,30 @@ public final class Exec {
     }
   }
 
-  private GuestContext map(MemoryManager mm, FileDescription f, ElfImage image, @Nullable FileDescription interpFile,
-      @Nullable ElfImage interp, Credentials creds, long stackLimit) {
+  private GuestContext map(
+      MemoryManager mm,
+      FileDescription f,
+      ElfImage image,
+      @Nullable FileDescription interpFile,
+      @Nullable ElfImage interp,
+      Credentials creds,
+      long stackLimit) {
     Platform platform = kernel.platform();
     byte[] random = new byte[48];
     fillRandom(random);
     long max = platform.maxUserAddress();
     long stackTop = max - PAGE - (bits(random, 0) % (16L << 30)) / PAGE * PAGE;
     long gap = Math.min(Math.max(stackLimit, 128L << 20), max / 6 * 5);
-    long mmapTop = stackTop - (gap + PAGE - 1) / PAGE * PAGE - (bits(random, 6) % (1L << 40)) / PAGE * PAGE - (256 * PAGE);
-    long bias = image.isDynamic() ? alignUp(DYN_BASE + (bits(random, 12) % (1L << 40)) / PAGE * PAGE, image.align()) - image.low() : 0;
+    long mmapTop =
+        stackTop
+            - (gap + PAGE - 1) / PAGE * PAGE
+            - (bits(random, 6) % (1L << 40)) / PAGE * PAGE
+            - (256 * PAGE);
+    long bias =
+        image.isDynamic()
+            ? alignUp(DYN_BASE + (bits(random, 12) % (1L << 40)) / PAGE * PAGE, image.align())
+                - image.low()
+            : 0;
     if (image.isDynamic() && interp == null) {
       // A static PIE or a directly run ld.so: below mmap's area, as Linux does for an interpreter.
       bias = alignUp(mmapTop - image.size() - (1L << 30), image.align()) - image.low();
@@ -202,7 +229,10 @@ public final class Exec {
     long entry = image.entry() + bias;
     long interpBase = 0;
     if (interp != null && interpFile != null) {
-      interpBase = interp.isDynamic() ? (mmapTop - interp.size()) / interp.align() * interp.align() - interp.low() : 0;
+      interpBase =
+          interp.isDynamic()
+              ? (mmapTop - interp.size()) / interp.align() * interp.align() - interp.low()
+              : 0;
       mapImage(mm, interpFile, interp, interpBase);
       entry = interp.entry() + interpBase;
     }
@@ -213,10 +243,17 @@ public final class Exec {
     mm.dataEnd = image.brk() + bias;
     int stackProt = image.execStack() ? 7 : 3;
     StackBuilder.Image stack =
-        StackBuilder.build(stackTop, argv, envp, Latin1.bytes(fileName), auxv(image, bias, interpBase, image.entry() + bias, creds),
-            Arrays.copyOfRange(random, 24, 40), (int) (bits(random, 40) & 0x1ff0));
+        StackBuilder.build(
+            stackTop,
+            argv,
+            envp,
+            Latin1.bytes(fileName),
+            auxv(image, bias, interpBase, image.entry() + bias, creds),
+            Arrays.copyOfRange(random, 24, 40),
+            (int) (bits(random, 40) & 0x1ff0));
     long stackBytes = Math.max(alignUp(stack.bytes().length, PAGE) + 128 * 1024, 132 * 1024);
-    ErrnoException.check(mm.mapFixed(stackTop - stackBytes, stackBytes, stackProt, true, null, 0, null, "[stack]"));
+    ErrnoException.check(
+        mm.mapFixed(stackTop - stackBytes, stackBytes, stackProt, true, null, 0, null, "[stack]"));
     mm.stackTop = stackTop;
     mm.argStart = stack.argStart();
     mm.argEnd = stack.argEnd();
@@ -224,7 +261,9 @@ public final class Exec {
     mm.envEnd = stack.envEnd();
     int argAt = (int) (stack.argStart() - stack.sp());
     mm.arguments = Arrays.copyOfRange(stack.bytes(), argAt, (int) (stack.envEnd() - stack.sp()));
-    mm.auxv = Arrays.copyOfRange(stack.bytes(), stack.auxvOffset(), stack.auxvOffset() + stack.auxvBytes());
+    mm.auxv =
+        Arrays.copyOfRange(
+            stack.bytes(), stack.auxvOffset(), stack.auxvOffset() + stack.auxvBytes());
     GuestContext c = mm.space().newContext();
     try (Arena a = Arena.ofConfined()) {
       zeroTails(c, a, image, bias);
@@ -252,11 +291,27 @@ public final class Exec {
     for (ElfImage.Segment s : image.segments()) {
       if (s.fileLength() > 0) {
         ErrnoException.check(
-            mm.mapFixed(s.start() + bias, s.fileLength(), s.prot(), false, file, s.fileOffset(), f.path(), null));
+            mm.mapFixed(
+                s.start() + bias,
+                s.fileLength(),
+                s.prot(),
+                false,
+                file,
+                s.fileOffset(),
+                f.path(),
+                null));
       }
       if (s.anonymousLength() > 0) {
         ErrnoException.check(
-            mm.mapFixed(s.anonymousStart() + bias, s.anonymousLength(), s.prot(), false, null, 0, null, null));
+            mm.mapFixed(
+                s.anonymousStart() + bias,
+                s.anonymousLength(),
+                s.prot(),
+                false,
+                null,
+                0,
+                null,
+                null));
       }
     }
   }

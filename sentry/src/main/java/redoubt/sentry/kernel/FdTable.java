@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * The descriptors of tasks that share them (CLONE_FILES): Linux's files_struct. Lookups take no lock;
- * changes hold the monitor. Each entry holds one reference of its description.
+ * The descriptors of tasks that share them (CLONE_FILES): Linux's files_struct. Lookups take no
+ * lock; changes hold the monitor. Each entry holds one reference of its description.
  */
 public final class FdTable {
   private static final VarHandle SLOT =
@@ -67,8 +67,8 @@ public final class FdTable {
   }
 
   /**
-   * {@return the description of {@code fd} with a reference for the caller, or null} The caller calls {@link
-   * FileDescription#decRef}.
+   * {@return the description of {@code fd} with a reference for the caller, or null} The caller
+   * calls {@link FileDescription#decRef}.
    */
   public @Nullable FileDescription get(int fd) {
     for (; ; ) {
@@ -85,20 +85,24 @@ public final class FdTable {
     }
   }
 
-  /** {@return the description of {@code fd} without a reference, or null} It may be closed meanwhile. */
+  /**
+   * {@return the description of {@code fd} without a reference, or null} It may be closed
+   * meanwhile.
+   */
   public @Nullable FileDescription peek(int fd) {
     @Nullable FileDescription[] f = files;
     return fd >= 0 && fd < f.length ? (FileDescription) SLOT.getAcquire(f, fd) : null;
   }
 
   /**
-   * Puts {@code file} at the lowest free descriptor that is {@code from} or more, taking over the caller's
-   * reference.
+   * Puts {@code file} at the lowest free descriptor that is {@code from} or more, taking over the
+   * caller's reference.
    *
    * @param limit RLIMIT_NOFILE
    * @return the descriptor, or -EMFILE (the reference stays the caller's)
    */
-  public synchronized long install(FileDescription file, int from, boolean closeOnExec, long limit) {
+  public synchronized long install(
+      FileDescription file, int from, boolean closeOnExec, long limit) {
     int fd = Math.max(from, firstFree);
     @Nullable FileDescription[] f = files;
     while (fd < f.length && f[fd] != null) {

@@ -9,9 +9,9 @@ import org.jspecify.annotations.Nullable;
  * Tasks waiting on words of guest memory: <a
  * href="https://man7.org/linux/man-pages/man2/futex.2.html">futex(2)</a>.
  *
- * <p>A waiter queues first and reads the word afterwards, so no lock is held while guest memory is read: a
- * change after the read comes with a wake that finds the waiter, and a wake that came before the read counts
- * as a wake.
+ * <p>A waiter queues first and reads the word afterwards, so no lock is held while guest memory is
+ * read: a change after the read comes with a wake that finds the waiter, and a wake that came
+ * before the read counts as a wake.
  */
 public final class FutexTable {
   private static final int BUCKETS = 1024;
@@ -98,7 +98,8 @@ public final class FutexTable {
    * @param shared not FUTEX_PRIVATE_FLAG: other address spaces may wake it
    * @return 0 when woken, -EAGAIN, -EFAULT, -ETIMEDOUT, -ERESTARTSYS
    */
-  public static long waitWhile(Task t, long uaddr, int expected, int bitset, boolean shared, long deadlineNs) {
+  public static long waitWhile(
+      Task t, long uaddr, int expected, int bitset, boolean shared, long deadlineNs) {
     FutexTable table = t.kernel().futexes();
     FutexWaiter w = t.futexWaiter();
     long r = keyOf(t, uaddr, shared, w.key);
@@ -123,7 +124,10 @@ public final class FutexTable {
     return 0;
   }
 
-  /** Wakes up to {@code count} waiters whose bitset meets {@code bitset}. Returns how many, or -errno. */
+  /**
+   * Wakes up to {@code count} waiters whose bitset meets {@code bitset}. Returns how many, or
+   * -errno.
+   */
   public static long wake(Task t, long uaddr, int count, int bitset, boolean shared) {
     Key key = t.futexKey();
     long r = keyOf(t, uaddr, shared, key);
@@ -150,10 +154,12 @@ public final class FutexTable {
   }
 
   /**
-   * Wakes {@code wakeCount} waiters of {@code uaddr} and moves up to {@code moveCount} others to {@code
-   * uaddr2}: FUTEX_REQUEUE. The caller has compared the word. Returns woken plus moved, or -errno.
+   * Wakes {@code wakeCount} waiters of {@code uaddr} and moves up to {@code moveCount} others to
+   * {@code uaddr2}: FUTEX_REQUEUE. The caller has compared the word. Returns woken plus moved, or
+   * -errno.
    */
-  public static long requeue(Task t, long uaddr, long uaddr2, int wakeCount, int moveCount, boolean shared) {
+  public static long requeue(
+      Task t, long uaddr, long uaddr2, int wakeCount, int moveCount, boolean shared) {
     Key from = new Key();
     Key to = new Key();
     long r = keyOf(t, uaddr, shared, from);
@@ -203,7 +209,9 @@ public final class FutexTable {
     }
   }
 
-  /** Takes {@code w} out; false if a wake was faster. Its key may have been changed by a requeue. */
+  /**
+   * Takes {@code w} out; false if a wake was faster. Its key may have been changed by a requeue.
+   */
   private boolean dequeue(FutexWaiter w) {
     for (; ; ) {
       Bucket b = buckets[w.key.bucket()];
@@ -220,7 +228,10 @@ public final class FutexTable {
     }
   }
 
-  /** Fills {@code key} for {@code uaddr}. Returns 0, -EINVAL when unaligned, -EFAULT when not mapped. */
+  /**
+   * Fills {@code key} for {@code uaddr}. Returns 0, -EINVAL when unaligned, -EFAULT when not
+   * mapped.
+   */
   static long keyOf(Task t, long uaddr, boolean shared, Key key) {
     if ((uaddr & 3) != 0) {
       return -redoubt.abi.Errno.EINVAL;

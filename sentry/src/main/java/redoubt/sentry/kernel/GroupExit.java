@@ -10,7 +10,10 @@ import redoubt.sentry.mm.MemoryManager;
 public final class GroupExit {
   private GroupExit() {}
 
-  /** Ends a whole process, as exit_group(2) and fatal signals do. {@code status} as wait(2) reports it. */
+  /**
+   * Ends a whole process, as exit_group(2) and fatal signals do. {@code status} as wait(2) reports
+   * it.
+   */
   public static void begin(ThreadGroup g, int status) {
     synchronized (g.kernel().tasks().mu) {
       if (!g.exiting) {
@@ -60,8 +63,8 @@ public final class GroupExit {
   }
 
   /**
-   * A task's last act, on its own thread. {@code status} counts if it is the last of its process and nobody
-   * set the process' status before.
+   * A task's last act, on its own thread. {@code status} counts if it is the last of its process
+   * and nobody set the process' status before.
    */
   static void taskExits(Task t, int status) {
     ThreadGroup g = t.threadGroup();
@@ -94,7 +97,10 @@ public final class GroupExit {
     mm.leave();
   }
 
-  /** {@return the groups that {@code g}'s end may orphan}: its own, and its children's (kernel/exit.c) */
+  /**
+   * {@return the groups that {@code g}'s end may orphan}: its own, and its children's
+   * (kernel/exit.c)
+   */
   private static Set<Integer> groupsTiedBy(ThreadGroup g) {
     Set<Integer> groups = new HashSet<>();
     ThreadGroup p = g.parent;
@@ -130,8 +136,10 @@ public final class GroupExit {
       }
     }
     for (int pgid : hangUp) {
-      Signals.sendToGroup(g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGHUP));
-      Signals.sendToGroup(g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGCONT));
+      Signals.sendToGroup(
+          g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGHUP));
+      Signals.sendToGroup(
+          g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGCONT));
     }
     if (parent != null) {
       // clone(2) takes any low byte; one that is no signal is not sent
@@ -162,9 +170,13 @@ public final class GroupExit {
   /** {@return the siginfo that tells the parent how {@code g} ended} */
   public static SignalInfo childInfo(ThreadGroup g, int signo) {
     int s = g.exitStatus;
-    int code = (s & 0x7f) == 0 ? Signal.CLD_EXITED : (s & 0x80) != 0 ? Signal.CLD_DUMPED : Signal.CLD_KILLED;
+    int code =
+        (s & 0x7f) == 0
+            ? Signal.CLD_EXITED
+            : (s & 0x80) != 0 ? Signal.CLD_DUMPED : Signal.CLD_KILLED;
     int value = (s & 0x7f) == 0 ? s >> 8 & 0xff : s & 0x7f;
-    return SignalInfo.child(signo, code, g.tgid(), g.leader.creds().ruid, value, g.cpuNs() / 10_000_000, 0);
+    return SignalInfo.child(
+        signo, code, g.tgid(), g.leader.creds().ruid, value, g.cpuNs() / 10_000_000, 0);
   }
 
   private static boolean ignoresChildren(ThreadGroup parent) {
@@ -200,7 +212,10 @@ public final class GroupExit {
     g.children.clear();
   }
 
-  /** {@return who inherits the children of {@code g}}: the nearest subreaper, else the namespace's init */
+  /**
+   * {@return who inherits the children of {@code g}}: the nearest subreaper, else the namespace's
+   * init
+   */
   private static @Nullable ThreadGroup heirOf(ThreadGroup g) {
     for (ThreadGroup p = g.parent; p != null; p = p.parent) {
       if (p.childSubreaper && !p.exiting && p.pidNamespace() == g.pidNamespace()) {

@@ -2,11 +2,14 @@ package redoubt.sentry.kernel;
 
 import redoubt.sentry.platform.GuestContext;
 
-/** What is said when the kernel itself fails: to its log, with the guest's registers. The guest only sees EIO. */
+/**
+ * What is said when the kernel itself fails: to its log, with the guest's registers. The guest only
+ * sees EIO.
+ */
 final class InternalError {
   private static final String[] NAMES = {
-    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "rip",
-    "eflags", "rsp", "fs_base", "gs_base"
+    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi",
+    "rdi", "rip", "eflags", "rsp", "fs_base", "gs_base"
   };
 
   private InternalError() {}

@@ -3,8 +3,8 @@ package redoubt.sentry.kernel;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Where the bytes of a read go, or those of a write come from: a guest's iovecs ({@link UserIo}) or a
- * kernel buffer ({@link KernelIo}). A cursor: each transfer advances it.
+ * Where the bytes of a read go, or those of a write come from: a guest's iovecs ({@link UserIo}) or
+ * a kernel buffer ({@link KernelIo}). A cursor: each transfer advances it.
  */
 public abstract class IoBuffer {
   /** {@return bytes that may still be transferred} */
@@ -24,8 +24,9 @@ public abstract class IoBuffer {
   public abstract long putZeros(long length);
 
   /**
-   * {@return native memory for host I/O} At most {@link #windowLimit} bytes. Guests may change it at any
-   * time: data only. Take it before the {@link #commit} or {@link #fetch} that it belongs to: those advance.
+   * {@return native memory for host I/O} At most {@link #windowLimit} bytes. Guests may change it
+   * at any time: data only. Take it before the {@link #commit} or {@link #fetch} that it belongs
+   * to: those advance.
    */
   public abstract MemorySegment window();
 
@@ -35,10 +36,16 @@ public abstract class IoBuffer {
   /** Gives the first {@code length} bytes of the window to a reader. Returns as {@link #put}. */
   public abstract long commit(long length);
 
-  /** Says that the window will be used again in this call, so that {@link #commit} may not defer its copy. */
+  /**
+   * Says that the window will be used again in this call, so that {@link #commit} may not defer its
+   * copy.
+   */
   public void expectMore() {}
 
-  /** Takes back the last {@code length} bytes of {@link #get}: an attempt that blocks has consumed nothing. */
+  /**
+   * Takes back the last {@code length} bytes of {@link #get}: an attempt that blocks has consumed
+   * nothing.
+   */
   public abstract void rewind(long length);
 
   /** Fills the window with up to {@code length} bytes from a writer. Returns as {@link #get}. */

@@ -51,7 +51,8 @@ final class JobControl {
       wanted = a.handler != SignalHandlers.SIG_IGN && (a.flags & Signal.SA_NOCLDSTOP) == 0;
     }
     if (wanted) {
-      Signals.send(p, SignalInfo.child(Signal.SIGCHLD, code, g.tgid(), g.leader.creds().ruid, status, 0, 0));
+      Signals.send(
+          p, SignalInfo.child(Signal.SIGCHLD, code, g.tgid(), g.leader.creds().ruid, status, 0, 0));
     }
     p.childQueue.notify(1);
   }

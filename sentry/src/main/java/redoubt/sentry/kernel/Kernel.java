@@ -28,7 +28,10 @@ public final class Kernel {
   private final AtomicLong nextInode = new AtomicLong(1);
   private final ConcurrentHashMap<String, Container> containers = new ConcurrentHashMap<>();
 
-  /** Objects that subsystems keep once per kernel (pipe filesystem, socket stack, …), by their class. */
+  /**
+   * Objects that subsystems keep once per kernel (pipe filesystem, socket stack, …), by their
+   * class.
+   */
   private final ConcurrentHashMap<Class<?>, Object> subsystems = new ConcurrentHashMap<>();
 
   /** Bytes of guest memory to report as the machine's. */

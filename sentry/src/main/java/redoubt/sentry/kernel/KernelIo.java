@@ -8,7 +8,9 @@ public final class KernelIo extends IoBuffer {
   private long position;
   private long limit;
 
-  /** @param memory native memory of the kernel's own */
+  /**
+   * @param memory native memory of the kernel's own
+   */
   public KernelIo(MemorySegment memory, long offset, long length) {
     this.memory = memory;
     this.position = offset;

@@ -67,11 +67,20 @@ public final class KernelLog {
     entries.clear();
   }
 
-  /** {@return one line as syslog(2) gives it}: {@code <6>[    0.001234] text} */
+  /** {@return one line as syslog(2) gives it}: {@code <6>[ 0.001234] text} */
   public static String format(Entry e) {
     long us = e.timeNs() / 1000;
     String seconds = Long.toString(us / 1_000_000);
     String micros = Long.toString(us % 1_000_000 + 1_000_000).substring(1);
-    return "<" + e.level() + ">[" + " ".repeat(Math.max(0, 5 - seconds.length())) + seconds + "." + micros + "] " + e.text() + "\n";
+    return "<"
+        + e.level()
+        + ">["
+        + " ".repeat(Math.max(0, 5 - seconds.length()))
+        + seconds
+        + "."
+        + micros
+        + "] "
+        + e.text()
+        + "\n";
   }
 }

@@ -4,7 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import redoubt.host.Memory;
 
-/** Guest strings are bytes: a Java string holds one byte a char, so that nothing is lost or translated. */
+/**
+ * Guest strings are bytes: a Java string holds one byte a char, so that nothing is lost or
+ * translated.
+ */
 public final class Latin1 {
   private Latin1() {}
 

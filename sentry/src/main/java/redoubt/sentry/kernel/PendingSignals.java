@@ -4,8 +4,8 @@ import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Signals waiting for one task or one thread group. A standard signal waits once, a real-time one as often as
- * it was sent, up to a limit. Guarded by {@link SignalHandlers#mu} of the group.
+ * Signals waiting for one task or one thread group. A standard signal waits once, a real-time one
+ * as often as it was sent, up to a limit. Guarded by {@link SignalHandlers#mu} of the group.
  */
 public final class PendingSignals {
   /** Most queued signals of one set; sigqueue gives EAGAIN beyond. */

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Numbers for tasks, process groups and sessions: <a
- * href="https://man7.org/linux/man-pages/man7/pid_namespaces.7.html">pid_namespaces(7)</a>. Guarded by {@code
- * TaskSet.mu}.
+ * href="https://man7.org/linux/man-pages/man7/pid_namespaces.7.html">pid_namespaces(7)</a>. Guarded
+ * by {@code TaskSet.mu}.
  */
 public final class PidNamespace {
   /** One more than the highest pid. */
@@ -21,7 +21,10 @@ public final class PidNamespace {
   private int lastPid;
   private int limit = 32768;
 
-  /** {@return a free number}, counting upwards as Linux does; ErrnoException EAGAIN when none is left */
+  /**
+   * {@return a free number}, counting upwards as Linux does; ErrnoException EAGAIN when none is
+   * left
+   */
   int allocate() {
     for (int tries = 0; tries < limit; tries++) {
       lastPid = lastPid + 1 >= limit ? (lastPid < 300 ? 1 : 300) : lastPid + 1;

@@ -10,20 +10,28 @@ import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
 
-/** Processes that nobody forked: a container's first one, and those that {@code redoubt exec} adds. */
+/**
+ * Processes that nobody forked: a container's first one, and those that {@code redoubt exec} adds.
+ */
 public final class Processes {
-  private static final String DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  private static final String DEFAULT_PATH =
+      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
   private Processes() {}
 
   /**
-   * Makes a process without a program, in a session of its own. It does not run before {@link #start}; a
-   * process that will not be started must be given to {@link #discard}.
+   * Makes a process without a program, in a session of its own. It does not run before {@link
+   * #start}; a process that will not be started must be given to {@link #discard}.
    *
    * @param fds taken over
    */
   public static Task create(
-      Kernel kernel, Container container, FsContext fs, FdTable fds, Credentials creds, ResourceLimits limits) {
+      Kernel kernel,
+      Container container,
+      FsContext fs,
+      FdTable fds,
+      Credentials creds,
+      ResourceLimits limits) {
     MemoryManager mm = new MemoryManager(kernel.platform(), kernel.memoryFile());
     Task.TaskImage image = new Task.TaskImage(mm, mm.space().newContext(), fds, fs, creds);
     synchronized (kernel.tasks().mu) {
@@ -106,7 +114,9 @@ public final class Processes {
 
   /** Called once when {@code g} has ended. */
   public interface ExitListener {
-    /** @param status as wait(2) reports it */
+    /**
+     * @param status as wait(2) reports it
+     */
     void exited(int status);
   }
 
@@ -117,7 +127,9 @@ public final class Processes {
     e.onEvent(1);
   }
 
-  /** Waits until everybody who listens for the end of {@code g}, which has ended, was told of it. */
+  /**
+   * Waits until everybody who listens for the end of {@code g}, which has ended, was told of it.
+   */
   public static void awaitListeners(ThreadGroup g) {
     synchronized (g.exitQueue) {
       // Listeners run under this monitor: none is left once it is free.
@@ -147,7 +159,9 @@ public final class Processes {
     }
   }
 
-  /** Stops all tasks of a container before their next guest instruction; signals do not wake them. */
+  /**
+   * Stops all tasks of a container before their next guest instruction; signals do not wake them.
+   */
   public static void freeze(Kernel kernel, Container container, boolean frozen) {
     List<Task> all;
     synchronized (kernel.tasks().mu) {

@@ -2,7 +2,10 @@ package redoubt.sentry.kernel;
 
 import redoubt.abi.Resource;
 
-/** The limits of a thread group: <a href="https://man7.org/linux/man-pages/man2/getrlimit.2.html">getrlimit(2)</a>. */
+/**
+ * The limits of a thread group: <a
+ * href="https://man7.org/linux/man-pages/man2/getrlimit.2.html">getrlimit(2)</a>.
+ */
 public final class ResourceLimits {
   public static final long INFINITY = -1L;
 

@@ -3,8 +3,8 @@ package redoubt.sentry.kernel;
 import redoubt.abi.Signal;
 
 /**
- * What each signal does, shared with CLONE_SIGHAND: Linux's sighand_struct. Its {@code mu} guards the actions
- * and the pending signals of every thread group that uses it.
+ * What each signal does, shared with CLONE_SIGHAND: Linux's sighand_struct. Its {@code mu} guards
+ * the actions and the pending signals of every thread group that uses it.
  */
 public final class SignalHandlers {
   public static final long SIG_DFL = 0;

@@ -49,7 +49,8 @@ public final class SignalInfo {
   }
 
   /** SIGCHLD: what became of child {@code pid}; times in clock ticks of 10 ms. */
-  public static SignalInfo child(int signo, int code, int pid, int uid, int status, long utime, long stime) {
+  public static SignalInfo child(
+      int signo, int code, int pid, int uid, int status, long utime, long stime) {
     SignalInfo i = user(signo, code, pid, uid);
     i.word24 = status & 0xffffffffL;
     i.word32 = utime;

@@ -16,7 +16,9 @@ public final class Signals {
 
   private Signals() {}
 
-  /** Sends to a process: any of its tasks may take it. Returns 0, or -EAGAIN when the queue is full. */
+  /**
+   * Sends to a process: any of its tasks may take it. Returns 0, or -EAGAIN when the queue is full.
+   */
   public static long send(ThreadGroup g, SignalInfo info) {
     return send(g, null, info, false);
   }
@@ -99,7 +101,8 @@ public final class Signals {
     return 0;
   }
 
-  private static boolean dropped(ThreadGroup g, @Nullable Task target, SignalHandlers h, int signo, boolean outside) {
+  private static boolean dropped(
+      ThreadGroup g, @Nullable Task target, SignalHandlers h, int signo, boolean outside) {
     boolean spared =
         g.isInit()
             && h.action(signo).handler == SignalHandlers.SIG_DFL
@@ -143,7 +146,9 @@ public final class Signals {
     }
   }
 
-  /** Replaces a task's mask (its own thread only), and looks whether something became deliverable. */
+  /**
+   * Replaces a task's mask (its own thread only), and looks whether something became deliverable.
+   */
   public static void setMask(Task t, long mask) {
     synchronized (t.threadGroup().handlers.mu) {
       t.signalMask = mask & ~UNBLOCKABLE;
@@ -195,7 +200,9 @@ public final class Signals {
     }
   }
 
-  /** Takes the lowest waiting signal in {@code set}, the task's own first; null if there is none. */
+  /**
+   * Takes the lowest waiting signal in {@code set}, the task's own first; null if there is none.
+   */
   public static @Nullable SignalInfo dequeue(Task t, long set) {
     synchronized (t.threadGroup().handlers.mu) {
       return dequeueLocked(t, set);
@@ -217,13 +224,18 @@ public final class Signals {
   private static int next(long set) {
     long sync =
         set
-            & (bit(Signal.SIGSEGV) | bit(Signal.SIGBUS) | bit(Signal.SIGILL) | bit(Signal.SIGTRAP)
-                | bit(Signal.SIGFPE) | bit(Signal.SIGSYS));
+            & (bit(Signal.SIGSEGV)
+                | bit(Signal.SIGBUS)
+                | bit(Signal.SIGILL)
+                | bit(Signal.SIGTRAP)
+                | bit(Signal.SIGFPE)
+                | bit(Signal.SIGSYS));
     return Long.numberOfTrailingZeros(sync != 0 ? sync : set) + 1;
   }
 
   /**
-   * A fault of the task itself: the signal is delivered even if it is blocked or ignored, which then kills.
+   * A fault of the task itself: the signal is delivered even if it is blocked or ignored, which
+   * then kills.
    */
   public static void force(Task t, SignalInfo info) {
     synchronized (t.threadGroup().handlers.mu) {

@@ -4,6 +4,8 @@ package redoubt.sentry.kernel;
 public interface SyscallObserver {
   void enter(Task t, Args a);
 
-  /** @param result as the guest will see it, or a negative internal number when it is restarted */
+  /**
+   * @param result as the guest will see it, or a negative internal number when it is restarted
+   */
   void exit(Task t, Args a, long result, long durationNs);
 }

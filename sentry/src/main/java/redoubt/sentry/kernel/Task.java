@@ -23,11 +23,12 @@ import redoubt.sentry.vfs.StatData;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A guest thread as the kernel sees it: Linux's task_struct. Each runs on a Java thread of its own ({@link
- * TaskLoop}), which alone touches the fields without a guard named; others go through {@link #interrupt},
- * signals and {@code TaskSet.mu}.
+ * A guest thread as the kernel sees it: Linux's task_struct. Each runs on a Java thread of its own
+ * ({@link TaskLoop}), which alone touches the fields without a guard named; others go through
+ * {@link #interrupt}, signals and {@code TaskSet.mu}.
  *
- * <p>System call methods get the calling task. What they use most is here: descriptors, user memory, blocking.
+ * <p>System call methods get the calling task. What they use most is here: descriptors, user
+ * memory, blocking.
  */
 public final class Task {
   /** PATH_MAX, with the NUL. */
@@ -71,7 +72,10 @@ public final class Task {
   private long altStackSize;
   private int altStackFlags = redoubt.abi.Signal.SS_DISABLE;
 
-  /** Set when the registers hold something else than a call's caller: after sigreturn, exec, a handler's frame. */
+  /**
+   * Set when the registers hold something else than a call's caller: after sigreturn, exec, a
+   * handler's frame.
+   */
   public boolean registersReplaced;
 
   // Life.
@@ -107,14 +111,18 @@ public final class Task {
   /** The call in progress, for /proc/PID/syscall and redoubt debug; -1 when in the guest. */
   volatile int currentSyscall = -1;
 
-  /** Set while an observer wants to see at the call's end what the call wrote: nothing is queued. */
+  /**
+   * Set while an observer wants to see at the call's end what the call wrote: nothing is queued.
+   */
   boolean copiesNow;
 
   volatile @Nullable Thread javaThread;
   public volatile long voluntarySwitches;
   public long syscalls;
 
-  /** SCHED_*, real-time priority and SCHED_RESET_ON_FORK as the guest set them; the host schedules. */
+  /**
+   * SCHED_*, real-time priority and SCHED_RESET_ON_FORK as the guest set them; the host schedules.
+   */
   public volatile int schedPolicy;
 
   public volatile int schedPriority;
@@ -142,7 +150,13 @@ public final class Task {
     long restart(Task t);
   }
 
-  Task(Kernel kernel, @Nullable ThreadGroup group, PidNamespace ns, int tid, Container container, TaskImage image) {
+  Task(
+      Kernel kernel,
+      @Nullable ThreadGroup group,
+      PidNamespace ns,
+      int tid,
+      Container container,
+      TaskImage image) {
     this.kernel = kernel;
     this.tid = tid;
     this.group = group != null ? group : new ThreadGroup(kernel, ns, tid, container, this);
@@ -154,7 +168,8 @@ public final class Task {
   }
 
   /** What a new task is made of. */
-  record TaskImage(MemoryManager mm, GuestContext context, FdTable fds, FsContext fs, Credentials creds) {}
+  record TaskImage(
+      MemoryManager mm, GuestContext context, FdTable fds, FsContext fs, Credentials creds) {}
 
   // ---- who and where ----
 
@@ -210,8 +225,8 @@ public final class Task {
   }
 
   /**
-   * Leaves with the platform the answers of calls that need no kernel, where nobody wants to see them. To
-   * be called when one of them changes; any thread.
+   * Leaves with the platform the answers of calls that need no kernel, where nobody wants to see
+   * them. To be called when one of them changes; any thread.
    */
   void publishAnswers() {
     synchronized (answersMu) {
@@ -247,7 +262,9 @@ public final class Task {
     fds = f;
   }
 
-  /** Ends the sharing of descriptors with other tasks, if there is any: CLONE_FILES of unshare(2). */
+  /**
+   * Ends the sharing of descriptors with other tasks, if there is any: CLONE_FILES of unshare(2).
+   */
   public void unshareFiles() {
     FdTable old = fds;
     if (old.isShared()) {
@@ -400,8 +417,8 @@ public final class Task {
   }
 
   /**
-   * Copies to guest memory, when the call ends if possible: a fault then makes the call's result EFAULT. Use
-   * {@link #copyOutNow} where something must be undone on a fault.
+   * Copies to guest memory, when the call ends if possible: a fault then makes the call's result
+   * EFAULT. Use {@link #copyOutNow} where something must be undone on a fault.
    *
    * @return 0 or -EFAULT
    */
@@ -530,7 +547,10 @@ public final class Task {
     return waiter;
   }
 
-  /** {@return this task's queue entry for waiting on one object} Free whenever the task is not blocked. */
+  /**
+   * {@return this task's queue entry for waiting on one object} Free whenever the task is not
+   * blocked.
+   */
   public Waiter.Entry waitEntry() {
     return waitEntry;
   }
@@ -579,7 +599,9 @@ public final class Task {
   }
 
   public boolean isOnAltStack(long sp) {
-    return hasAltStack() && (altStackFlags & redoubt.abi.Signal.SS_AUTODISARM) == 0 && Long.compareUnsigned(sp - altStack - 1, altStackSize) < 0;
+    return hasAltStack()
+        && (altStackFlags & redoubt.abi.Signal.SS_AUTODISARM) == 0
+        && Long.compareUnsigned(sp - altStack - 1, altStackSize) < 0;
   }
 
   public long altStackTop() {
@@ -598,15 +620,23 @@ public final class Task {
   /** Writes stack_t as sigaltstack(2) reports it with the stack pointer at {@code sp}. */
   public void writeAltStack(MemorySegment dst, long offset, long sp) {
     dst.set(Memory.LONG, offset, altStack);
-    int flags = !hasAltStack() ? redoubt.abi.Signal.SS_DISABLE : isOnAltStack(sp) ? redoubt.abi.Signal.SS_ONSTACK : 0;
-    dst.set(Memory.LONG, offset + 8, (flags | (altStackFlags & redoubt.abi.Signal.SS_AUTODISARM)) & 0xffffffffL);
+    int flags =
+        !hasAltStack()
+            ? redoubt.abi.Signal.SS_DISABLE
+            : isOnAltStack(sp) ? redoubt.abi.Signal.SS_ONSTACK : 0;
+    dst.set(
+        Memory.LONG,
+        offset + 8,
+        (flags | (altStackFlags & redoubt.abi.Signal.SS_AUTODISARM)) & 0xffffffffL);
     dst.set(Memory.LONG, offset + 16, altStackSize);
   }
 
   /** Takes over a stack_t, checked as sigaltstack(2) does. Returns 0 or -errno. */
   public long setAltStack(long base, int flags, long size) {
     int mode = flags & ~redoubt.abi.Signal.SS_AUTODISARM;
-    if (mode != 0 && mode != redoubt.abi.Signal.SS_DISABLE && mode != redoubt.abi.Signal.SS_ONSTACK) {
+    if (mode != 0
+        && mode != redoubt.abi.Signal.SS_DISABLE
+        && mode != redoubt.abi.Signal.SS_ONSTACK) {
       return -EINVAL;
     }
     if (mode == redoubt.abi.Signal.SS_DISABLE) {
@@ -619,13 +649,17 @@ public final class Task {
       altStack = base;
       altStackSize = size;
     }
-    altStackFlags = mode == redoubt.abi.Signal.SS_DISABLE ? mode : flags & redoubt.abi.Signal.SS_AUTODISARM;
+    altStackFlags =
+        mode == redoubt.abi.Signal.SS_DISABLE ? mode : flags & redoubt.abi.Signal.SS_AUTODISARM;
     return 0;
   }
 
   /** What sigreturn does with the frame's stack_t: errors are ignored. */
   public void restoreAltStack(MemorySegment src, long offset) {
-    setAltStack(src.get(Memory.LONG, offset), src.get(Memory.INT, offset + 8), src.get(Memory.LONG, offset + 16));
+    setAltStack(
+        src.get(Memory.LONG, offset),
+        src.get(Memory.INT, offset + 8),
+        src.get(Memory.LONG, offset + 16));
   }
 
   /** {@return whether {@link #setTemporaryMask} is in force} */
@@ -633,7 +667,9 @@ public final class Task {
     return restoreMask;
   }
 
-  /** Replaces the signal mask until the call returns, as ppoll and its kin do. Before blocking only. */
+  /**
+   * Replaces the signal mask until the call returns, as ppoll and its kin do. Before blocking only.
+   */
   public void setTemporaryMask(long mask) {
     savedMask = signalMask;
     restoreMask = true;

@@ -10,8 +10,8 @@ import redoubt.abi.Signal;
 import redoubt.sentry.platform.GuestContext;
 
 /**
- * A task's life on its Java thread: run the guest, answer its calls and faults, deliver signals, until it is
- * killed or exits. What Linux does in entry_64.S and exit_to_user_mode.
+ * A task's life on its Java thread: run the guest, answer its calls and faults, deliver signals,
+ * until it is killed or exits. What Linux does in entry_64.S and exit_to_user_mode.
  */
 final class TaskLoop implements Runnable {
   private final Task t;
@@ -71,7 +71,11 @@ final class TaskLoop implements Runnable {
 
   private void hostProcessGone() {
     if (!t.killed) {
-      kernel.log().log(3, "redoubt: " + t + " killed: the host ended its stub process (out of memory, or the guest broke it)");
+      kernel.log().log(
+          3,
+          "redoubt: "
+              + t
+              + " killed: the host ended its stub process (out of memory, or the guest broke it)");
       GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
     }
   }
@@ -212,7 +216,9 @@ final class TaskLoop implements Runnable {
       flags = a.flags;
       restorer = a.restorer;
       mask = a.mask;
-      if (handler != SignalHandlers.SIG_DFL && handler != SignalHandlers.SIG_IGN && (flags & 0x80000000L) != 0) {
+      if (handler != SignalHandlers.SIG_DFL
+          && handler != SignalHandlers.SIG_IGN
+          && (flags & 0x80000000L) != 0) {
         a.handler = SignalHandlers.SIG_DFL;
       }
     }
@@ -224,7 +230,8 @@ final class TaskLoop implements Runnable {
     }
     long maskAfter = t.restoreMask ? t.savedMask : t.signalMask;
     t.restoreMask = false;
-    if (!redoubt.sentry.arch.SignalFrame.push(t, info, handler, flags, restorer, maskAfter, restartAction(result, flags))) {
+    if (!redoubt.sentry.arch.SignalFrame.push(
+        t, info, handler, flags, restorer, maskAfter, restartAction(result, flags))) {
       Signals.force(t, SignalInfo.kernel(Signal.SIGSEGV));
       if (info.signo == Signal.SIGSEGV) {
         GroupExit.kill(g, Signal.SIGSEGV);
@@ -241,7 +248,9 @@ final class TaskLoop implements Runnable {
     return true;
   }
 
-  /** {@return what the saved registers say of an interrupted call}: 0 nothing, 1 EINTR, 2 restart */
+  /**
+   * {@return what the saved registers say of an interrupted call}: 0 nothing, 1 EINTR, 2 restart
+   */
   private static int restartAction(long result, long flags) {
     if (result == 0) {
       return 0;

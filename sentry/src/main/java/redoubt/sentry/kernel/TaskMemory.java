@@ -4,7 +4,10 @@ import java.lang.foreign.MemorySegment;
 import redoubt.abi.Futexes;
 import redoubt.host.Memory;
 
-/** What a task leaves behind in its memory: clear_child_tid and the robust futex list, kernel/futex and fork.c. */
+/**
+ * What a task leaves behind in its memory: clear_child_tid and the robust futex list, kernel/futex
+ * and fork.c.
+ */
 final class TaskMemory {
   /** Linux's ROBUST_LIST_LIMIT. */
   private static final int ROBUST_LIMIT = 2048;

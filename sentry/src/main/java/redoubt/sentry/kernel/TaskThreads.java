@@ -7,7 +7,9 @@ import org.jspecify.annotations.Nullable;
 import redoubt.host.Memory;
 import redoubt.host.ThreadAffinity;
 
-/** The Java threads that tasks run on. A thread that lost its task waits a while for the next one. */
+/**
+ * The Java threads that tasks run on. A thread that lost its task waits a while for the next one.
+ */
 final class TaskThreads {
   private static final int IDLE_LIMIT = 16;
   private static final long IDLE_NS = 5_000_000_000L;
@@ -15,7 +17,8 @@ final class TaskThreads {
 
   private final ArrayDeque<Worker> idle = new ArrayDeque<>(); // guarded by this
 
-  private final MemorySegment mask = Memory.allocateGlobal(ThreadAffinity.maskBytes()); // guarded by this
+  private final MemorySegment mask =
+      Memory.allocateGlobal(ThreadAffinity.maskBytes()); // guarded by this
 
   private final class Worker implements Runnable {
     private volatile @Nullable Runnable next;

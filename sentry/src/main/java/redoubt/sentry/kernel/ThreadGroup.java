@@ -6,8 +6,9 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A guest process: the tasks that share a pid, signal actions and limits. Linux's signal_struct. Fields are
- * guarded by {@code TaskSet.mu} unless they say otherwise; signal state by {@link SignalHandlers#mu}.
+ * A guest process: the tasks that share a pid, signal actions and limits. Linux's signal_struct.
+ * Fields are guarded by {@code TaskSet.mu} unless they say otherwise; signal state by {@link
+ * SignalHandlers#mu}.
  */
 public final class ThreadGroup {
   private final Kernel kernel;

@@ -5,11 +5,14 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Callbacks at points in time, for timerfd, alarm(2), POSIX timers. One daemon thread, which sleeps while
- * nothing is armed and so costs an idle sandbox nothing.
+ * Callbacks at points in time, for timerfd, alarm(2), POSIX timers. One daemon thread, which sleeps
+ * while nothing is armed and so costs an idle sandbox nothing.
  */
 public final class TimerWheel {
-  /** One armed or idle timer, owned by its maker. {@link #expired} runs on the timer thread and must not block. */
+  /**
+   * One armed or idle timer, owned by its maker. {@link #expired} runs on the timer thread and must
+   * not block.
+   */
   public abstract static class Timer implements Comparable<Timer> {
     private long deadlineNs;
     private long order;

@@ -7,11 +7,11 @@ import redoubt.host.Memory;
 import redoubt.sentry.platform.GuestContext;
 
 /**
- * The guest's side of one read-like or write-like call: a buffer or iovecs in the memory of the calling task.
- * One per task, reused; valid until the call ends.
+ * The guest's side of one read-like or write-like call: a buffer or iovecs in the memory of the
+ * calling task. One per task, reused; valid until the call ends.
  *
- * <p>What fits is copied out when the guest resumes, so that a small read costs no round trip of its own; a
- * fault then turns the call's result into EFAULT.
+ * <p>What fits is copied out when the guest resumes, so that a small read costs no round trip of
+ * its own; a fault then turns the call's result into EFAULT.
  */
 public final class UserIo extends IoBuffer {
   /** Most iovecs in a call (UIO_MAXIOV). */
@@ -81,7 +81,9 @@ public final class UserIo extends IoBuffer {
       index++;
       within = 0;
     }
-    return index == count ? 0 : Math.min(Math.min(want, remaining), vectors[2 * index + 1] - within);
+    return index == count
+        ? 0
+        : Math.min(Math.min(want, remaining), vectors[2 * index + 1] - within);
   }
 
   private long uaddr() {

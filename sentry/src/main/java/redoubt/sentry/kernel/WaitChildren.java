@@ -63,7 +63,10 @@ public final class WaitChildren {
     }
   }
 
-  /** A "clone" child, one that does not end with SIGCHLD, is waited for with __WCLONE or __WALL only. */
+  /**
+   * A "clone" child, one that does not end with SIGCHLD, is waited for with __WCLONE or __WALL
+   * only.
+   */
   private static boolean isEligible(ThreadGroup c, WaitOptions w) {
     if ((w.options & Wait.__WALL) != 0) {
       return true;

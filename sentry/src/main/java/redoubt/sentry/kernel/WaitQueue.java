@@ -3,13 +3,13 @@ package redoubt.sentry.kernel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who wants to know when an object becomes ready: Linux's wait_queue_head. Entries are intrusive and
- * reusable, so that waiting allocates nothing.
+ * Who wants to know when an object becomes ready: Linux's wait_queue_head. Entries are intrusive
+ * and reusable, so that waiting allocates nothing.
  */
 public final class WaitQueue {
   /**
-   * One registration. {@link #onEvent} runs on the notifier's thread, under the queue's monitor: it must
-   * not block, and may take only a {@link Waiter} or a lock below all wait queues.
+   * One registration. {@link #onEvent} runs on the notifier's thread, under the queue's monitor: it
+   * must not block, and may take only a {@link Waiter} or a lock below all wait queues.
    */
   public abstract static class Entry {
     private @Nullable Entry next;
@@ -29,7 +29,9 @@ public final class WaitQueue {
   private volatile @Nullable Entry head;
   private @Nullable Entry tail;
 
-  /** Adds {@code entry} for the POLL* bits of {@code mask}; POLLERR and POLLHUP are always included. */
+  /**
+   * Adds {@code entry} for the POLL* bits of {@code mask}; POLLERR and POLLHUP are always included.
+   */
   public synchronized void add(Entry entry, int mask) {
     if (entry.queue != null) {
       throw new IllegalStateException("entry is queued already");
@@ -46,7 +48,10 @@ public final class WaitQueue {
     tail = entry;
   }
 
-  /** Removes {@code entry}; harmless when it is not here. No {@code onEvent} starts after the return. */
+  /**
+   * Removes {@code entry}; harmless when it is not here. No {@code onEvent} starts after the
+   * return.
+   */
   public synchronized void remove(Entry entry) {
     if (entry.queue != this) {
       return;

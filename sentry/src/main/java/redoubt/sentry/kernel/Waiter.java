@@ -7,11 +7,12 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one primitive in which a task's thread blocks. It knows wake-ups, interruption by signals, stops and
- * kills, and timeouts.
+ * The one primitive in which a task's thread blocks. It knows wake-ups, interruption by signals,
+ * stops and kills, and timeouts.
  *
- * <p>A wake-up is a token: {@link #wake} before {@link #block} makes the latter return at once, so the
- * order "register, try, block" loses nothing. A token may be stale: callers try again in a loop.
+ * <p>A wake-up is a token: {@link #wake} before {@link #block} makes the latter return at once, so
+ * the order "register, try, block" loses nothing. A token may be stale: callers try again in a
+ * loop.
  *
  * <p>Owned by one Java thread at a time, which alone calls {@code block}; {@code wake} and {@code
  * interrupt} may come from any thread.
@@ -27,7 +28,9 @@ public final class Waiter {
       new java.util.concurrent.atomic.AtomicInteger();
   private volatile @Nullable Thread blocked;
 
-  /** A queue entry that wakes this waiter; a task needs at most a few, see {@link Task#waitEntry}. */
+  /**
+   * A queue entry that wakes this waiter; a task needs at most a few, see {@link Task#waitEntry}.
+   */
   public static final class Entry extends WaitQueue.Entry {
     private final Waiter waiter;
 
@@ -46,7 +49,9 @@ public final class Waiter {
     set(WOKEN);
   }
 
-  /** Makes the current or next interruptible {@link #block} return {@code -EINTR}, until cleared. */
+  /**
+   * Makes the current or next interruptible {@link #block} return {@code -EINTR}, until cleared.
+   */
   public void interrupt() {
     set(INTERRUPTED);
   }
@@ -75,7 +80,9 @@ public final class Waiter {
     return block(deadlineNs, true);
   }
 
-  /** As {@link #block(long)}; when not {@code interruptible}, interruptions stay pending unnoticed. */
+  /**
+   * As {@link #block(long)}; when not {@code interruptible}, interruptions stay pending unnoticed.
+   */
   public long block(long deadlineNs, boolean interruptible) {
     blocked = Thread.currentThread();
     try {

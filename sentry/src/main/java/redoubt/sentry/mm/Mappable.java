@@ -3,30 +3,32 @@ package redoubt.sentry.mm;
 import redoubt.sentry.platform.MapBatch;
 
 /**
- * A file whose pages can be mapped into guests: a donated host file, or extents of the memory file. Kept by
- * VMAs, so it outlives the description that mmap was called with.
+ * A file whose pages can be mapped into guests: a donated host file, or extents of the memory file.
+ * Kept by VMAs, so it outlives the description that mmap was called with.
  */
 public interface Mappable {
   /**
-   * Adds to {@code batch} the host mappings that make bytes [{@code offset}, {@code offset+length}) of the
-   * file appear at {@code uaddr}; all are multiples of a page. What cannot be mapped yet (past the end of the
-   * file, not allocated) may be left out: a fault there comes back through {@link #fault}.
+   * Adds to {@code batch} the host mappings that make bytes [{@code offset}, {@code offset+length})
+   * of the file appear at {@code uaddr}; all are multiples of a page. What cannot be mapped yet
+   * (past the end of the file, not allocated) may be left out: a fault there comes back through
+   * {@link #fault}.
    *
    * @return 0 or -errno
    */
   long map(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared);
 
   /**
-   * A guest touched a page of a mapping that {@link #map} left out. Adds mappings for at least the page at
-   * {@code offset}.
+   * A guest touched a page of a mapping that {@link #map} left out. Adds mappings for at least the
+   * page at {@code offset}.
    *
    * @return 0, or -EFAULT when the page lies past the end of the file (SIGBUS)
    */
   long fault(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared);
 
   /**
-   * {@return whether {@link #map} of this range maps every page of it}, in which case the host's own page
-   * faults tell of the end of the file, and protect and advise work on the range as a whole
+   * {@return whether {@link #map} of this range maps every page of it}, in which case the host's
+   * own page faults tell of the end of the file, and protect and advise work on the range as a
+   * whole
    */
   default boolean mapsWhole(long offset, long length) {
     return true;
@@ -37,7 +39,9 @@ public interface Mappable {
     batch.protect(uaddr, length, prot);
   }
 
-  /** Frees the pages of a range, which read as zeros afterwards: MADV_REMOVE. Returns 0 or -errno. */
+  /**
+   * Frees the pages of a range, which read as zeros afterwards: MADV_REMOVE. Returns 0 or -errno.
+   */
   default long punch(long offset, long length) {
     return -redoubt.abi.Errno.EOPNOTSUPP;
   }
@@ -48,15 +52,16 @@ public interface Mappable {
   void unreference();
 
   /**
-   * {@return an identity for patched text and shared futexes, equal for equal files}, or the object itself
+   * {@return an identity for patched text and shared futexes, equal for equal files}, or the object
+   * itself
    */
   default Object identity() {
     return this;
   }
 
   /**
-   * Registers an address-space listener that must drop its pages of [offset, end) when the file shrinks or a
-   * hole is punched; only for mappables whose pages the host does not drop by itself.
+   * Registers an address-space listener that must drop its pages of [offset, end) when the file
+   * shrinks or a hole is punched; only for mappables whose pages the host does not drop by itself.
    */
   default void addMapping(MappingObserver observer) {}
 
@@ -64,7 +69,9 @@ public interface Mappable {
 
   /** Who maps a file and must hear of truncation. */
   interface MappingObserver {
-    /** Pages of bytes [start, end) of the file are gone: unmap them, so that touching them faults. */
+    /**
+     * Pages of bytes [start, end) of the file are gone: unmap them, so that touching them faults.
+     */
     void invalidate(Mappable file, long start, long end);
   }
 }

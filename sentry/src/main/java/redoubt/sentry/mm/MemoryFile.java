@@ -17,13 +17,13 @@ import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.Platform;
 
 /**
- * The file whose ranges hold what guests really share: data of tmpfs and overlay-upper files, shared
- * anonymous memory, System V segments. A memfd, or a sparse host file handed in at boot.
+ * The file whose ranges hold what guests really share: data of tmpfs and overlay-upper files,
+ * shared anonymous memory, System V segments. A memfd, or a sparse host file handed in at boot.
  *
- * <p>Offsets are plentiful and pages are the host's: a range that is allocated but not touched costs
- * nothing. Every range that {@link #allocate} returns reads as zeros. Freed ranges are punched out of
- * the file before they are used again; small ones in batches, so that unlinking a small file makes no
- * host call.
+ * <p>Offsets are plentiful and pages are the host's: a range that is allocated but not touched
+ * costs nothing. Every range that {@link #allocate} returns reads as zeros. Freed ranges are
+ * punched out of the file before they are used again; small ones in batches, so that unlinking a
+ * small file makes no host call.
  *
  * <p>Whoever frees a range must have seen every mapping of it gone (see {@link
  * Mappable.MappingObserver}): what is freed here may belong to another container a moment later.
@@ -151,7 +151,8 @@ public final class MemoryFile implements AutoCloseable {
 
   private long takeFree(long bytes) {
     int tries = SEARCH_MAX;
-    for (Iterator<Map.Entry<Long, Long>> i = free.entrySet().iterator(); i.hasNext() && tries-- > 0; ) {
+    for (Iterator<Map.Entry<Long, Long>> i = free.entrySet().iterator();
+        i.hasNext() && tries-- > 0; ) {
       Map.Entry<Long, Long> e = i.next();
       long length = e.getValue();
       if (length >= bytes) {
@@ -256,7 +257,8 @@ public final class MemoryFile implements AutoCloseable {
   public long read(long haddr, long offset, long bytes) {
     long done = 0;
     while (done < bytes) {
-      long r = RawSyscall.syscall(Nr.PREAD64, fd.number(), haddr + done, bytes - done, offset + done);
+      long r =
+          RawSyscall.syscall(Nr.PREAD64, fd.number(), haddr + done, bytes - done, offset + done);
       if (r <= 0) {
         if (r == -EINTR) {
           continue;
@@ -268,7 +270,9 @@ public final class MemoryFile implements AutoCloseable {
     return 0;
   }
 
-  /** Writes {@code bytes} at {@code offset} from host address {@code haddr}; returns 0 or -errno. */
+  /**
+   * Writes {@code bytes} at {@code offset} from host address {@code haddr}; returns 0 or -errno.
+   */
   public long write(long haddr, long offset, long bytes) {
     long done = 0;
     while (done < bytes) {
@@ -285,7 +289,9 @@ public final class MemoryFile implements AutoCloseable {
     return 0;
   }
 
-  /** Makes part of a range read as zeros and gives its whole pages back to the host. 0 or -errno. */
+  /**
+   * Makes part of a range read as zeros and gives its whole pages back to the host. 0 or -errno.
+   */
   public long zero(long offset, long bytes) {
     return RawSyscall.syscall(
         Nr.FALLOCATE, fd.number(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);

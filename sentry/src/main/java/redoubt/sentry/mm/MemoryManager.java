@@ -25,8 +25,9 @@ import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * One guest address space as the kernel sees it: Linux's mm_struct. Keeps the VMAs, decides, and has the
- * platform carry the changes out. Shared by tasks with CLONE_VM; the last {@link #leave} ends it.
+ * One guest address space as the kernel sees it: Linux's mm_struct. Keeps the VMAs, decides, and
+ * has the platform carry the changes out. Shared by tasks with CLONE_VM; the last {@link #leave}
+ * ends it.
  */
 public final class MemoryManager implements Mappable.MappingObserver {
   /** Returned by {@link #handleFault} for SIGBUS; other values are 0 or SEGV_* codes. */
@@ -226,7 +227,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
     return i >= 0 ? i : ~i;
   }
 
-  /** Fills {@code key} for a futex without FUTEX_PRIVATE_FLAG at {@code uaddr}. Returns 0 or -EFAULT. */
+  /**
+   * Fills {@code key} for a futex without FUTEX_PRIVATE_FLAG at {@code uaddr}. Returns 0 or
+   * -EFAULT.
+   */
   public long futexKey(long uaddr, FutexTable.Key key) {
     synchronized (mu) {
       Vma v = at(uaddr);
@@ -254,7 +258,14 @@ public final class MemoryManager implements Mappable.MappingObserver {
    *
    * @param file null for MAP_ANONYMOUS
    */
-  public long mmap(long addr, long length, int prot, int flags, @Nullable FileDescription file, long offset, ResourceLimits limits) {
+  public long mmap(
+      long addr,
+      long length,
+      int prot,
+      int flags,
+      @Nullable FileDescription file,
+      long offset,
+      ResourceLimits limits) {
     if (length == 0) {
       return -EINVAL;
     }
@@ -326,14 +337,20 @@ public final class MemoryManager implements Mappable.MappingObserver {
         return -ENOMEM;
       }
       boolean grows = (flags & Mman.MAP_GROWSDOWN) != 0 && mappable == null;
-      Vma v = new Vma(at, at + size, prot & 7, shared, grows, mappable, offset, path, null, maxProt);
+      Vma v =
+          new Vma(at, at + size, prot & 7, shared, grows, mappable, offset, path, null, maxProt);
       v.locked = lockFuture || (flags & Mman.MAP_LOCKED) != 0;
-      return insert(v, (flags & Mman.MAP_NORESERVE) != 0, (flags & Mman.MAP_POPULATE) != 0 || v.locked);
+      return insert(
+          v, (flags & Mman.MAP_NORESERVE) != 0, (flags & Mman.MAP_POPULATE) != 0 || v.locked);
     }
   }
 
-  /** Maps all of {@code file} shared, at {@code addr} or where there is room (0): shmat(2). Returns the address. */
-  public long attach(long addr, long size, int prot, boolean replace, Mappable file, ResourceLimits limits) {
+  /**
+   * Maps all of {@code file} shared, at {@code addr} or where there is room (0): shmat(2). Returns
+   * the address.
+   */
+  public long attach(
+      long addr, long size, int prot, boolean replace, Mappable file, ResourceLimits limits) {
     synchronized (mu) {
       int flags = addr == 0 ? 0 : replace ? Mman.MAP_FIXED : Mman.MAP_FIXED_NOREPLACE;
       long at = place(addr, size, flags);
@@ -343,11 +360,16 @@ public final class MemoryManager implements Mappable.MappingObserver {
       if (mappedBytes + size > limits.bound(Resource.RLIMIT_AS) || vmas.size() >= MAX_MAPS) {
         return -ENOMEM;
       }
-      return insert(new Vma(at, at + size, prot, true, false, file, 0, null, null, prot | Mman.PROT_READ), false, false);
+      return insert(
+          new Vma(at, at + size, prot, true, false, file, 0, null, null, prot | Mman.PROT_READ),
+          false,
+          false);
     }
   }
 
-  /** Unmaps what {@link #attach} mapped at {@code addr} of a file of class {@code type}: shmdt(2). */
+  /**
+   * Unmaps what {@link #attach} mapped at {@code addr} of a file of class {@code type}: shmdt(2).
+   */
   public long detach(long addr, Class<? extends Mappable> type) {
     synchronized (mu) {
       Mappable file = null;
@@ -379,12 +401,14 @@ public final class MemoryManager implements Mappable.MappingObserver {
   public static final Mappable ANONYMOUS_SOURCE =
       new Mappable() {
         @Override
-        public long map(MapBatch b, long uaddr, long offset, long length, int prot, boolean shared) {
+        public long map(
+            MapBatch b, long uaddr, long offset, long length, int prot, boolean shared) {
           return -ENODEV;
         }
 
         @Override
-        public long fault(MapBatch b, long uaddr, long offset, long length, int prot, boolean shared) {
+        public long fault(
+            MapBatch b, long uaddr, long offset, long length, int prot, boolean shared) {
           return -EFAULT;
         }
 
@@ -395,11 +419,23 @@ public final class MemoryManager implements Mappable.MappingObserver {
         public void unreference() {}
       };
 
-  /** Maps at a fixed place without any checks but the platform's, for the loader. Returns 0 or -errno. */
-  public long mapFixed(long at, long size, int prot, boolean growsDown, @Nullable Mappable file, long offset,
-      @Nullable VfsPath path, @Nullable String name) {
+  /**
+   * Maps at a fixed place without any checks but the platform's, for the loader. Returns 0 or
+   * -errno.
+   */
+  public long mapFixed(
+      long at,
+      long size,
+      int prot,
+      boolean growsDown,
+      @Nullable Mappable file,
+      long offset,
+      @Nullable VfsPath path,
+      @Nullable String name) {
     synchronized (mu) {
-      if (at < platform.minUserAddress() || at + size > platform.maxUserAddress() || at + size < at) {
+      if (at < platform.minUserAddress()
+          || at + size > platform.maxUserAddress()
+          || at + size < at) {
         return -ENOMEM;
       }
       Vma v = new Vma(at, at + size, prot, false, growsDown, file, offset, path, name, 7);
@@ -428,7 +464,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
     if (addr != 0) {
       long hint = addr & -PAGE;
-      if (hint >= platform.minUserAddress() && Long.compareUnsigned(hint, max - size) <= 0 && !overlaps(hint, hint + size)) {
+      if (hint >= platform.minUserAddress()
+          && Long.compareUnsigned(hint, max - size) <= 0
+          && !overlaps(hint, hint + size)) {
         return hint;
       }
     }
@@ -682,11 +720,15 @@ public final class MemoryManager implements Mappable.MappingObserver {
   }
 
   /** mremap(2). */
-  public long mremap(long addr, long oldLength, long newLength, int flags, long newAddr, ResourceLimits limits) {
+  public long mremap(
+      long addr, long oldLength, long newLength, int flags, long newAddr, ResourceLimits limits) {
     boolean mayMove = (flags & Mman.MREMAP_MAYMOVE) != 0;
     boolean fixed = (flags & Mman.MREMAP_FIXED) != 0;
     boolean dontUnmap = (flags & Mman.MREMAP_DONTUNMAP) != 0;
-    if ((flags & ~7) != 0 || (fixed && !mayMove) || (dontUnmap && (!mayMove || oldLength != newLength)) || (addr & (PAGE - 1)) != 0) {
+    if ((flags & ~7) != 0
+        || (fixed && !mayMove)
+        || (dontUnmap && (!mayMove || oldLength != newLength))
+        || (addr & (PAGE - 1)) != 0) {
       return -EINVAL;
     }
     long oldSize = pageUp(oldLength);
@@ -709,7 +751,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
         return -EFAULT;
       }
       if (fixed) {
-        if ((newAddr & (PAGE - 1)) != 0 || newAddr + newSize > platform.maxUserAddress() || newAddr < platform.minUserAddress()
+        if ((newAddr & (PAGE - 1)) != 0
+            || newAddr + newSize > platform.maxUserAddress()
+            || newAddr < platform.minUserAddress()
             || (newAddr < addr + oldSize && addr < newAddr + newSize)) {
           return -EINVAL;
         }
@@ -728,7 +772,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
         return -ENOMEM;
       }
       long grown = addr + newSize;
-      if (addr + oldSize == v.end && grown <= platform.maxUserAddress() && !overlaps(v.end, grown)) {
+      if (addr + oldSize == v.end
+          && grown <= platform.maxUserAddress()
+          && !overlaps(v.end, grown)) {
         return growInPlace(v, grown) < 0 ? -ENOMEM : addr;
       }
       if (!mayMove) {
@@ -797,7 +843,8 @@ public final class MemoryManager implements Mappable.MappingObserver {
     if (r < 0) {
       return r;
     }
-    Vma moved = new Vma(to, to + newSize, v.prot, v.shared, false, f, offset, v.path, v.name, v.maxProt);
+    Vma moved =
+        new Vma(to, to + newSize, v.prot, v.shared, false, f, offset, v.path, v.name, v.maxProt);
     moved.locked = v.locked;
     if (f != null) {
       f.reference();
@@ -839,7 +886,8 @@ public final class MemoryManager implements Mappable.MappingObserver {
           return brk;
         }
       } else if (newEnd > oldEnd) {
-        if (overlaps(oldEnd, newEnd + STACK_GUARD) || mappedBytes + newEnd - oldEnd > limits.bound(Resource.RLIMIT_AS)) {
+        if (overlaps(oldEnd, newEnd + STACK_GUARD)
+            || mappedBytes + newEnd - oldEnd > limits.bound(Resource.RLIMIT_AS)) {
           return brk;
         }
         Vma v = new Vma(oldEnd, newEnd, 3, false, false, null, 0, null, "[heap]", 7);
@@ -861,10 +909,27 @@ public final class MemoryManager implements Mappable.MappingObserver {
       return -EINVAL;
     }
     switch (advice) {
-      case Mman.MADV_NORMAL, Mman.MADV_RANDOM, Mman.MADV_SEQUENTIAL, Mman.MADV_WILLNEED, Mman.MADV_DONTNEED, Mman.MADV_FREE,
-          Mman.MADV_REMOVE, Mman.MADV_DONTFORK, Mman.MADV_DOFORK, Mman.MADV_HUGEPAGE, Mman.MADV_NOHUGEPAGE, Mman.MADV_DONTDUMP,
-          Mman.MADV_DODUMP, Mman.MADV_COLD, Mman.MADV_PAGEOUT, Mman.MADV_MERGEABLE, Mman.MADV_UNMERGEABLE,
-          Mman.MADV_POPULATE_READ, Mman.MADV_POPULATE_WRITE, Mman.MADV_WIPEONFORK, Mman.MADV_KEEPONFORK -> {}
+      case Mman.MADV_NORMAL,
+          Mman.MADV_RANDOM,
+          Mman.MADV_SEQUENTIAL,
+          Mman.MADV_WILLNEED,
+          Mman.MADV_DONTNEED,
+          Mman.MADV_FREE,
+          Mman.MADV_REMOVE,
+          Mman.MADV_DONTFORK,
+          Mman.MADV_DOFORK,
+          Mman.MADV_HUGEPAGE,
+          Mman.MADV_NOHUGEPAGE,
+          Mman.MADV_DONTDUMP,
+          Mman.MADV_DODUMP,
+          Mman.MADV_COLD,
+          Mman.MADV_PAGEOUT,
+          Mman.MADV_MERGEABLE,
+          Mman.MADV_UNMERGEABLE,
+          Mman.MADV_POPULATE_READ,
+          Mman.MADV_POPULATE_WRITE,
+          Mman.MADV_WIPEONFORK,
+          Mman.MADV_KEEPONFORK -> {}
       default -> {
         return -EINVAL;
       }
@@ -931,9 +996,16 @@ public final class MemoryManager implements Mappable.MappingObserver {
         }
       }
       case Mman.MADV_REMOVE -> {
-        return f != null && v.shared && v.isWritable() ? f.punch(v.offset + (from - v.start), to - from) : -EINVAL;
+        return f != null && v.shared && v.isWritable()
+            ? f.punch(v.offset + (from - v.start), to - from)
+            : -EINVAL;
       }
-      case Mman.MADV_POPULATE_READ, Mman.MADV_POPULATE_WRITE, Mman.MADV_HUGEPAGE, Mman.MADV_NOHUGEPAGE, Mman.MADV_COLD, Mman.MADV_PAGEOUT -> {
+      case Mman.MADV_POPULATE_READ,
+          Mman.MADV_POPULATE_WRITE,
+          Mman.MADV_HUGEPAGE,
+          Mman.MADV_NOHUGEPAGE,
+          Mman.MADV_COLD,
+          Mman.MADV_PAGEOUT -> {
         if (f == null) {
           batch.advise(from, to - from, advice);
         }
@@ -1048,7 +1120,8 @@ public final class MemoryManager implements Mappable.MappingObserver {
   // ---- faults ----
 
   /**
-   * A guest access that the host could not satisfy. {@code errorCode}: bit 1 write, bit 4 instruction fetch.
+   * A guest access that the host could not satisfy. {@code errorCode}: bit 1 write, bit 4
+   * instruction fetch.
    *
    * @return 0 when the access may be tried again, {@link #FAULT_BUS}, or SEGV_MAPERR / SEGV_ACCERR
    */
@@ -1063,8 +1136,12 @@ public final class MemoryManager implements Mappable.MappingObserver {
         return Signal.SEGV_MAPERR;
       }
       Vma v = vmas.get(i);
-      int need = (errorCode & 2) != 0 ? Mman.PROT_WRITE : (errorCode & 16) != 0 ? Mman.PROT_EXEC : Mman.PROT_READ;
-      if ((v.prot & need) == 0 && !(need == Mman.PROT_READ && (v.prot & (Mman.PROT_WRITE | Mman.PROT_EXEC)) != 0)) {
+      int need =
+          (errorCode & 2) != 0
+              ? Mman.PROT_WRITE
+              : (errorCode & 16) != 0 ? Mman.PROT_EXEC : Mman.PROT_READ;
+      if ((v.prot & need) == 0
+          && !(need == Mman.PROT_READ && (v.prot & (Mman.PROT_WRITE | Mman.PROT_EXEC)) != 0)) {
         return Signal.SEGV_ACCERR;
       }
       if (address == repeatAddress && ++repeats > 16) {

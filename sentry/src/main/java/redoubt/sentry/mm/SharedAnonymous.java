@@ -26,7 +26,13 @@ final class SharedAnonymous implements Mappable {
     if (offset >= length) {
       return 0;
     }
-    batch.mapFile(uaddr, Math.min(size, length - offset), prot, shared, memory.imported(platform), base + offset);
+    batch.mapFile(
+        uaddr,
+        Math.min(size, length - offset),
+        prot,
+        shared,
+        memory.imported(platform),
+        base + offset);
     return 0;
   }
 

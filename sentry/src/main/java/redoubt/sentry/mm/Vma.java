@@ -4,7 +4,10 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Mman;
 import redoubt.sentry.vfs.VfsPath;
 
-/** One range of an address space with the same rights and source. Guarded by {@code MemoryManager.mu}. */
+/**
+ * One range of an address space with the same rights and source. Guarded by {@code
+ * MemoryManager.mu}.
+ */
 public final class Vma {
   long start;
   long end;
@@ -27,7 +30,10 @@ public final class Vma {
   /** "[heap]", "[stack]", … or null. */
   final @Nullable String name;
 
-  /** PROT_* that mprotect may give: a shared mapping of a read-only description cannot become writable. */
+  /**
+   * PROT_* that mprotect may give: a shared mapping of a read-only description cannot become
+   * writable.
+   */
   final int maxProt;
 
   /** MADV_DONTFORK. */
@@ -35,8 +41,17 @@ public final class Vma {
 
   boolean locked;
 
-  Vma(long start, long end, int prot, boolean shared, boolean growsDown, @Nullable Mappable file, long offset,
-      @Nullable VfsPath path, @Nullable String name, int maxProt) {
+  Vma(
+      long start,
+      long end,
+      int prot,
+      boolean shared,
+      boolean growsDown,
+      @Nullable Mappable file,
+      long offset,
+      @Nullable VfsPath path,
+      @Nullable String name,
+      int maxProt) {
     this.start = start;
     this.end = end;
     this.prot = prot;
@@ -51,16 +66,25 @@ public final class Vma {
 
   /** {@return a copy for the range [from, to) of this one}; the caller references the file */
   Vma slice(long from, long to) {
-    Vma v = new Vma(from, to, prot, shared, growsDown, file, offset + (from - start), path, name, maxProt);
+    Vma v =
+        new Vma(
+            from, to, prot, shared, growsDown, file, offset + (from - start), path, name, maxProt);
     v.dontFork = dontFork;
     v.locked = locked;
     return v;
   }
 
   boolean mergesWith(Vma next) {
-    return end == next.start && prot == next.prot && shared == next.shared && growsDown == next.growsDown
-        && file == next.file && name == next.name && maxProt == next.maxProt && dontFork == next.dontFork
-        && locked == next.locked && (file == null || offset + (end - start) == next.offset);
+    return end == next.start
+        && prot == next.prot
+        && shared == next.shared
+        && growsDown == next.growsDown
+        && file == next.file
+        && name == next.name
+        && maxProt == next.maxProt
+        && dontFork == next.dontFork
+        && locked == next.locked
+        && (file == null || offset + (end - start) == next.offset);
   }
 
   public long start() {

@@ -6,13 +6,16 @@ import java.lang.foreign.MemorySegment;
  * One guest thread as the platform sees it: its machine state, and the way into its memory while it
  * is stopped. Owned by the task's Java thread; only {@link #interrupt} may be called by others.
  *
- * <p>Between two calls of {@link #run} the guest thread stands still and serves copies. Registers are
- * read once from shared memory when an event arrives; {@link #reg} gives those copies.
+ * <p>Between two calls of {@link #run} the guest thread stands still and serves copies. Registers
+ * are read once from shared memory when an event arrives; {@link #reg} gives those copies.
  */
 public interface GuestContext {
   // Events of run().
 
-  /** The guest made a system call: number in {@code reg(RAX)}, arguments in RDI, RSI, RDX, R10, R8, R9. */
+  /**
+   * The guest made a system call: number in {@code reg(RAX)}, arguments in RDI, RSI, RDX, R10, R8,
+   * R9.
+   */
   int SYSCALL = 1;
 
   /** A synchronous exception: {@link #faultSignal}, {@link #faultCode}, {@link #faultAddress}. */
@@ -55,8 +58,8 @@ public interface GuestContext {
 
   /**
    * Lets the guest run until its next event and waits for it. Queued copies ({@link #queueCopyOut})
-   * are carried out first, by the guest thread; when one of them faults, the guest does not run and the
-   * event is {@link #SYSCALL_COPY_FAULT}.
+   * are carried out first, by the guest thread; when one of them faults, the guest does not run and
+   * the event is {@link #SYSCALL_COPY_FAULT}.
    *
    * @return the event
    */
@@ -68,7 +71,9 @@ public interface GuestContext {
   /** {@return register {@code index}} as it was at the last event, or as set since */
   long reg(int index);
 
-  /** Sets a register for the next {@link #run}. Segment selectors and unsafe flags cannot be set. */
+  /**
+   * Sets a register for the next {@link #run}. Segment selectors and unsafe flags cannot be set.
+   */
   void setReg(int index, long value);
 
   /** {@return the signal number of the last FAULT} */
@@ -80,21 +85,25 @@ public interface GuestContext {
   /** {@return the faulting address (si_addr) of the last FAULT} */
   long faultAddress();
 
-  /** {@return the page-fault error code (bit 0 present, 1 write, 2 user, 4 instruction)}, 0 if other */
+  /**
+   * {@return the page-fault error code (bit 0 present, 1 write, 2 user, 4 instruction)}, 0 if other
+   */
   int faultErrorCode();
 
   /** {@return the trap number (uc_mcontext trapno) of the last FAULT} */
   int faultTrap();
 
   /**
-   * Copies guest memory to {@code dst} now. Bytes that marshalling already brought along cost no round
-   * trip.
+   * Copies guest memory to {@code dst} now. Bytes that marshalling already brought along cost no
+   * round trip.
    *
    * @return bytes copied; less than {@code length} when the guest's memory faulted
    */
   long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length);
 
-  /** Copies to guest memory now, in one or more round trips. Returns bytes copied, short on a fault. */
+  /**
+   * Copies to guest memory now, in one or more round trips. Returns bytes copied, short on a fault.
+   */
   long copyOut(long uaddr, MemorySegment src, long srcOffset, long length);
 
   /**
@@ -107,8 +116,8 @@ public interface GuestContext {
   long copyInString(long uaddr, MemorySegment dst, long dstOffset, long limit);
 
   /**
-   * Copies to guest memory when the guest next resumes: no round trip of its own. The bytes are taken
-   * now.
+   * Copies to guest memory when the guest next resumes: no round trip of its own. The bytes are
+   * taken now.
    *
    * @return false if the queue is full; use {@link #copyOut} then
    */
@@ -118,21 +127,23 @@ public interface GuestContext {
   void clearQueuedCopies();
 
   /**
-   * {@return {@link #BUFFER_BYTES} of memory shared with the guest thread} for bulk data on its way in or
-   * out: host I/O may use it directly. Hostile: data only, never parsed in place. Its content is lost
-   * with the next copy call.
+   * {@return {@link #BUFFER_BYTES} of memory shared with the guest thread} for bulk data on its way
+   * in or out: host I/O may use it directly. Hostile: data only, never parsed in place. Its content
+   * is lost with the next copy call.
    */
   MemorySegment window();
 
-  /** Brings guest bytes into {@link #window} at offset 0. Returns bytes copied, short on a fault. */
+  /**
+   * Brings guest bytes into {@link #window} at offset 0. Returns bytes copied, short on a fault.
+   */
   long fillWindow(long uaddr, long length);
 
   /** Sends {@code length} bytes of the window to guest memory now. Returns bytes copied. */
   long drainWindow(long uaddr, long length);
 
   /**
-   * As {@link #drainWindow}, but when the guest next resumes. At most one a run; the window may not be
-   * touched afterwards.
+   * As {@link #drainWindow}, but when the guest next resumes. At most one a run; the window may not
+   * be touched afterwards.
    */
   void queueDrainWindow(long uaddr, long length);
 
@@ -143,20 +154,29 @@ public interface GuestContext {
    */
   long compareAndSwapInt(long uaddr, int expected, int value);
 
-  /** Copies the FP/vector state (XSAVE format as in a signal frame) into {@code dst}; returns its bytes. */
+  /**
+   * Copies the FP/vector state (XSAVE format as in a signal frame) into {@code dst}; returns its
+   * bytes.
+   */
   int saveFpState(MemorySegment dst, long dstOffset);
 
-  /** Replaces the FP/vector state at the next {@link #run}; {@code length} 0 resets it to initial. */
+  /**
+   * Replaces the FP/vector state at the next {@link #run}; {@code length} 0 resets it to initial.
+   */
   void loadFpState(MemorySegment src, long srcOffset, int length);
 
-  /** Makes {@link #run} return {@link #INTERRUPTED} soon, if the guest is or starts running. Any thread. */
+  /**
+   * Makes {@link #run} return {@link #INTERRUPTED} soon, if the guest is or starts running. Any
+   * thread.
+   */
   void interrupt();
 
   /**
-   * Lets the platform answer system call {@code nr} with {@code value} by itself from now on, without an
-   * event. Only where nobody needs to see the call (no strace, ptrace or seccomp on the task), and only for
-   * calls without arguments: getpid, gettid, getppid, getuid, getgid, geteuid, getegid, getpgrp; others
-   * are ignored. To be called again whenever the answer changes. Any thread.
+   * Lets the platform answer system call {@code nr} with {@code value} by itself from now on,
+   * without an event. Only where nobody needs to see the call (no strace, ptrace or seccomp on the
+   * task), and only for calls without arguments: getpid, gettid, getppid, getuid, getgid, geteuid,
+   * getegid, getpgrp; others are ignored. To be called again whenever the answer changes. Any
+   * thread.
    */
   default void setAnswer(int nr, long value) {}
 

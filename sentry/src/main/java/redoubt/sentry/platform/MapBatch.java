@@ -32,7 +32,10 @@ public final class MapBatch {
     return count;
   }
 
-  /** {@return long {@code field} (0 = op, 1 = address, 2 = length, 3… = arguments) of operation {@code i}} */
+  /**
+   * {@return long {@code field} (0 = op, 1 = address, 2 = length, 3… = arguments) of operation
+   * {@code i}}
+   */
   public long get(int i, int field) {
     return ops[i * STRIDE + field];
   }
@@ -61,8 +64,8 @@ public final class MapBatch {
   }
 
   /**
-   * Moves or resizes: mremap(2) with MREMAP_MAYMOVE|MREMAP_FIXED when the addresses differ, in place
-   * when they are equal.
+   * Moves or resizes: mremap(2) with MREMAP_MAYMOVE|MREMAP_FIXED when the addresses differ, in
+   * place when they are equal.
    */
   public MapBatch remap(long oldUaddr, long oldLength, long newUaddr, long newLength) {
     return add(REMAP, oldUaddr, oldLength, newUaddr, newLength, 0, 0);

@@ -10,7 +10,9 @@ public interface Platform extends AutoCloseable {
   /** {@return the first address past what a guest may map}, page-aligned */
   long maxUserAddress();
 
-  /** {@return the guest address of the vDSO's ELF header (AT_SYSINFO_EHDR), or 0 when there is none} */
+  /**
+   * {@return the guest address of the vDSO's ELF header (AT_SYSINFO_EHDR), or 0 when there is none}
+   */
   long vdsoAddress();
 
   /** {@return bytes of a saved FP state as XSAVE writes it}, up to {@link GuestContext#FP_LIMIT} */

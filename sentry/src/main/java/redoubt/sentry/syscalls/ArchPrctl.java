@@ -9,7 +9,10 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.platform.GuestContext;
 
-/** Thread registers: <a href="https://man7.org/linux/man-pages/man2/arch_prctl.2.html">arch_prctl(2)</a>. */
+/**
+ * Thread registers: <a
+ * href="https://man7.org/linux/man-pages/man2/arch_prctl.2.html">arch_prctl(2)</a>.
+ */
 final class ArchPrctl {
   private ArchPrctl() {}
 

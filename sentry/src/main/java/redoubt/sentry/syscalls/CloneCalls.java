@@ -72,13 +72,16 @@ final class CloneCalls {
     long signal = s.get(Memory.LONG, Sched.CLONE_ARGS_EXIT_SIGNAL);
     long stack = s.get(Memory.LONG, Sched.CLONE_ARGS_STACK);
     long stackSize = s.get(Memory.LONG, Sched.CLONE_ARGS_STACK_SIZE);
-    if ((signal & ~CSIGNAL) != 0 || signal > 64 || (r.flags & (Sched.CLONE_DETACHED | CSIGNAL)) != 0) {
+    if ((signal & ~CSIGNAL) != 0
+        || signal > 64
+        || (r.flags & (Sched.CLONE_DETACHED | CSIGNAL)) != 0) {
       return -EINVAL;
     }
     if ((r.flags & (Sched.CLONE_THREAD | Sched.CLONE_PARENT)) != 0 && signal != 0) {
       return -EINVAL;
     }
-    if ((stack == 0) != (stackSize == 0) || s.get(Memory.LONG, Sched.CLONE_ARGS_SET_TID_SIZE) != 0) {
+    if ((stack == 0) != (stackSize == 0)
+        || s.get(Memory.LONG, Sched.CLONE_ARGS_SET_TID_SIZE) != 0) {
       return -EINVAL;
     }
     r.exitSignal = (int) signal;

@@ -9,7 +9,9 @@ final class Deadlines {
 
   private Deadlines() {}
 
-  /** {@return the deadline of a relative timeout}, {@link Waiter#FOREVER} when it is out of range */
+  /**
+   * {@return the deadline of a relative timeout}, {@link Waiter#FOREVER} when it is out of range
+   */
   static long after(long sec, long nsec) {
     if (sec >= Long.MAX_VALUE / NS / 2) {
       return Waiter.FOREVER;

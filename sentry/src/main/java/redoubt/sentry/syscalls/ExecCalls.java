@@ -52,7 +52,8 @@ final class ExecCalls {
       Vfs.checkExecutable(t, file);
       name = "/dev/fd/" + dirfd;
     } else {
-      file = Vfs.executable(t, t.startAt(dirfd, path), path, (flags & Fcntl.AT_SYMLINK_NOFOLLOW) == 0);
+      file =
+          Vfs.executable(t, t.startAt(dirfd, path), path, (flags & Fcntl.AT_SYMLINK_NOFOLLOW) == 0);
       if (dirfd != Fcntl.AT_FDCWD && path.charAt(0) != '/') {
         name = "/dev/fd/" + dirfd + "/" + path;
       }
@@ -65,7 +66,9 @@ final class ExecCalls {
     }
   }
 
-  /** {@return the strings of the pointer array at {@code uaddr}}; a null array is empty, as in Linux */
+  /**
+   * {@return the strings of the pointer array at {@code uaddr}}; a null array is empty, as in Linux
+   */
   private static List<byte[]> strings(Task t, long uaddr, MemorySegment buffer) {
     List<byte[]> out = new ArrayList<>();
     if (uaddr == 0) {

@@ -19,7 +19,9 @@ import redoubt.sentry.kernel.FutexTable;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.Waiter;
 
-/** Fast user-space locks: <a href="https://man7.org/linux/man-pages/man2/futex.2.html">futex(2)</a>. */
+/**
+ * Fast user-space locks: <a href="https://man7.org/linux/man-pages/man2/futex.2.html">futex(2)</a>.
+ */
 final class FutexCalls {
   private FutexCalls() {}
 
@@ -28,32 +30,43 @@ final class FutexCalls {
     boolean shared = (op & FUTEX_PRIVATE_FLAG) == 0;
     boolean realtime = (op & FUTEX_CLOCK_REALTIME) != 0;
     int command = op & FUTEX_CMD_MASK;
-    if (realtime && command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET && command != FUTEX_LOCK_PI2) {
+    if (realtime
+        && command != FUTEX_WAIT
+        && command != FUTEX_WAIT_BITSET
+        && command != FUTEX_LOCK_PI2) {
       return -ENOSYS;
     }
     return switch (command) {
       case FUTEX_WAIT -> wait(t, a, FUTEX_BITSET_MATCH_ANY, shared, false, realtime);
       case FUTEX_WAIT_BITSET -> wait(t, a, a.int5(), shared, true, realtime);
-      case FUTEX_WAKE -> FutexTable.wake(t, a.long0(), Math.max(a.int2(), 1), FUTEX_BITSET_MATCH_ANY, shared);
-      case FUTEX_WAKE_BITSET -> a.int5() == 0 ? -EINVAL : FutexTable.wake(t, a.long0(), Math.max(a.int2(), 1), a.int5(), shared);
+      case FUTEX_WAKE ->
+          FutexTable.wake(t, a.long0(), Math.max(a.int2(), 1), FUTEX_BITSET_MATCH_ANY, shared);
+      case FUTEX_WAKE_BITSET ->
+          a.int5() == 0
+              ? -EINVAL
+              : FutexTable.wake(t, a.long0(), Math.max(a.int2(), 1), a.int5(), shared);
       case FUTEX_REQUEUE -> requeue(t, a, shared, false);
       case FUTEX_CMP_REQUEUE -> requeue(t, a, shared, true);
       case FUTEX_WAKE_OP -> wakeOp(t, a, shared);
       case FUTEX_LOCK_PI -> lockPi(t, a, shared, Clocks.CLOCK_REALTIME, false);
-      case FUTEX_LOCK_PI2 -> lockPi(t, a, shared, realtime ? Clocks.CLOCK_REALTIME : Clocks.CLOCK_MONOTONIC, false);
+      case FUTEX_LOCK_PI2 ->
+          lockPi(t, a, shared, realtime ? Clocks.CLOCK_REALTIME : Clocks.CLOCK_MONOTONIC, false);
       case FUTEX_TRYLOCK_PI -> lockPi(t, a, shared, Clocks.CLOCK_REALTIME, true);
       case FUTEX_UNLOCK_PI -> unlockPi(t, a.long0(), shared);
       default -> -ENOSYS;
     };
   }
 
-  private static long wait(Task t, Args a, int bitset, boolean shared, boolean absolute, boolean realtime) {
+  private static long wait(
+      Task t, Args a, int bitset, boolean shared, boolean absolute, boolean realtime) {
     if (bitset == 0) {
       return -EINVAL;
     }
     long deadline = Waiter.FOREVER;
     if (a.long3() != 0) {
-      deadline = deadline(t, a.long3(), absolute, realtime ? Clocks.CLOCK_REALTIME : Clocks.CLOCK_MONOTONIC);
+      deadline =
+          deadline(
+              t, a.long3(), absolute, realtime ? Clocks.CLOCK_REALTIME : Clocks.CLOCK_MONOTONIC);
       if (deadline < 0) {
         return deadline;
       }
@@ -156,13 +169,16 @@ final class FutexCalls {
     }
     long n = FutexTable.wake(t, a.long0(), Math.max(a.int2(), 1), FUTEX_BITSET_MATCH_ANY, shared);
     if (n >= 0 && hit) {
-      long m = FutexTable.wake(t, uaddr2, Math.max((int) a.long3(), 1), FUTEX_BITSET_MATCH_ANY, shared);
+      long m =
+          FutexTable.wake(t, uaddr2, Math.max((int) a.long3(), 1), FUTEX_BITSET_MATCH_ANY, shared);
       return m < 0 ? m : n + m;
     }
     return n;
   }
 
-  /** FUTEX_LOCK_PI without priorities: every task has the same here, so first come is first served. */
+  /**
+   * FUTEX_LOCK_PI without priorities: every task has the same here, so first come is first served.
+   */
   private static long lockPi(Task t, Args a, boolean shared, int clock, boolean tryOnly) {
     long uaddr = a.long0();
     long deadline = Waiter.FOREVER;

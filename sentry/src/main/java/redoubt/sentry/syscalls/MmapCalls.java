@@ -13,7 +13,9 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
 
-/** Mappings: <a href="https://man7.org/linux/man-pages/man2/mmap.2.html">mmap(2)</a> and its family. */
+/**
+ * Mappings: <a href="https://man7.org/linux/man-pages/man2/mmap.2.html">mmap(2)</a> and its family.
+ */
 final class MmapCalls {
   private static final int MCL_ALL = 7;
 
@@ -32,7 +34,8 @@ final class MmapCalls {
       if ((f.flags() & FileDescription.O_PATH) != 0) {
         return -EBADF;
       }
-      return t.mm().mmap(a.long0(), a.long1(), a.int2(), flags, f, a.long5(), t.threadGroup().limits);
+      return t.mm()
+          .mmap(a.long0(), a.long1(), a.int2(), flags, f, a.long5(), t.threadGroup().limits);
     } finally {
       f.decRef();
     }
@@ -47,7 +50,8 @@ final class MmapCalls {
   }
 
   static long mremap(Task t, Args a) {
-    return t.mm().mremap(a.long0(), a.long1(), a.long2(), a.int3(), a.long4(), t.threadGroup().limits);
+    return t.mm()
+        .mremap(a.long0(), a.long1(), a.long2(), a.int3(), a.long4(), t.threadGroup().limits);
   }
 
   static long brk(Task t, Args a) {
@@ -108,7 +112,10 @@ final class MmapCalls {
     return t.mm().mlockAll(false, false);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/mincore.2.html">mincore(2)</a>: every mapped page is resident. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/mincore.2.html">mincore(2)</a>: every mapped
+   * page is resident.
+   */
   static long mincore(Task t, Args a) {
     long addr = a.long0();
     long length = a.long1();

@@ -39,7 +39,9 @@ final class SignalCalls {
         return e;
       }
     }
-    if (signo < 1 || signo > 64 || (change && (signo == Signal.SIGKILL || signo == Signal.SIGSTOP))) {
+    if (signo < 1
+        || signo > 64
+        || (change && (signo == Signal.SIGKILL || signo == Signal.SIGSTOP))) {
       return -EINVAL;
     }
     SignalHandlers h = t.threadGroup().handlers();
@@ -55,7 +57,10 @@ final class SignalCalls {
       oldMask = action.mask;
       if (change) {
         action.handler = s.get(Memory.LONG, Signal.SIGACTION_SA_HANDLER);
-        action.flags = s.get(Memory.LONG, Signal.SIGACTION_SA_FLAGS) & 0xffffffffL & ~(long) Signal.SA_UNSUPPORTED;
+        action.flags =
+            s.get(Memory.LONG, Signal.SIGACTION_SA_FLAGS)
+                & 0xffffffffL
+                & ~(long) Signal.SA_UNSUPPORTED;
         action.restorer = s.get(Memory.LONG, Signal.SIGACTION_SA_RESTORER);
         action.mask = s.get(Memory.LONG, Signal.SIGACTION_SA_MASK) & ~Signals.UNBLOCKABLE;
         Signals.discardIfIgnored(t.threadGroup(), signo);
@@ -206,7 +211,10 @@ final class SignalCalls {
     return sendToGroup(t, pid == 0 ? t.threadGroup().pgid() : -pid, signo, info);
   }
 
-  /** Sends to every process of a group that the caller may signal: -ESRCH or -EPERM if there is none. */
+  /**
+   * Sends to every process of a group that the caller may signal: -ESRCH or -EPERM if there is
+   * none.
+   */
   static long sendToGroup(Task t, int pgid, int signo, SignalInfo info) {
     long result = -ESRCH;
     for (ThreadGroup g : Signals.groupMembers(t.kernel(), t.pidNamespace(), pgid)) {
@@ -305,7 +313,8 @@ final class SignalCalls {
     }
   }
 
-  static long sendChecked(Task t, ThreadGroup g, @Nullable Task target, int signo, SignalInfo info) {
+  static long sendChecked(
+      Task t, ThreadGroup g, @Nullable Task target, int signo, SignalInfo info) {
     if (!maySignal(t, g, signo)) {
       return -EPERM;
     }
@@ -319,7 +328,11 @@ final class SignalCalls {
   private static boolean maySignal(Task t, ThreadGroup g, int signo) {
     Credentials c = t.creds();
     Credentials o = g.leader().creds();
-    if (g == t.threadGroup() || c.euid == o.suid || c.euid == o.ruid || c.ruid == o.suid || c.ruid == o.ruid
+    if (g == t.threadGroup()
+        || c.euid == o.suid
+        || c.euid == o.ruid
+        || c.ruid == o.suid
+        || c.ruid == o.ruid
         || c.hasCapability(Caps.CAP_KILL)) {
       return true;
     }

@@ -17,7 +17,9 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.WaitChildren;
 import redoubt.sentry.kernel.WaitOptions;
 
-/** Waiting for children: <a href="https://man7.org/linux/man-pages/man2/wait.2.html">wait(2)</a>. */
+/**
+ * Waiting for children: <a href="https://man7.org/linux/man-pages/man2/wait.2.html">wait(2)</a>.
+ */
 final class WaitCalls {
   /** __WALL, __WCLONE, __WNOTHREAD: accepted; every child is waited for. */
   private static final int LINUX_ONLY = 0xe0000000;
@@ -65,7 +67,14 @@ final class WaitCalls {
 
   static long waitid(Task t, Args a) {
     int options = a.int3();
-    if ((options & ~(Wait.WNOHANG | Wait.WNOWAIT | Wait.WEXITED | Wait.WSTOPPED | Wait.WCONTINUED | LINUX_ONLY)) != 0
+    if ((options
+                & ~(Wait.WNOHANG
+                    | Wait.WNOWAIT
+                    | Wait.WEXITED
+                    | Wait.WSTOPPED
+                    | Wait.WCONTINUED
+                    | LINUX_ONLY))
+            != 0
         || (options & (Wait.WEXITED | Wait.WSTOPPED | Wait.WCONTINUED)) == 0) {
       return -EINVAL;
     }

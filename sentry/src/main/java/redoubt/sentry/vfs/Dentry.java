@@ -8,11 +8,11 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.ErrnoException;
 
 /**
- * A name in a directory and what it stands for, cached: Linux's dentry. A negative dentry remembers that
- * there is nothing. The tree of dentries belongs to one {@link FileSystem}; mounts join trees.
+ * A name in a directory and what it stands for, cached: Linux's dentry. A negative dentry remembers
+ * that there is nothing. The tree of dentries belongs to one {@link FileSystem}; mounts join trees.
  *
- * <p>The cache is bounded ({@link DentryCache}): a dentry without children that nobody pins may be dropped
- * at any time and made again by the next walk.
+ * <p>The cache is bounded ({@link DentryCache}): a dentry without children that nobody pins may be
+ * dropped at any time and made again by the next walk.
  */
 public final class Dentry {
   public final FileSystem fs;
@@ -51,7 +51,10 @@ public final class Dentry {
     return d;
   }
 
-  /** {@return a negative dentry that is not cached}, for directories whose names come and go by themselves */
+  /**
+   * {@return a negative dentry that is not cached}, for directories whose names come and go by
+   * themselves
+   */
   static Dentry negative(Dentry parent, String name) {
     return new Dentry(parent, name, null);
   }
@@ -142,7 +145,9 @@ public final class Dentry {
     inode = i;
   }
 
-  /** The name was removed: this dentry goes on for those who have it open, its place becomes free. */
+  /**
+   * The name was removed: this dentry goes on for those who have it open, its place becomes free.
+   */
   public void detach() {
     detached = true;
     Dentry p = parent;
@@ -196,7 +201,9 @@ public final class Dentry {
     }
   }
 
-  /** Moves this dentry; under {@code Vfs.RENAME_MU}. The target name, if cached, has been detached. */
+  /**
+   * Moves this dentry; under {@code Vfs.RENAME_MU}. The target name, if cached, has been detached.
+   */
   void move(Dentry newParent, String newName) {
     Dentry old = parent;
     if (old != null) {

@@ -2,7 +2,10 @@ package redoubt.sentry.vfs;
 
 import java.util.ArrayDeque;
 
-/** The bound on cached names of the whole sandbox: a clock over all dentries, with one second chance. */
+/**
+ * The bound on cached names of the whole sandbox: a clock over all dentries, with one second
+ * chance.
+ */
 final class DentryCache {
   /** Most dentries kept; about 200 bytes each. */
   static final int LIMIT = 32768;

@@ -18,12 +18,12 @@ import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.mm.Mappable;
 
 /**
- * An open file description: Linux's struct file. Descriptors in tables, SCM_RIGHTS messages and calls in
- * progress hold references; the last {@link #decRef} closes it.
+ * An open file description: Linux's struct file. Descriptors in tables, SCM_RIGHTS messages and
+ * calls in progress hold references; the last {@link #decRef} closes it.
  *
- * <p>Data operations never block: they return {@code -EAGAIN} when they would, and the system call layer
- * waits on {@link #waitQueue} and tries again, which is also where O_NONBLOCK and signals are honoured.
- * They return counts or {@code -errno}, and do not allocate.
+ * <p>Data operations never block: they return {@code -EAGAIN} when they would, and the system call
+ * layer waits on {@link #waitQueue} and tries again, which is also where O_NONBLOCK and signals are
+ * honoured. They return counts or {@code -errno}, and do not allocate.
  */
 public abstract class FileDescription {
   public static final int O_ACCMODE = 3;
@@ -65,10 +65,15 @@ public abstract class FileDescription {
   /** Credentials at open time. */
   public final @Nullable Credentials creds;
 
-  /** Position for read, write, lseek and getdents; guarded by {@code positionMu} in blocking-free steps. */
+  /**
+   * Position for read, write, lseek and getdents; guarded by {@code positionMu} in blocking-free
+   * steps.
+   */
   protected long position;
 
-  /** Epoll registrations of this description; owned by epoll. Run when the description is closed. */
+  /**
+   * Epoll registrations of this description; owned by epoll. Run when the description is closed.
+   */
   public volatile @Nullable Runnable epollLinks;
 
   /**
@@ -166,8 +171,8 @@ public abstract class FileDescription {
   }
 
   /**
-   * A descriptor in {@code table} was closed: its processes give up their record locks on the file, as POSIX
-   * wants it, whatever other descriptors they have of it. Returns 0 or -errno.
+   * A descriptor in {@code table} was closed: its processes give up their record locks on the file,
+   * as POSIX wants it, whatever other descriptors they have of it. Returns 0 or -errno.
    */
   public final long closedIn(Task t, Object table) {
     dropLocks(table);
@@ -181,10 +186,16 @@ public abstract class FileDescription {
     }
   }
 
-  /** The last reference is gone: free what the description owns and wake who waits for the other end. */
+  /**
+   * The last reference is gone: free what the description owns and wake who waits for the other
+   * end.
+   */
   protected void release() {}
 
-  /** A descriptor in some table was closed (locks are dropped here, as Linux's flush). Returns 0 or -errno. */
+  /**
+   * A descriptor in some table was closed (locks are dropped here, as Linux's flush). Returns 0 or
+   * -errno.
+   */
   public long flush(Task t) {
     return 0;
   }
@@ -192,8 +203,9 @@ public abstract class FileDescription {
   // ---- data ----
 
   /**
-   * {@return whether reads and writes have a position} When true the system call layer passes one in and
-   * keeps {@code position}; pipes, sockets and terminals have none (ESPIPE for pread, lseek).
+   * {@return whether reads and writes have a position} When true the system call layer passes one
+   * in and keeps {@code position}; pipes, sockets and terminals have none (ESPIPE for pread,
+   * lseek).
    */
   public boolean isSeekable() {
     return false;
@@ -209,19 +221,24 @@ public abstract class FileDescription {
   }
 
   /**
-   * Writes {@code src} at {@code offset}; O_APPEND is the implementation's to honour, with the new position
-   * in {@link #positionAfterAppend}.
+   * Writes {@code src} at {@code offset}; O_APPEND is the implementation's to honour, with the new
+   * position in {@link #positionAfterAppend}.
    */
   public long write(Task t, IoBuffer src, long offset) {
     return -EINVAL;
   }
 
-  /** {@return the position after the last O_APPEND write by this thread}, else -1 for offset + count */
+  /**
+   * {@return the position after the last O_APPEND write by this thread}, else -1 for offset + count
+   */
   public long positionAfterAppend() {
     return -1;
   }
 
-  /** {@return whether a blocking write goes on until everything is written}: pipes, streams, terminals */
+  /**
+   * {@return whether a blocking write goes on until everything is written}: pipes, streams,
+   * terminals
+   */
   public boolean writesWhole() {
     return !isSeekable() && waitQueue() != null;
   }
@@ -246,7 +263,10 @@ public abstract class FileDescription {
     return waitQueue();
   }
 
-  /** {@return how long a blocking read may wait in ns} (SO_RCVTIMEO), {@link Long#MAX_VALUE} without end */
+  /**
+   * {@return how long a blocking read may wait in ns} (SO_RCVTIMEO), {@link Long#MAX_VALUE} without
+   * end
+   */
   public long readTimeoutNs() {
     return Long.MAX_VALUE;
   }
@@ -256,7 +276,8 @@ public abstract class FileDescription {
   }
 
   /**
-   * lseek(2) for whence SEEK_SET 0, SEEK_CUR 1, SEEK_END 2, SEEK_DATA 3, SEEK_HOLE 4. Returns the position.
+   * lseek(2) for whence SEEK_SET 0, SEEK_CUR 1, SEEK_END 2, SEEK_DATA 3, SEEK_HOLE 4. Returns the
+   * position.
    */
   public long seek(Task t, long offset, int whence) {
     if (!isSeekable()) {
@@ -293,7 +314,10 @@ public abstract class FileDescription {
     position = newPosition;
   }
 
-  /** Gives directory entries from {@link #position} on to {@code sink}; updates position. 0 or -errno. */
+  /**
+   * Gives directory entries from {@link #position} on to {@code sink}; updates position. 0 or
+   * -errno.
+   */
   public long readdir(Task t, DirSink sink) {
     return -ENOTDIR;
   }
@@ -303,7 +327,9 @@ public abstract class FileDescription {
     return -ENOTTY;
   }
 
-  /** fcntl(2) commands of one kind of file: pipe sizes (EBADF elsewhere), seals (EINVAL elsewhere). */
+  /**
+   * fcntl(2) commands of one kind of file: pipe sizes (EBADF elsewhere), seals (EINVAL elsewhere).
+   */
   public long fcntl(Task t, int command, long argument) {
     return command == F_SETPIPE_SZ || command == F_GETPIPE_SZ ? -EBADF : -EINVAL;
   }
@@ -338,7 +364,10 @@ public abstract class FileDescription {
     return "";
   }
 
-  /** {@return the text of /proc/PID/fd/N when the description has no name in the tree}, as "pipe:[12]" */
+  /**
+   * {@return the text of /proc/PID/fd/N when the description has no name in the tree}, as
+   * "pipe:[12]"
+   */
   public @Nullable String linkText() {
     return null;
   }

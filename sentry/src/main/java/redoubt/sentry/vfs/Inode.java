@@ -16,13 +16,13 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.Mappable;
 
 /**
- * A file as its filesystem knows it, whatever its names: Linux's inode with its operations. Directory
- * operations take a name of 1–255 bytes (Latin-1 chars, no '/', never "." or ".."), and are called after
- * the VFS has checked permissions, read-only mounts and busy mount points; the filesystem does the rest,
- * atomically against itself.
+ * A file as its filesystem knows it, whatever its names: Linux's inode with its operations.
+ * Directory operations take a name of 1–255 bytes (Latin-1 chars, no '/', never "." or ".."), and
+ * are called after the VFS has checked permissions, read-only mounts and busy mount points; the
+ * filesystem does the rest, atomically against itself.
  *
- * <p>Operations throw {@link ErrnoException}. Attributes that no filesystem computes are plain fields,
- * guarded by the inode's monitor where they change together.
+ * <p>Operations throw {@link ErrnoException}. Attributes that no filesystem computes are plain
+ * fields, guarded by the inode's monitor where they change together.
  */
 public abstract class Inode {
   public static final int S_IFMT = 0170000;
@@ -124,12 +124,15 @@ public abstract class Inode {
   }
 
   /**
-   * Hints that {@code names} will be looked up one below the other, beginning in this directory: a remote
-   * filesystem fetches them in one message and enters them below {@code self}.
+   * Hints that {@code names} will be looked up one below the other, beginning in this directory: a
+   * remote filesystem fetches them in one message and enters them below {@code self}.
    */
   public void prefetch(Dentry self, List<String> names) {}
 
-  /** {@return whether {@code child}, cached under this directory, still stands} (see FileSystem.needsRevalidate) */
+  /**
+   * {@return whether {@code child}, cached under this directory, still stands} (see
+   * FileSystem.needsRevalidate)
+   */
   public boolean revalidate(Dentry child) {
     return true;
   }
@@ -139,7 +142,9 @@ public abstract class Inode {
     return true;
   }
 
-  /** Makes a regular file; EEXIST if the name is taken. {@code mode}: permission bits after umask. */
+  /**
+   * Makes a regular file; EEXIST if the name is taken. {@code mode}: permission bits after umask.
+   */
   public Inode create(String name, int mode, Credentials creds) {
     throw ErrnoException.of(EPERM);
   }
@@ -172,8 +177,9 @@ public abstract class Inode {
   }
 
   /**
-   * Moves {@code name} to {@code newName} in {@code newDir} (same filesystem). The VFS has checked loops,
-   * types and stickiness; {@code flags}: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4.
+   * Moves {@code name} to {@code newName} in {@code newDir} (same filesystem). The VFS has checked
+   * loops, types and stickiness; {@code flags}: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2,
+   * RENAME_WHITEOUT 4.
    */
   public void rename(String name, Inode newDir, String newName, int flags) {
     throw ErrnoException.of(EPERM);
@@ -206,12 +212,15 @@ public abstract class Inode {
   // ---- opening and data ----
 
   /**
-   * Opens this file; permissions have been checked, O_TRUNC and O_CREAT done by the VFS. {@code flags} as
-   * open(2). Called with {@code path} for the description to keep.
+   * Opens this file; permissions have been checked, O_TRUNC and O_CREAT done by the VFS. {@code
+   * flags} as open(2). Called with {@code path} for the description to keep.
    */
   public abstract FileDescription open(Task t, VfsPath path, int flags);
 
-  /** {@return whether a special file is opened by {@link #open} and not by its number} (the host's pipes) */
+  /**
+   * {@return whether a special file is opened by {@link #open} and not by its number} (the host's
+   * pipes)
+   */
   public boolean opensItself() {
     return false;
   }

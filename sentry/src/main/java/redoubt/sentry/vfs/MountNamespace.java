@@ -153,7 +153,9 @@ public final class MountNamespace {
     }
   }
 
-  /** Makes {@code newRoot} the root mount and moves the old one to {@code putOld}: pivot_root(2). */
+  /**
+   * Makes {@code newRoot} the root mount and moves the old one to {@code putOld}: pivot_root(2).
+   */
   public void pivot(Mount newRoot, VfsPath putOld) {
     synchronized (mu) {
       Mount oldRoot = root;

@@ -14,10 +14,11 @@ import redoubt.sentry.kernel.Task;
 
 /**
  * From a path to a place: <a
- * href="https://man7.org/linux/man-pages/man7/path_resolution.7.html">path_resolution(7)</a>, fs/namei.c.
+ * href="https://man7.org/linux/man-pages/man7/path_resolution.7.html">path_resolution(7)</a>,
+ * fs/namei.c.
  *
- * <p>An object serves one walk. After {@link #toParent} the fields {@link #last} and {@link #trailingSlash}
- * tell what remains.
+ * <p>An object serves one walk. After {@link #toParent} the fields {@link #last} and {@link
+ * #trailingSlash} tell what remains.
  */
 public final class PathWalk {
   /** Follow a symbolic link at the end. */
@@ -50,7 +51,9 @@ public final class PathWalk {
 
   public boolean trailingSlash;
 
-  /** @param start where a relative path begins */
+  /**
+   * @param start where a relative path begins
+   */
   public PathWalk(Task task, VfsPath start, int resolve) {
     this.task = task;
     this.start = start;
@@ -80,14 +83,17 @@ public final class PathWalk {
     return p;
   }
 
-  /** {@return the directory that holds the last component of {@code path}} The rest is in {@link #last}. */
+  /**
+   * {@return the directory that holds the last component of {@code path}} The rest is in {@link
+   * #last}.
+   */
   public VfsPath toParent(String path) {
     return walk(path, 0, true);
   }
 
   /**
-   * Goes on from the directory that {@link #toParent} returned: {@return the place of {@link #last}, whose
-   * dentry may be negative}
+   * Goes on from the directory that {@link #toParent} returned: {@return the place of {@link
+   * #last}, whose dentry may be negative}
    */
   public VfsPath lookupLast(VfsPath parent) {
     at = parent;
@@ -95,8 +101,8 @@ public final class PathWalk {
   }
 
   /**
-   * Follows the symbolic link at {@code link}, found as the last component in {@code parent}, up to the next
-   * parent: for open with O_CREAT, which creates what a dangling link points to.
+   * Follows the symbolic link at {@code link}, found as the last component in {@code parent}, up to
+   * the next parent: for open with O_CREAT, which creates what a dangling link points to.
    */
   public VfsPath followLastToParent(VfsPath parent, VfsPath link) {
     at = parent;
@@ -304,7 +310,9 @@ public final class PathWalk {
     return names;
   }
 
-  /** {@return the text of the link at {@code link}}, or null after a magic link moved {@link #at}. */
+  /**
+   * {@return the text of the link at {@code link}}, or null after a magic link moved {@link #at}.
+   */
   private @Nullable String linkTarget(VfsPath link) {
     if (++links > MAX_LINKS || (resolve & RESOLVE_NO_SYMLINKS) != 0) {
       throw ErrnoException.of(ELOOP);
@@ -329,7 +337,9 @@ public final class PathWalk {
     return start;
   }
 
-  /** {@return the path of {@code place} as seen from {@code root}: "(unreachable)/…" when outside} */
+  /**
+   * {@return the path of {@code place} as seen from {@code root}: "(unreachable)/…" when outside}
+   */
   public static String textOf(VfsPath place, VfsPath root) {
     StringBuilder out = new StringBuilder();
     Mount mount = place.mount;

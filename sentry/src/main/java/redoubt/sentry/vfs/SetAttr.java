@@ -9,7 +9,9 @@ public final class SetAttr {
   public static final int ATIME = 16;
   public static final int MTIME = 32;
 
-  /** Set together with ATIME/MTIME when the time is "now" and not {@code atimeNs}/{@code mtimeNs}. */
+  /**
+   * Set together with ATIME/MTIME when the time is "now" and not {@code atimeNs}/{@code mtimeNs}.
+   */
   public static final int ATIME_NOW = 64;
 
   public static final int MTIME_NOW = 128;

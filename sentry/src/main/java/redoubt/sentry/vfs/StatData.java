@@ -1,6 +1,8 @@
 package redoubt.sentry.vfs;
 
-/** Attributes of an inode as statx(2) reports them; a reusable carrier. Times in ns since the epoch. */
+/**
+ * Attributes of an inode as statx(2) reports them; a reusable carrier. Times in ns since the epoch.
+ */
 public final class StatData {
   public long dev;
   public long ino;

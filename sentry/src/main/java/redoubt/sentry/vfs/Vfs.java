@@ -23,9 +23,9 @@ import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 
 /**
- * What the system calls on names do, once arguments are decoded: fs/namei.c. Every method checks what the VFS
- * must check (permissions, read-only mounts, sticky directories, busy mount points), calls the inode, and
- * keeps the dentry cache true.
+ * What the system calls on names do, once arguments are decoded: fs/namei.c. Every method checks
+ * what the VFS must check (permissions, read-only mounts, sticky directories, busy mount points),
+ * calls the inode, and keeps the dentry cache true.
  */
 public final class Vfs {
   public static final int O_CREAT = 0100;
@@ -150,7 +150,9 @@ public final class Vfs {
     return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_DIRECTORY).countWriter();
   }
 
-  /** Opens the place {@code p}: checks, truncates, and asks the inode or the special file's driver. */
+  /**
+   * Opens the place {@code p}: checks, truncates, and asks the inode or the special file's driver.
+   */
   public static FileDescription openAt(Task t, VfsPath p, int flags) {
     Inode inode = p.inode();
     int access = flags & FileDescription.O_ACCMODE;
@@ -162,12 +164,17 @@ public final class Vfs {
     if (type == Inode.S_IFDIR && writes) {
       throw ErrnoException.of(EISDIR);
     }
-    int mask = access == FileDescription.O_RDONLY ? MAY_READ : access == FileDescription.O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
+    int mask =
+        access == FileDescription.O_RDONLY
+            ? MAY_READ
+            : access == FileDescription.O_WRONLY ? MAY_WRITE : MAY_READ | MAY_WRITE;
     if ((flags & O_TRUNC) != 0) {
       mask |= MAY_WRITE;
     }
     inode.checkPermission(t.creds(), mask);
-    if ((flags & 01000000) != 0 && t.creds().fsuid != inode.uid() && !t.creds().hasCapability(CAP_FOWNER)) {
+    if ((flags & 01000000) != 0
+        && t.creds().fsuid != inode.uid()
+        && !t.creds().hasCapability(CAP_FOWNER)) {
       throw ErrnoException.of(EPERM); // O_NOATIME
     }
     if (type == Inode.S_IFSOCK) {
@@ -188,22 +195,32 @@ public final class Vfs {
   }
 
   public static void mkdir(Task t, VfsPath start, String path, int mode) {
-    makeNode(t, start, path, true, (dir, name) -> dir.mkdir(name, mode & ~t.fs().umask() & 01777, t.creds()));
+    makeNode(
+        t,
+        start,
+        path,
+        true,
+        (dir, name) -> dir.mkdir(name, mode & ~t.fs().umask() & 01777, t.creds()));
   }
 
-  /** mknod(2) for every type but directories; {@code mode} has the type, 0 meaning a regular file. */
+  /**
+   * mknod(2) for every type but directories; {@code mode} has the type, 0 meaning a regular file.
+   */
   public static void mknod(Task t, VfsPath start, String path, int mode, long rdev) {
     int type = mode & Inode.S_IFMT;
     int perm = mode & ~t.fs().umask() & 07777;
     switch (type) {
-      case 0, Inode.S_IFREG -> makeNode(t, start, path, false, (dir, name) -> dir.create(name, perm, t.creds()));
+      case 0, Inode.S_IFREG ->
+          makeNode(t, start, path, false, (dir, name) -> dir.create(name, perm, t.creds()));
       case Inode.S_IFIFO, Inode.S_IFSOCK ->
-          makeNode(t, start, path, false, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
+          makeNode(
+              t, start, path, false, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
       case Inode.S_IFCHR, Inode.S_IFBLK -> {
         if (!t.creds().hasCapability(CAP_MKNOD)) {
           throw ErrnoException.of(EPERM);
         }
-        makeNode(t, start, path, false, (dir, name) -> dir.mknod(name, type | perm, rdev, t.creds()));
+        makeNode(
+            t, start, path, false, (dir, name) -> dir.mknod(name, type | perm, rdev, t.creds()));
       }
       case Inode.S_IFDIR -> throw ErrnoException.of(EPERM);
       default -> throw ErrnoException.of(EINVAL);
@@ -217,10 +234,14 @@ public final class Vfs {
     makeNode(t, start, path, false, (dir, name) -> dir.symlink(name, target, t.creds()));
   }
 
-  /** Binds a socket's name: as mknod with S_IFSOCK; {@return where it is now}. EADDRINUSE is the caller's. */
+  /**
+   * Binds a socket's name: as mknod with S_IFSOCK; {@return where it is now}. EADDRINUSE is the
+   * caller's.
+   */
   public static VfsPath bindSocket(Task t, VfsPath start, String path, int mode) {
     int perm = mode & ~t.fs().umask() & 07777;
-    return makeNode(t, start, path, false, (dir, name) -> dir.mknod(name, Inode.S_IFSOCK | perm, 0, t.creds()));
+    return makeNode(
+        t, start, path, false, (dir, name) -> dir.mknod(name, Inode.S_IFSOCK | perm, 0, t.creds()));
   }
 
   /** Gives the file at {@code old} another name. */
@@ -303,14 +324,16 @@ public final class Vfs {
       }
       p.dentry.detach();
       if (dir.cachesNegative()) {
-        parent.dentry.enterChild(name, null); // a name just removed is often made or asked for again
+        parent.dentry.enterChild(
+            name, null); // a name just removed is often made or asked for again
       }
     }
     return true;
   }
 
   /** renameat2(2). */
-  public static void rename(Task t, VfsPath oldStart, String oldPath, VfsPath newStart, String newPath, int flags) {
+  public static void rename(
+      Task t, VfsPath oldStart, String oldPath, VfsPath newStart, String newPath, int flags) {
     PathWalk oldWalk = new PathWalk(t, oldStart);
     PathWalk newWalk = new PathWalk(t, newStart);
     VfsPath oldParent = oldWalk.toParent(oldPath);
@@ -327,7 +350,10 @@ public final class Vfs {
     }
   }
 
-  /** Returns false if the names had changed by the time that the directories were locked. Under RENAME_MU. */
+  /**
+   * Returns false if the names had changed by the time that the directories were locked. Under
+   * RENAME_MU.
+   */
   private static boolean renameOnce(
       Task t,
       PathWalk oldWalk,
@@ -352,7 +378,8 @@ public final class Vfs {
         throw ErrnoException.of(ENOTDIR);
       }
     }
-    if (!moving.isDirectory() && (oldWalk.trailingSlash || (newWalk.trailingSlash && (flags & RENAME_EXCHANGE) == 0))) {
+    if (!moving.isDirectory()
+        && (oldWalk.trailingSlash || (newWalk.trailingSlash && (flags & RENAME_EXCHANGE) == 0))) {
       throw ErrnoException.of(ENOTDIR);
     }
     if (from.mount != oldParent.mount || to.mount != newParent.mount) {
@@ -452,7 +479,8 @@ public final class Vfs {
     Inode make(Inode dir, String name);
   }
 
-  private static VfsPath makeNode(Task t, VfsPath start, String path, boolean directory, Maker maker) {
+  private static VfsPath makeNode(
+      Task t, VfsPath start, String path, boolean directory, Maker maker) {
     PathWalk walk = new PathWalk(t, start);
     VfsPath parent = newNameParent(walk, path, directory);
     Inode dir = checkedForCreate(t, parent);

@@ -158,13 +158,36 @@ class ControlTest {
   private static SandboxConfig config(String id) {
     var process =
         new ProcessConfig(
-            List.of("sh", "-c", "\u00e9"), List.of("A=b"), "/tmp", -2, 5, List.of(6, 7), 18, -1L, 2,
-            3, 4, 5, List.of(new ProcessConfig.Rlimit(7, 1024, -1)), true, true, 24, 80, -500);
+            List.of("sh", "-c", "\u00e9"),
+            List.of("A=b"),
+            "/tmp",
+            -2,
+            5,
+            List.of(6, 7),
+            18,
+            -1L,
+            2,
+            3,
+            4,
+            5,
+            List.of(new ProcessConfig.Rlimit(7, 1024, -1)),
+            true,
+            true,
+            24,
+            80,
+            -500);
     var mount = new MountConfig("/x", "gofer", "src", "mount0", 5, List.of("mode=1"), true);
     var container =
         new ContainerConfig(
-            id, "host", "domain", mount, List.of(mount, mount), process, List.of("/m"),
-            List.of("/r"), List.of("a=b"));
+            id,
+            "host",
+            "domain",
+            mount,
+            List.of(mount, mount),
+            process,
+            List.of("/m"),
+            List.of("/r"),
+            List.of("a=b"));
     return new SandboxConfig(id, "systrap", false, true, true, "none", 3, 1L << 40, container);
   }
 
@@ -224,8 +247,7 @@ class ControlTest {
   void shouldKillAProcessWhoseConnectionEnds() throws Exception {
     boot();
     try (ControlClient client = ControlClient.connect(directory)) {
-      assertEquals(
-          7, client.exec("box", config("x").container().process(), true, List.of()));
+      assertEquals(7, client.exec("box", config("x").container().process(), true, List.of()));
     }
     recorder.awaitCall("signal box 7 9");
   }

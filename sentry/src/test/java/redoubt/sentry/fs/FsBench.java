@@ -13,12 +13,11 @@ import redoubt.sentry.testing.FakeGuest;
 import redoubt.sentry.testing.TestGofer;
 
 /**
- * What file calls cost in the kernel itself, without a platform: ns and bytes of heap for each. Run by hand;
- * arguments: none.
+ * What file calls cost in the kernel itself, without a platform: ns and bytes of heap for each. Run
+ * by hand; arguments: none.
  */
 final class FsBench {
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private interface Body {
     void run();
@@ -28,16 +27,14 @@ final class FsBench {
     measureAll("tmpfs", FakeGuest.create());
     try (TestGofer gofer = TestGofer.create()) {
       FakeGuest g =
-          FakeGuest.create(
-              (m, p) ->
-                  new OverlayFs(
-                      new TmpFs(m, p, new TmpFsOptions()),
-                      new GoferFs(gofer.client, p, "ro", false).root()));
+          FakeGuest.create((m, p) ->
+              new OverlayFs(
+                  new TmpFs(m, p, new TmpFsOptions()),
+                  new GoferFs(gofer.client, p, "ro", false).root()));
       measureAll("overlay", g);
     }
     try (TestGofer gofer = TestGofer.create()) {
-      measureAll(
-          "gofer", FakeGuest.create((m, p) -> new GoferFs(gofer.client, p, "rw", false)));
+      measureAll("gofer", FakeGuest.create((m, p) -> new GoferFs(gofer.client, p, "rw", false)));
     }
     try (TestGofer gofer = TestGofer.create()) {
       measureAll(
@@ -61,8 +58,7 @@ final class FsBench {
     measure(name, "fstat", () -> g.call(Nr.FSTAT, fd, st));
     measure(name, "stat", () -> g.call(Nr.STAT, path, st));
     measure(name, "stat nothing", () -> g.call(Nr.STAT, other, st));
-    measure(
-        name, "open+close", () -> g.call(Nr.CLOSE, g.call(Nr.OPEN, path, O_RDONLY, 0)));
+    measure(name, "open+close", () -> g.call(Nr.CLOSE, g.call(Nr.OPEN, path, O_RDONLY, 0)));
     measure(
         name,
         "create+unlink",

@@ -185,7 +185,8 @@ class GoferFsTest {
     assertEquals(batch.get(0, 5), batch.get(1, 5));
     assertEquals(0, f.opened(O_RDWR));
     assertEquals(0, f.map(batch, 0x300000, 0, 4096, 3, true));
-    assertTrue(batch.get(2, 5) != batch.get(0, 5), "shared and writable: of the writable descriptor");
+    assertTrue(
+        batch.get(2, 5) != batch.get(0, 5), "shared and writable: of the writable descriptor");
     assertEquals(-EFAULT, f.fault(batch, 0x101000, 4096, 4096, 1, false));
     f.closed(O_RDWR);
     f.closed(O_RDONLY);

@@ -24,8 +24,8 @@ import redoubt.sentry.testing.FakeGuest;
 import redoubt.sentry.testing.TestGofer;
 
 /**
- * Random calls made twice, on a directory of the host and on a filesystem of ours: results, and now and then the
- * whole trees, must be equal. A failure names the seed and the calls.
+ * Random calls made twice, on a directory of the host and on a filesystem of ours: results, and now
+ * and then the whole trees, must be equal. A failure names the seed and the calls.
  */
 class HostOracleTest {
   private static final int OPS = Integer.getInteger("redoubt.test.ops", 3000);
@@ -58,8 +58,7 @@ class HostOracleTest {
   void shouldBehaveAsTheHostOnExclusiveGofer() {
     try (TestGofer gofer = TestGofer.create()) {
       World guest =
-          new World.Guest(
-              FakeGuest.create((m, p) -> new GoferFs(gofer.client, p, "rw", false)));
+          new World.Guest(FakeGuest.create((m, p) -> new GoferFs(gofer.client, p, "rw", false)));
       for (int seed = 11; seed <= 12; seed++) {
         new Run(seed, guest, true).run(OPS);
       }
@@ -87,11 +86,10 @@ class HostOracleTest {
         var before = below.tree(false);
         World guest =
             new World.Guest(
-                FakeGuest.create(
-                    (m, p) ->
-                        new OverlayFs(
-                            new TmpFs(m, p, new TmpFsOptions()),
-                            new GoferFs(gofer.client, p, "ro", false).root())));
+                FakeGuest.create((m, p) ->
+                    new OverlayFs(
+                        new TmpFs(m, p, new TmpFsOptions()),
+                        new GoferFs(gofer.client, p, "ro", false).root())));
         new Run(seed + 100, guest, false).run(OPS);
         assertEquals(before, below.tree(false), "the lower tree has changed");
       }
@@ -164,7 +162,8 @@ class HostOracleTest {
     private void compareTrees() {
       var h = host.tree(blocks);
       var g = guest.tree(blocks);
-      assertEquals(h.toString().replace(", ", "\n"), g.toString().replace(", ", "\n"), this::context);
+      assertEquals(
+          h.toString().replace(", ", "\n"), g.toString().replace(", ", "\n"), this::context);
     }
 
     private interface Call {
@@ -221,8 +220,11 @@ class HostOracleTest {
           opens("open " + p + " " + f, w -> w.call(Nr.OPENAT, w.root, w.text(p), f, mode));
         }
         case 3 -> {
-          int flags = O_NONBLOCK | random.nextInt(3) | (random.nextInt(4) == 0 ? O_NOFOLLOW : 0)
-              | (random.nextInt(6) == 0 ? O_DIRECTORY : 0);
+          int flags =
+              O_NONBLOCK
+                  | random.nextInt(3)
+                  | (random.nextInt(4) == 0 ? O_NOFOLLOW : 0)
+                  | (random.nextInt(6) == 0 ? O_DIRECTORY : 0);
           opens("open " + p + " " + flags, w -> w.call(Nr.OPENAT, w.root, w.text(p), flags, 0));
         }
         case 4, 5 -> same("mkdir " + p, w -> w.call(Nr.MKDIRAT, w.root, w.text(p), mode & 01777));
@@ -235,7 +237,9 @@ class HostOracleTest {
               w -> w.call(Nr.RENAMEAT2, w.root, w.text(p), w.root, w.otherText(q), flags));
         }
         case 10 ->
-            same("symlink " + q + " " + p, w -> w.call(Nr.SYMLINKAT, w.otherText(q), w.root, w.text(p)));
+            same(
+                "symlink " + q + " " + p,
+                w -> w.call(Nr.SYMLINKAT, w.otherText(q), w.root, w.text(p)));
         case 11 -> same("chmod " + p, w -> w.call(Nr.FCHMODAT, w.root, w.text(p), mode));
         case 12 -> {
           int uid = random.nextInt(3) - 1;
@@ -264,9 +268,7 @@ class HostOracleTest {
         case 23 -> xattr(p);
         default -> {
           long size = random.nextInt(20000);
-          opens(
-              "openw " + p,
-              w -> w.call(Nr.OPENAT, w.root, w.text(p), O_WRONLY | O_NONBLOCK, 0));
+          opens("openw " + p, w -> w.call(Nr.OPENAT, w.root, w.text(p), O_WRONLY | O_NONBLOCK, 0));
           if (!open.isEmpty()) {
             long[] fds = open.get(open.size() - 1);
             same("ftruncate " + fds[0] + " " + size, w -> w.call(Nr.FTRUNCATE, fd(w, fds), size));

@@ -202,7 +202,13 @@ class OverlayFsTest {
 
   @Test
   void shouldExchangeAndReplaceLowerFiles() {
-    g.ok(Nr.RENAMEAT2, AT_FDCWD, g.text("/etc/passwd"), AT_FDCWD, g.text("/etc/group"), RENAME_EXCHANGE);
+    g.ok(
+        Nr.RENAMEAT2,
+        AT_FDCWD,
+        g.text("/etc/passwd"),
+        AT_FDCWD,
+        g.text("/etc/group"),
+        RENAME_EXCHANGE);
     assertEquals("bottom", read("/etc/passwd"));
     assertEquals("root:x:0:0", read("/etc/group"));
     g.ok(Nr.RENAME, g.text("/etc/passwd"), g.text("/etc/group"));
@@ -268,18 +274,17 @@ class OverlayFsTest {
     TmpFsOptions small = new TmpFsOptions();
     small.sizeBytes = 4096;
     FakeGuest full =
-        FakeGuest.create(
-            (m, p) -> {
-              TmpFs low = new TmpFs(m, p, new TmpFsOptions());
-              TmpFile f = low.root().create("big", 0644, ROOT);
-              f.truncate(100_000);
-              f.allocate(0, 0, 100_000);
-              put(low.root(), "small", "s");
-              try (var arena = java.lang.foreign.Arena.ofConfined()) {
-                f.storeAt(arena.allocate(100_000).address(), 0, 100_000);
-              }
-              return new OverlayFs(new TmpFs(m, p, small), low.root());
-            });
+        FakeGuest.create((m, p) -> {
+          TmpFs low = new TmpFs(m, p, new TmpFsOptions());
+          TmpFile f = low.root().create("big", 0644, ROOT);
+          f.truncate(100_000);
+          f.allocate(0, 0, 100_000);
+          put(low.root(), "small", "s");
+          try (var arena = java.lang.foreign.Arena.ofConfined()) {
+            f.storeAt(arena.allocate(100_000).address(), 0, 100_000);
+          }
+          return new OverlayFs(new TmpFs(m, p, small), low.root());
+        });
     long fd = full.ok(Nr.OPEN, full.text("/big"), O_RDWR, 0);
     full.fails(ENOSPC, Nr.PWRITE64, fd, full.text("x"), 1, 0);
     full.ok(Nr.FTRUNCATE, fd, 10);

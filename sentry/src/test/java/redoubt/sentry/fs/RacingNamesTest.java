@@ -18,7 +18,10 @@ import redoubt.sentry.fs.tmpfs.TmpFsOptions;
 import redoubt.sentry.testing.FakeGuest;
 import redoubt.sentry.testing.TestGofer;
 
-/** Many threads that make, move and remove the same few names: what is listed must be what can be found. */
+/**
+ * Many threads that make, move and remove the same few names: what is listed must be what can be
+ * found.
+ */
 class RacingNamesTest {
   private static final int THREADS = 4;
   private static final int OPS = 3000;
@@ -38,11 +41,10 @@ class RacingNamesTest {
         java.nio.file.Files.createDirectory(gofer.directory.resolve(d + "/n1"));
       }
       race(
-          FakeGuest.create(
-              (m, p) ->
-                  new OverlayFs(
-                      new TmpFs(m, p, new TmpFsOptions()),
-                      new GoferFs(gofer.client, p, "ro", false).root())));
+          FakeGuest.create((m, p) ->
+              new OverlayFs(
+                  new TmpFs(m, p, new TmpFsOptions()),
+                  new GoferFs(gofer.client, p, "ro", false).root())));
     }
   }
 
@@ -117,12 +119,10 @@ class RacingNamesTest {
         if (r == 0) {
           int mode = w.memory(w.buffer, 144).get(redoubt.host.Memory.INT, Stat.STAT_ST_MODE);
           boolean dir = (mode & Stat.S_IFMT) == Stat.S_IFDIR;
-          assertEquals(
-              0, w.call(Nr.UNLINKAT, w.root, w.text(path), dir ? AT_REMOVEDIR : 0), path);
+          assertEquals(0, w.call(Nr.UNLINKAT, w.root, w.text(path), dir ? AT_REMOVEDIR : 0), path);
         }
       }
-      assertEquals(
-          0, w.call(Nr.UNLINKAT, w.root, w.text("d" + d), AT_REMOVEDIR), "d" + d);
+      assertEquals(0, w.call(Nr.UNLINKAT, w.root, w.text("d" + d), AT_REMOVEDIR), "d" + d);
     }
   }
 }

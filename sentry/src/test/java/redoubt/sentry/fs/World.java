@@ -12,7 +12,9 @@ import redoubt.host.RawSyscall;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.testing.FakeGuest;
 
-/** Somewhere to make system calls on files: Linux itself, or a filesystem of ours in a fake guest. */
+/**
+ * Somewhere to make system calls on files: Linux itself, or a filesystem of ours in a fake guest.
+ */
 abstract class World {
   static final int BUFFER = 64 * 1024;
 
@@ -82,9 +84,7 @@ abstract class World {
         }
         String name =
             Latin1.string(
-                m,
-                at + DirentType.DIRENT64_D_NAME,
-                (int) (end - at - DirentType.DIRENT64_D_NAME));
+                m, at + DirentType.DIRENT64_D_NAME, (int) (end - at - DirentType.DIRENT64_D_NAME));
         if (names.put(name, type) != null) {
           out.put(prefix + name + "!", "listed twice");
         }

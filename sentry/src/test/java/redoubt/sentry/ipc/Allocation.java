@@ -6,7 +6,10 @@ import java.lang.management.ManagementFactory;
 public final class Allocation {
   private Allocation() {}
 
-  /** {@return the bytes that one run of {@code operation} allocates once it is compiled}, the least of several tries */
+  /**
+   * {@return the bytes that one run of {@code operation} allocates once it is compiled}, the least
+   * of several tries
+   */
   public static long perCall(Runnable operation) {
     var bean = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     long best = Long.MAX_VALUE;

@@ -79,13 +79,12 @@ class EpollTest {
     int rounds = 20_000;
     FakeGuest writer = g.thread();
     CompletableFuture<Void> w =
-        CompletableFuture.runAsync(
-            () -> {
-              long one = writer.longs(1);
-              for (int i = 0; i < rounds; i++) {
-                writer.ok(Nr.WRITE, e, one, 8);
-              }
-            });
+        CompletableFuture.runAsync(() -> {
+          long one = writer.longs(1);
+          for (int i = 0; i < rounds; i++) {
+            writer.ok(Nr.WRITE, e, one, 8);
+          }
+        });
     long sum = 0;
     long out = g.space(12);
     long value = g.space(8);
@@ -110,19 +109,18 @@ class EpollTest {
     for (int i = 0; i < 4; i++) {
       FakeGuest w = g.thread();
       all.add(
-          CompletableFuture.runAsync(
-              () -> {
-                long out = w.space(12);
-                long value = w.space(8);
-                long again = w.space(12);
-                w.setInt(again, EPOLLIN | EPOLLONESHOT);
-                while (taken.get() < rounds) {
-                  if (w.ok(Nr.EPOLL_WAIT, ep, out, 1, 200) == 1) {
-                    taken.addAndGet((int) (w.ok(Nr.READ, e, value, 8) == 8 ? w.getLong(value) : 0));
-                    w.ok(Nr.EPOLL_CTL, ep, EPOLL_CTL_MOD, e, again);
-                  }
-                }
-              }));
+          CompletableFuture.runAsync(() -> {
+            long out = w.space(12);
+            long value = w.space(8);
+            long again = w.space(12);
+            w.setInt(again, EPOLLIN | EPOLLONESHOT);
+            while (taken.get() < rounds) {
+              if (w.ok(Nr.EPOLL_WAIT, ep, out, 1, 200) == 1) {
+                taken.addAndGet((int) (w.ok(Nr.READ, e, value, 8) == 8 ? w.getLong(value) : 0));
+                w.ok(Nr.EPOLL_CTL, ep, EPOLL_CTL_MOD, e, again);
+              }
+            }
+          }));
     }
     long one = g.longs(1);
     for (int i = 0; i < rounds; i++) {
@@ -138,18 +136,17 @@ class EpollTest {
   void shouldBearFilesThatAreClosedWhileItWaits() throws Exception {
     FakeGuest closer = g.thread();
     CompletableFuture<Void> c =
-        CompletableFuture.runAsync(
-            () -> {
-              long e = closer.space(12);
-              closer.setInt(e, EPOLLIN);
-              long one = closer.longs(1);
-              for (int i = 0; i < 3_000; i++) {
-                int fd = (int) closer.ok(Nr.EVENTFD2, 1, 0);
-                closer.ok(Nr.EPOLL_CTL, ep, EPOLL_CTL_ADD, fd, e);
-                closer.ok(Nr.WRITE, fd, one, 8);
-                closer.ok(Nr.CLOSE, fd);
-              }
-            });
+        CompletableFuture.runAsync(() -> {
+          long e = closer.space(12);
+          closer.setInt(e, EPOLLIN);
+          long one = closer.longs(1);
+          for (int i = 0; i < 3_000; i++) {
+            int fd = (int) closer.ok(Nr.EVENTFD2, 1, 0);
+            closer.ok(Nr.EPOLL_CTL, ep, EPOLL_CTL_ADD, fd, e);
+            closer.ok(Nr.WRITE, fd, one, 8);
+            closer.ok(Nr.CLOSE, fd);
+          }
+        });
     long out = g.space(12 * 8);
     while (!c.isDone()) {
       assertTrue(g.ok(Nr.EPOLL_WAIT, ep, out, 8, 1) >= 0);
@@ -164,7 +161,8 @@ class EpollTest {
     g.ok(Nr.EPOLL_CTL, ep, EPOLL_CTL_ADD, e, event(EPOLLIN, 1));
     g.ok(Nr.WRITE, e, g.longs(1), 8);
     long out = g.space(96);
-    assertEquals(0, Allocation.perCall(() -> call(Nr.EPOLL_WAIT, ep, out, 8, 0)), "bytes an epoll_wait");
+    assertEquals(
+        0, Allocation.perCall(() -> call(Nr.EPOLL_WAIT, ep, out, 8, 0)), "bytes an epoll_wait");
     long fds = g.longs((long) EPOLLIN << 32 | e);
     assertEquals(0, Allocation.perCall(() -> call(Nr.POLL, fds, 1, 0, 0)), "bytes a poll");
   }

@@ -79,22 +79,21 @@ class PipeTest {
     FakeGuest writer = g.thread();
     int total = 3_000_000;
     CompletableFuture<Long> sent =
-        CompletableFuture.supplyAsync(
-            () -> {
-              long buf = writer.space(50000);
-              long at = 0;
-              int step = 1;
-              while (at < total) {
-                int n = (int) Math.min(total - at, step);
-                for (int i = 0; i < n; i++) {
-                  writer.memory(buf + i, 1).set(redoubt.host.Memory.BYTE, 0, (byte) ((at + i) * 31));
-                }
-                at += writer.ok(Nr.WRITE, p[1], buf, n);
-                step = step * 7 % 49999 + 1;
-              }
-              writer.ok(Nr.CLOSE, p[1]);
-              return at;
-            });
+        CompletableFuture.supplyAsync(() -> {
+          long buf = writer.space(50000);
+          long at = 0;
+          int step = 1;
+          while (at < total) {
+            int n = (int) Math.min(total - at, step);
+            for (int i = 0; i < n; i++) {
+              writer.memory(buf + i, 1).set(redoubt.host.Memory.BYTE, 0, (byte) ((at + i) * 31));
+            }
+            at += writer.ok(Nr.WRITE, p[1], buf, n);
+            step = step * 7 % 49999 + 1;
+          }
+          writer.ok(Nr.CLOSE, p[1]);
+          return at;
+        });
     long buf = g.space(70000);
     long got = 0;
     int step = 1;

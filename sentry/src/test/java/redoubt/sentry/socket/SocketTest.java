@@ -95,15 +95,14 @@ class SocketTest {
     g.ok(Nr.CONNECT, first, loopback(p), 16);
     FakeGuest other = g.thread();
     CompletableFuture<Long> second =
-        CompletableFuture.supplyAsync(
-            () -> {
-              long c = other.ok(Nr.SOCKET, AF_INET, SOCK_STREAM, 0);
-              long a = other.space(16);
-              other.setShort(a, AF_INET);
-              other.setShort(a + 2, p);
-              other.setInt(a + 4, 0x0100007f);
-              return other.call(Nr.CONNECT, c, a, 16);
-            });
+        CompletableFuture.supplyAsync(() -> {
+          long c = other.ok(Nr.SOCKET, AF_INET, SOCK_STREAM, 0);
+          long a = other.space(16);
+          other.setShort(a, AF_INET);
+          other.setShort(a + 2, p);
+          other.setInt(a + 4, 0x0100007f);
+          return other.call(Nr.CONNECT, c, a, 16);
+        });
     Thread.sleep(50);
     assertTrue(!second.isDone());
     g.ok(Nr.ACCEPT4, l, 0, 0, 0);
@@ -127,23 +126,22 @@ class SocketTest {
     int total = 4_000_000;
     FakeGuest writer = g.thread();
     CompletableFuture<Long> sent =
-        CompletableFuture.supplyAsync(
-            () -> {
-              long buf = writer.space(200_000);
-              long at = 0;
-              int step = 1;
-              while (at < total) {
-                int n = (int) Math.min(total - at, step);
-                for (int i = 0; i < n; i++) {
-                  writer.memory(buf + i, 1).set(Memory.BYTE, 0, (byte) ((at + i) * 13));
-                }
-                assertEquals(n, writer.ok(Nr.SENDTO, from, buf, n, MSG_NOSIGNAL, 0, 0));
-                at += n;
-                step = step * 7 % 150_001 + 1;
-              }
-              writer.ok(Nr.SHUTDOWN, from, 1);
-              return at;
-            });
+        CompletableFuture.supplyAsync(() -> {
+          long buf = writer.space(200_000);
+          long at = 0;
+          int step = 1;
+          while (at < total) {
+            int n = (int) Math.min(total - at, step);
+            for (int i = 0; i < n; i++) {
+              writer.memory(buf + i, 1).set(Memory.BYTE, 0, (byte) ((at + i) * 13));
+            }
+            assertEquals(n, writer.ok(Nr.SENDTO, from, buf, n, MSG_NOSIGNAL, 0, 0));
+            at += n;
+            step = step * 7 % 150_001 + 1;
+          }
+          writer.ok(Nr.SHUTDOWN, from, 1);
+          return at;
+        });
     long buf = g.space(100_000);
     long got = 0;
     int step = 1;
@@ -181,15 +179,14 @@ class SocketTest {
     int[] p = pair(SOCK_STREAM);
     FakeGuest writer = g.thread();
     CompletableFuture<Long> sent =
-        CompletableFuture.supplyAsync(
-            () -> {
-              long buf = writer.space(100_000);
-              long r;
-              do {
-                r = writer.call(Nr.SENDTO, p[0], buf, 100_000, MSG_NOSIGNAL, 0, 0);
-              } while (r == 100_000);
-              return r > 0 ? writer.call(Nr.SENDTO, p[0], buf, 1, MSG_NOSIGNAL, 0, 0) : r;
-            });
+        CompletableFuture.supplyAsync(() -> {
+          long buf = writer.space(100_000);
+          long r;
+          do {
+            r = writer.call(Nr.SENDTO, p[0], buf, 100_000, MSG_NOSIGNAL, 0, 0);
+          } while (r == 100_000);
+          return r > 0 ? writer.call(Nr.SENDTO, p[0], buf, 1, MSG_NOSIGNAL, 0, 0) : r;
+        });
     Thread.sleep(50);
     g.ok(Nr.CLOSE, p[1]);
     assertEquals(-EPIPE, sent.get(5, TimeUnit.SECONDS));
@@ -201,20 +198,18 @@ class SocketTest {
     long buf = g.space(512);
     assertEquals(
         0,
-        Allocation.perCall(
-            () -> {
-              call(Nr.WRITE, t[0], buf, 100);
-              call(Nr.READ, t[1], buf, 100);
-            }),
+        Allocation.perCall(() -> {
+          call(Nr.WRITE, t[0], buf, 100);
+          call(Nr.READ, t[1], buf, 100);
+        }),
         "bytes a TCP write and read");
     int[] d = pair(SOCK_DGRAM | SOCK_NONBLOCK);
     assertEquals(
         0,
-        Allocation.perCall(
-            () -> {
-              call(Nr.WRITE, d[0], buf, 100);
-              call(Nr.READ, d[1], buf, 100);
-            }),
+        Allocation.perCall(() -> {
+          call(Nr.WRITE, d[0], buf, 100);
+          call(Nr.READ, d[1], buf, 100);
+        }),
         "bytes a datagram");
     g.fails(EAGAIN, Nr.READ, d[1], buf, 100);
   }

@@ -32,20 +32,19 @@ class DispatchAllocationTest {
     Args a = task.args();
     long[] least = {Long.MAX_VALUE};
     long perCall =
-        Allocation.perCall(
-            () -> {
-              a.nr = nr;
-              a.a0 = a0;
-              a.a1 = a1;
-              a.a2 = a2;
-              a.a3 = a3;
-              a.a4 = 0;
-              a.a5 = 0;
-              long r = Amd64Syscalls.dispatch(task, a);
-              if (r < least[0]) {
-                least[0] = r;
-              }
-            });
+        Allocation.perCall(() -> {
+          a.nr = nr;
+          a.a0 = a0;
+          a.a1 = a1;
+          a.a2 = a2;
+          a.a3 = a3;
+          a.a4 = 0;
+          a.a5 = 0;
+          long r = Amd64Syscalls.dispatch(task, a);
+          if (r < least[0]) {
+            least[0] = r;
+          }
+        });
     assertTrue(least[0] >= 0, () -> "call " + nr + " failed with " + least[0]);
     assertEquals(0, perCall, "bytes per call " + nr);
   }

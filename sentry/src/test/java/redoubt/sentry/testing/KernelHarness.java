@@ -43,11 +43,15 @@ import redoubt.sentry.vfs.MountNamespace;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
 
-/** A kernel on the real platform with a tmpfs root, without gofer, launcher or confinement: for tests of the kernel. */
+/**
+ * A kernel on the real platform with a tmpfs root, without gofer, launcher or confinement: for
+ * tests of the kernel.
+ */
 public final class KernelHarness implements AutoCloseable {
   private final KeeperProcess keeper = KeeperProcess.start();
   private final Systrap platform = new Systrap(keeper.socket());
-  public final Kernel kernel = new Kernel(platform, MemoryFile.create("memory"), Amd64Syscalls::dispatch);
+  public final Kernel kernel =
+      new Kernel(platform, MemoryFile.create("memory"), Amd64Syscalls::dispatch);
   public final Container container;
   private final VfsPath root;
   private final List<Path> hostFiles = new ArrayList<>();
@@ -57,7 +61,9 @@ public final class KernelHarness implements AutoCloseable {
     redoubt.sentry.ipc.Ipc.install(kernel);
     TmpFs fs = new TmpFs(kernel.memoryFile(), platform, new TmpFsOptions());
     Mount mount = new Mount(fs, new Dentry(fs.root()), "tmpfs", 0);
-    container = new Container("test", new PidNamespace(), new UtsNamespace("box"), c -> new MountNamespace(mount));
+    container =
+        new Container(
+            "test", new PidNamespace(), new UtsNamespace("box"), c -> new MountNamespace(mount));
     root = new VfsPath(mount, mount.root);
   }
 
@@ -79,7 +85,14 @@ public final class KernelHarness implements AutoCloseable {
   /** Runs a program to its end; its 1 and 2 are captured, its 0 is empty. */
   public Result run(String... args) throws Exception {
     FdTable fds = new FdTable();
-    Task t = Processes.create(kernel, container, new FsContext(root, root, 022), fds, Credentials.root(), new ResourceLimits());
+    Task t =
+        Processes.create(
+            kernel,
+            container,
+            new FsContext(root, root, 022),
+            fds,
+            Credentials.root(),
+            new ResourceLimits());
     for (Path p : hostFiles) {
       copyTree(t, p);
     }
@@ -92,18 +105,25 @@ public final class KernelHarness implements AutoCloseable {
       fds.install(out, i, false, 1024);
     }
     List<byte[]> argv = Stream.of(args).map(s -> s.getBytes(StandardCharsets.ISO_8859_1)).toList();
-    List<byte[]> env = List.of("PATH=/usr/bin:/bin".getBytes(StandardCharsets.ISO_8859_1), "HOME=/".getBytes(StandardCharsets.ISO_8859_1));
+    List<byte[]> env =
+        List.of(
+            "PATH=/usr/bin:/bin".getBytes(StandardCharsets.ISO_8859_1),
+            "HOME=/".getBytes(StandardCharsets.ISO_8859_1));
     long r = Processes.load(t, argv, env);
     if (r < 0) {
-      throw new IllegalStateException("load " + args[0] + ": " + redoubt.abi.Errno.name((int) -r) + "\n" + log());
+      throw new IllegalStateException(
+          "load " + args[0] + ": " + redoubt.abi.Errno.name((int) -r) + "\n" + log());
     }
     CompletableFuture<Integer> done = new CompletableFuture<>();
     Processes.onExit(t.threadGroup(), done::complete);
     Processes.start(t);
     try {
-      return new Result(done.get(Integer.getInteger("harness.seconds", 60), TimeUnit.SECONDS), out.text());
+      return new Result(
+          done.get(Integer.getInteger("harness.seconds", 60), TimeUnit.SECONDS), out.text());
     } catch (java.util.concurrent.TimeoutException e) {
-      StringBuilder b = new StringBuilder("no end of " + args[0] + "; output so far: " + out.text() + "\n" + log());
+      StringBuilder b =
+          new StringBuilder(
+              "no end of " + args[0] + "; output so far: " + out.text() + "\n" + log());
       for (Task x : container.pids.tasks()) {
         b.append(x).append(" nr ").append(x.currentSyscall()).append('\n');
         if (x.javaThread() != null) {
@@ -149,7 +169,9 @@ public final class KernelHarness implements AutoCloseable {
     byte[] data = Files.readAllBytes(p);
     FileDescription f;
     try {
-      f = Vfs.open(t, root, p.toString(), Vfs.O_CREAT | Vfs.O_EXCL | FileDescription.O_WRONLY, 0755, 0);
+      f =
+          Vfs.open(
+              t, root, p.toString(), Vfs.O_CREAT | Vfs.O_EXCL | FileDescription.O_WRONLY, 0755, 0);
     } catch (redoubt.sentry.kernel.ErrnoException e) {
       return; // there already
     }
@@ -223,7 +245,9 @@ public final class KernelHarness implements AutoCloseable {
     }
   }
 
-  /** Runs a program of the host from the command line: {@code KernelHarness [-s] -w PATH… -- ARGS}. */
+  /**
+   * Runs a program of the host from the command line: {@code KernelHarness [-s] -w PATH… -- ARGS}.
+   */
   public static void main(String[] args) throws Exception {
     try (KernelHarness h = new KernelHarness()) {
       int i = 0;
@@ -237,7 +261,12 @@ public final class KernelHarness implements AutoCloseable {
       long start = System.nanoTime();
       Result r = h.run(java.util.Arrays.copyOfRange(args, i + 1, args.length));
       System.out.print(r.output());
-      System.out.println("status " + Integer.toHexString(r.status()) + " in " + (System.nanoTime() - start) / 1000 + " us");
+      System.out.println(
+          "status "
+              + Integer.toHexString(r.status())
+              + " in "
+              + (System.nanoTime() - start) / 1000
+              + " us");
       System.out.print(h.log());
     }
     System.exit(0);

@@ -42,7 +42,8 @@ public final class TestGofer implements AutoCloseable, P9Client.Listener {
     List<String> command =
         new ArrayList<>(List.of("/bin/sh", "-c", "exec \"$@\" 3<\"$DIRECTORY\"", "sh"));
     command.add(System.getProperty("java.home") + "/bin/java");
-    command.addAll(List.of("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xmx32m"));
+    command.addAll(
+        List.of("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xmx32m"));
     command.add("-Dredoubt.native=" + System.getProperty("redoubt.native"));
     command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", classes));
     command.addAll(List.of("redoubt.gofer.GoferMain", "--socket=0", "--log=2"));

@@ -25,8 +25,8 @@ public final class Devices {
   }
 
   /**
-   * Fills an empty writable directory with the devices, links and mount points of a container's /dev, as OCI
-   * runtimes and devtmpfs do. What is there already stays.
+   * Fills an empty writable directory with the devices, links and mount points of a container's
+   * /dev, as OCI runtimes and devtmpfs do. What is there already stays.
    */
   public static void populate(Inode dev) {
     node(dev, "null", 1, 3, 0666);
@@ -54,13 +54,12 @@ public final class Devices {
 
   /** Makes a character device {@code name} with exactly the permissions {@code mode}. */
   public static void node(Inode dev, String name, int major, int minor, int mode) {
-    unlessThere(
-        () -> {
-          Inode i =
-              dev.mknod(
-                  name, Inode.S_IFCHR | mode, SpecialFiles.device(major, minor), Credentials.root());
-          chmod(i, mode);
-        });
+    unlessThere(() -> {
+      Inode i =
+          dev.mknod(
+              name, Inode.S_IFCHR | mode, SpecialFiles.device(major, minor), Credentials.root());
+      chmod(i, mode);
+    });
   }
 
   private static void link(Inode dev, String name, String target) {

@@ -14,7 +14,10 @@ import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.VfsPath;
 
-/** /dev/kmsg: one record of the kernel's log a read, one message a write (Documentation/ABI/testing/dev-kmsg). */
+/**
+ * /dev/kmsg: one record of the kernel's log a read, one message a write
+ * (Documentation/ABI/testing/dev-kmsg).
+ */
 final class KmsgFile extends FileDescription {
   private static final int LINE_LIMIT = 976;
 
@@ -80,7 +83,9 @@ final class KmsgFile extends FileDescription {
         break;
       }
       if (c < 32 || c == 127 || c == '\\') {
-        out.append("\\x").append(Character.forDigit(c >> 4 & 15, 16)).append(Character.forDigit(c & 15, 16));
+        out.append("\\x")
+            .append(Character.forDigit(c >> 4 & 15, 16))
+            .append(Character.forDigit(c & 15, 16));
       } else {
         out.append(c);
       }

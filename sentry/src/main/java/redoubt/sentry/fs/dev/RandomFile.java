@@ -13,8 +13,8 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * <a href="https://man7.org/linux/man-pages/man4/random.4.html">random(4)</a>: the host's getrandom(2). Never
- * blocks, as since Linux 5.18 once the pool is ready.
+ * <a href="https://man7.org/linux/man-pages/man4/random.4.html">random(4)</a>: the host's
+ * getrandom(2). Never blocks, as since Linux 5.18 once the pool is ready.
  */
 final class RandomFile extends CharacterFile {
   private static final int RNDGETENTCNT = 0x80045200;

@@ -8,7 +8,10 @@ import redoubt.sentry.mm.Mappable;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.vfs.VfsPath;
 
-/** <a href="https://man7.org/linux/man-pages/man4/zero.4.html">zero(4)</a>, and full(4), which refuses writes. */
+/**
+ * <a href="https://man7.org/linux/man-pages/man4/zero.4.html">zero(4)</a>, and full(4), which
+ * refuses writes.
+ */
 final class ZeroFile extends CharacterFile {
   /** Up to so many bytes travel with the answer; more go through the window. */
   private static final int SMALL = 4096;

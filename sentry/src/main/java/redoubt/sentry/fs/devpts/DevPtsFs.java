@@ -114,7 +114,10 @@ public final class DevPtsFs extends KernFs {
     throw ErrnoException.of(ENODEV);
   }
 
-  /** As Linux's devpts_mntget: a ptmx outside of devpts belongs to the instance mounted at "pts" beside it. */
+  /**
+   * As Linux's devpts_mntget: a ptmx outside of devpts belongs to the instance mounted at "pts"
+   * beside it.
+   */
   private static FileDescription openPtmx(Task t, VfsPath path, int flags) {
     if (path.inode().fs instanceof DevPtsFs fs) {
       return fs.openMaster(t, path, new VfsPath(path.mount, path.mount.root), flags);
@@ -142,8 +145,8 @@ public final class DevPtsFs extends KernFs {
   }
 
   /**
-   * Makes a pair for the kernel's own use, without a master description: the terminal of a container. The
-   * slave is unlocked; {@link #discard} ends it.
+   * Makes a pair for the kernel's own use, without a master description: the terminal of a
+   * container. The slave is unlocked; {@link #discard} ends it.
    */
   public PseudoTerminal newTerminal(Credentials owner) {
     PseudoTerminal tty = allocate(owner);
@@ -226,7 +229,9 @@ public final class DevPtsFs extends KernFs {
   @Override
   public String showOptions() {
     String modes = ",mode=" + Integer.toOctalString(mode) + ",ptmxmode=" + octal3(ptmxMode);
-    return (uid >= 0 ? ",uid=" + Integer.toUnsignedString(uid) : "") + (gid >= 0 ? ",gid=" + Integer.toUnsignedString(gid) : "") + modes;
+    return (uid >= 0 ? ",uid=" + Integer.toUnsignedString(uid) : "")
+        + (gid >= 0 ? ",gid=" + Integer.toUnsignedString(gid) : "")
+        + modes;
   }
 
   private static String octal3(int v) {

@@ -27,8 +27,8 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A host directory. In exclusive mode the list that a reader asked for is kept, with the inodes: what is looked
- * up afterwards costs no message, whether it is there or not.
+ * A host directory. In exclusive mode the list that a reader asked for is kept, with the inodes:
+ * what is looked up afterwards costs no message, whether it is there or not.
  */
 public final class GoferDir extends GoferInode implements ListableDir {
   private static final int O_CREAT_EXCL_RDWR = Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_RDWR;
@@ -112,8 +112,7 @@ public final class GoferDir extends GoferInode implements ListableDir {
     inode.adoptFid(w.fids[i]);
     if (i == w.count - 1 && w.targetLength >= 0 && inode instanceof GoferNode link) {
       link.setTarget(
-          new String(
-              w.target, 0, w.targetLength, java.nio.charset.StandardCharsets.ISO_8859_1));
+          new String(w.target, 0, w.targetLength, java.nio.charset.StandardCharsets.ISO_8859_1));
     }
     return inode;
   }
@@ -362,8 +361,7 @@ public final class GoferDir extends GoferInode implements ListableDir {
     begin();
     try {
       int m = mode & 07777 | mode() & Stat.S_ISGID;
-      long r =
-          gofer.client.mkdir(f, Latin1.bytes(name), m, creds.fsuid, newGid(creds), a);
+      long r = gofer.client.mkdir(f, Latin1.bytes(name), m, creds.fsuid, newGid(creds), a);
       return made(r, a, name);
     } finally {
       end();

@@ -28,12 +28,12 @@ import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A host's regular file. Data moves by pread and pwrite on a donated descriptor; mappings are of that
- * descriptor, so guests share the host's page cache.
+ * A host's regular file. Data moves by pread and pwrite on a donated descriptor; mappings are of
+ * that descriptor, so guests share the host's page cache.
  *
- * <p>Descriptors are got at the first opening that needs them, one for reading and one for writing, and stay
- * for a while after the last close. While a description is open the fid is pinned, so that a file without a
- * name can still be reached.
+ * <p>Descriptors are got at the first opening that needs them, one for reading and one for writing,
+ * and stay for a while after the last close. While a description is open the fid is pinned, so that
+ * a file without a name can still be reached.
  */
 public final class GoferFile extends GoferInode implements FileContent, Mappable {
   private static final long PAGE = Memory.PAGE;
@@ -372,8 +372,7 @@ public final class GoferFile extends GoferInode implements FileContent, Mappable
 
   @Override
   public long seekData(long offset, boolean hole) {
-    return RawSyscall.syscall(
-        Nr.LSEEK, anyFd(), offset, hole ? Fcntl.SEEK_HOLE : Fcntl.SEEK_DATA);
+    return RawSyscall.syscall(Nr.LSEEK, anyFd(), offset, hole ? Fcntl.SEEK_HOLE : Fcntl.SEEK_DATA);
   }
 
   @Override
@@ -398,8 +397,7 @@ public final class GoferFile extends GoferInode implements FileContent, Mappable
   }
 
   @Override
-  public long map(
-      MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
+  public long map(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
     int imported;
     try {
       imported = imported(shared);
@@ -415,8 +413,8 @@ public final class GoferFile extends GoferInode implements FileContent, Mappable
   }
 
   /**
-   * {@return the platform's number} A shared mapping is made of the writable descriptor where there is one, so
-   * that mprotect can allow writing later; the memory manager knows who may.
+   * {@return the platform's number} A shared mapping is made of the writable descriptor where there
+   * is one, so that mprotect can allow writing later; the memory manager knows who may.
    */
   private int imported(boolean shared) {
     synchronized (fdMu) {

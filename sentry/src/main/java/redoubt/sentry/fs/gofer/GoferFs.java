@@ -22,12 +22,14 @@ import redoubt.sentry.vfs.FileSystem;
 import redoubt.sentry.vfs.StatfsData;
 
 /**
- * One attach point of the gofer. In <em>exclusive</em> mode (rootfs: nobody else changes it) attributes, names
- * and directory lists are believed until this filesystem changes them itself; in <em>shared</em> mode (bind
- * mounts) they are asked for again when they are older than {@link #FRESH_NS}.
+ * One attach point of the gofer. In <em>exclusive</em> mode (rootfs: nobody else changes it)
+ * attributes, names and directory lists are believed until this filesystem changes them itself; in
+ * <em>shared</em> mode (bind mounts) they are asked for again when they are older than {@link
+ * #FRESH_NS}.
  *
- * <p>What it holds is bounded: fids, idle descriptors, listed names; inodes themselves live as long as dentries,
- * descriptions or mappings want them, and two names of one host file are one inode meanwhile.
+ * <p>What it holds is bounded: fids, idle descriptors, listed names; inodes themselves live as long
+ * as dentries, descriptions or mappings want them, and two names of one host file are one inode
+ * meanwhile.
  */
 public final class GoferFs extends FileSystem {
   /** V9FS_MAGIC. */
@@ -88,7 +90,9 @@ public final class GoferFs extends FileSystem {
   @GuardedBy("mu")
   private int deviceCount;
 
-  /** Inodes with a fid that nobody pins, the longest unused first: a ring through GoferInode.lru*. */
+  /**
+   * Inodes with a fid that nobody pins, the longest unused first: a ring through GoferInode.lru*.
+   */
   @GuardedBy("mu")
   private final LinkedHashSet<GoferInode> idleFids = new LinkedHashSet<>();
 
@@ -179,8 +183,8 @@ public final class GoferFs extends FileSystem {
   // ---- inodes ----
 
   /**
-   * {@return the inode of a host file}, made if there is none; {@code parent} and {@code name} are where it was
-   * seen just now.
+   * {@return the inode of a host file}, made if there is none; {@code parent} and {@code name} are
+   * where it was seen just now.
    */
   GoferInode intern(P9Attr a, @Nullable GoferDir parent, String name) {
     Key key = new Key(a.dev, a.ino);
@@ -335,7 +339,9 @@ public final class GoferFs extends FileSystem {
     }
   }
 
-  /** A directory's list of {@code names} names is kept from now on; others may be dropped for it. */
+  /**
+   * A directory's list of {@code names} names is kept from now on; others may be dropped for it.
+   */
   void listed(GoferDir dir, int names) {
     synchronized (mu) {
       listed.add(dir);

@@ -80,7 +80,9 @@ public abstract class GoferInode extends Inode {
     return sec * 1_000_000_000L + nsec;
   }
 
-  /** {@return whether attributes with this inode's number are this file's, and not a later one's} */
+  /**
+   * {@return whether attributes with this inode's number are this file's, and not a later one's}
+   */
   final boolean isSame(P9Attr a) {
     return a.type() == (mode & S_IFMT) && btimeOf(a) == btimeNs;
   }

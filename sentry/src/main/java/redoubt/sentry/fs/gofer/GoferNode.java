@@ -11,7 +11,10 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.VfsPath;
 
-/** A host's symbolic link, FIFO, socket or device node. A link's target never changes, so it is kept. */
+/**
+ * A host's symbolic link, FIFO, socket or device node. A link's target never changes, so it is
+ * kept.
+ */
 final class GoferNode extends GoferInode {
   private volatile @Nullable String target;
 

@@ -20,12 +20,13 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * An inherited host descriptor as a guest's file: a pipe, socket, regular file or device that the caller of
- * redoubt gave as standard input or output.
+ * An inherited host descriptor as a guest's file: a pipe, socket, regular file or device that the
+ * caller of redoubt gave as standard input or output.
  *
- * <p>The host's description is shared with processes outside, so O_NONBLOCK is never set on it: readiness is
- * asked for before each transfer, and a write to a pipe never brings more than POLLOUT promises room for. Of a
- * regular file the host's own position is used and kept true, because the caller goes on from there.
+ * <p>The host's description is shared with processes outside, so O_NONBLOCK is never set on it:
+ * readiness is asked for before each transfer, and a write to a pipe never brings more than POLLOUT
+ * promises room for. Of a regular file the host's own position is used and kept true, because the
+ * caller goes on from there.
  *
  * <p>No ioctl reaches the host: a host terminal is no terminal to a guest.
  */
@@ -35,7 +36,9 @@ final class HostFile extends FileDescription {
 
   private final Shared shared;
 
-  /** Opened again by the guest: a regular file then has a position that the host does not know of. */
+  /**
+   * Opened again by the guest: a regular file then has a position that the host does not know of.
+   */
   private final boolean reopened;
 
   /** What descriptions of one inherited descriptor share. */
@@ -50,7 +53,10 @@ final class HostFile extends FileDescription {
     private final WaitQueue queue = new WaitQueue();
     private final AtomicInteger users = new AtomicInteger(1);
 
-    /** Where the host's position should be after our last sequential transfer, or -1; guarded by this. */
+    /**
+     * Where the host's position should be after our last sequential transfer, or -1; guarded by
+     * this.
+     */
     private long expected = -1;
 
     Shared(Fd fd, int hostFlags, int type, HostPoller poller, String name) {
@@ -113,7 +119,10 @@ final class HostFile extends FileDescription {
     long n;
     if (shared.regular) {
       synchronized (shared) {
-        n = offset == position && !reopened ? sequentialRead(fd, w, want, offset) : HostIo.pread(fd, w, want, offset);
+        n =
+            offset == position && !reopened
+                ? sequentialRead(fd, w, want, offset)
+                : HostIo.pread(fd, w, want, offset);
       }
     } else if (shared.socket) {
       n = HostIo.receive(fd, w, want);
@@ -158,7 +167,8 @@ final class HostFile extends FileDescription {
       if (have <= 0) {
         return done > 0 ? done : have;
       }
-      long n = shared.regular ? putRegular(fd, w, have, offset + done, sequential) : put(fd, w, have);
+      long n =
+          shared.regular ? putRegular(fd, w, have, offset + done, sequential) : put(fd, w, have);
       if (n < 0) {
         return done > 0 ? done : n;
       }
@@ -170,12 +180,18 @@ final class HostFile extends FileDescription {
     return done;
   }
 
-  /** Writes all {@code bytes}: they were promised room, so the waiting in here is for rare races only. */
+  /**
+   * Writes all {@code bytes}: they were promised room, so the waiting in here is for rare races
+   * only.
+   */
   private long put(int fd, MemorySegment w, long bytes) {
     long done = 0;
     while (done < bytes) {
       MemorySegment rest = w.asSlice(done, bytes - done);
-      long n = shared.socket ? HostIo.send(fd, rest, bytes - done) : HostIo.write(fd, rest, 0, bytes - done);
+      long n =
+          shared.socket
+              ? HostIo.send(fd, rest, bytes - done)
+              : HostIo.write(fd, rest, 0, bytes - done);
       if (n == -EAGAIN) {
         HostIo.awaitWritable(fd);
       } else if (n < 0 && n != -EINTR) {
@@ -261,7 +277,8 @@ final class HostFile extends FileDescription {
   @Override
   public long ioctl(Task t, Args a) {
     if (a.int1() == redoubt.abi.Ioctls.FIONREAD && shared.regular) {
-      return t.copyOutInt(a.long2(), (int) Math.clamp(inode().size() - position, 0, Integer.MAX_VALUE));
+      return t.copyOutInt(
+          a.long2(), (int) Math.clamp(inode().size() - position, 0, Integer.MAX_VALUE));
     }
     return -ENOTTY;
   }

@@ -32,7 +32,9 @@ public final class HostFs extends KernFs {
     this.poller = HostPoller.of(kernel);
   }
 
-  /** {@return the kernel's one instance} Make it before confinement: it opens an epoll descriptor. */
+  /**
+   * {@return the kernel's one instance} Make it before confinement: it opens an epoll descriptor.
+   */
   public static HostFs of(Kernel k) {
     synchronized (k) {
       HostFs fs = k.subsystemOrNull(HostFs.class);
@@ -50,14 +52,17 @@ public final class HostFs extends KernFs {
   }
 
   /**
-   * Wraps {@code fd}, which the description owns from now on; it is closed with the last description of it.
+   * Wraps {@code fd}, which the description owns from now on; it is closed with the last
+   * description of it.
    *
-   * @param owner whom the file is shown to belong to, so that a container's user may reopen /dev/stdout
+   * @param owner whom the file is shown to belong to, so that a container's user may reopen
+   *     /dev/stdout
    */
   public FileDescription wrap(Fd fd, Credentials owner) {
     Node inode = new Node(fd, owner);
     VfsPath path = new VfsPath(mount, Dentry.anonymous(inode, inode.linkText()));
-    return new HostFile(inode.shared, path, HostIo.flags(fd.number()) & ~FileDescription.O_NONBLOCK, owner, false);
+    return new HostFile(
+        inode.shared, path, HostIo.flags(fd.number()) & ~FileDescription.O_NONBLOCK, owner, false);
   }
 
   /** A host file as an inode. */
@@ -71,7 +76,8 @@ public final class HostFs extends KernFs {
       own(owner.fsuid, owner.fsgid);
       this.number = fd.number();
       this.rdev = HostIo.status(number).rdev();
-      this.shared = new HostFile.Shared(fd, HostIo.flags(number), mode() & S_IFMT, poller, linkText());
+      this.shared =
+          new HostFile.Shared(fd, HostIo.flags(number), mode() & S_IFMT, poller, linkText());
     }
 
     String linkText() {
@@ -122,7 +128,10 @@ public final class HostFs extends KernFs {
       return true;
     }
 
-    /** Opened again through /proc/self/fd (/dev/stdout): the same host description, which allows no more than before. */
+    /**
+     * Opened again through /proc/self/fd (/dev/stdout): the same host description, which allows no
+     * more than before.
+     */
     @Override
     public FileDescription open(Task t, VfsPath path, int flags) {
       if (!shared.allows(flags)) {

@@ -31,7 +31,10 @@ final class HostPoller {
     }
   }
 
-  /** Watches {@code fd} and notifies {@code queue}. Returns a key for {@link #remove}, or -1 if it never blocks. */
+  /**
+   * Watches {@code fd} and notifies {@code queue}. Returns a key for {@link #remove}, or -1 if it
+   * never blocks.
+   */
   long add(Fd fd, WaitQueue queue) {
     long key = keys.incrementAndGet();
     queues.put(key, queue);

@@ -13,11 +13,12 @@ import redoubt.sentry.kernel.tty.PseudoTerminal;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
- * Joins a container's terminal to a host terminal (in raw mode): two threads copy, one for each direction. The
- * guest sees its own terminal only, and nothing that it does there is an ioctl on the host's.
+ * Joins a container's terminal to a host terminal (in raw mode): two threads copy, one for each
+ * direction. The guest sees its own terminal only, and nothing that it does there is an ioctl on
+ * the host's.
  *
- * <p>Each thread sleeps while nothing comes. The one that writes may block in the host for as long as nobody
- * reads there: that holds up this terminal's output only, as it should.
+ * <p>Each thread sleeps while nothing comes. The one that writes may block in the host for as long
+ * as nobody reads there: that holds up this terminal's output only, as it should.
  */
 public final class TerminalBridge {
   private static final int CHUNK = 4096;
@@ -39,8 +40,8 @@ public final class TerminalBridge {
   }
 
   /**
-   * Starts copying. The bridge owns {@code host} from now on; the container's terminal takes over its window
-   * size unless it has one.
+   * Starts copying. The bridge owns {@code host} from now on; the container's terminal takes over
+   * its window size unless it has one.
    */
   public static TerminalBridge start(PseudoTerminal tty, Fd host) {
     TerminalBridge b = new TerminalBridge(tty, host);
@@ -59,8 +60,8 @@ public final class TerminalBridge {
   }
 
   /**
-   * Ends the bridge once everything that was printed has reached the host, or after {@code limitMs} when the
-   * host does not take it. Call when the container's process has ended; blocks.
+   * Ends the bridge once everything that was printed has reached the host, or after {@code limitMs}
+   * when the host does not take it. Call when the container's process has ended; blocks.
    */
   public void finish(long limitMs) {
     finishing = true;

@@ -7,10 +7,11 @@ import redoubt.host.HostText;
 import redoubt.sentry.kernel.Kernel;
 
 /**
- * What the guest may know of the machine: read from the host's /proc and /sys once, before the sentry is
- * confined, because it has neither afterwards.
+ * What the guest may know of the machine: read from the host's /proc and /sys once, before the
+ * sentry is confined, because it has neither afterwards.
  *
- * @param processors one block of /proc/cpuinfo for each CPU that the guest sees, without the "processor" line
+ * @param processors one block of /proc/cpuinfo for each CPU that the guest sees, without the
+ *     "processor" line
  * @param caches one line "index level type size lines shared" for each cache of CPU 0
  * @param vulnerabilities name and text pairs of /sys/devices/system/cpu/vulnerabilities
  */
@@ -20,7 +21,8 @@ public record HostFacts(List<String> processors, List<Cache> caches, List<String
    *
    * @param size with its unit, as "48K"
    */
-  public record Cache(String level, String type, String size, String lineBytes, String ways, String sets) {}
+  public record Cache(
+      String level, String type, String size, String lineBytes, String ways, String sets) {}
 
   /** Facts for a kernel whose boot could not read the host's: CPUs without features. */
   private static final String PLAIN =
@@ -65,9 +67,23 @@ public record HostFacts(List<String> processors, List<Cache> caches, List<String
     List<String> v = new ArrayList<>();
     for (String name :
         new String[] {
-          "gather_data_sampling", "indirect_target_selection", "itlb_multihit", "l1tf", "mds", "meltdown",
-          "mmio_stale_data", "reg_file_data_sampling", "retbleed", "spec_rstack_overflow", "spec_store_bypass",
-          "spectre_v1", "spectre_v2", "srbds", "tsa", "tsx_async_abort", "vmscape"
+          "gather_data_sampling",
+          "indirect_target_selection",
+          "itlb_multihit",
+          "l1tf",
+          "mds",
+          "meltdown",
+          "mmio_stale_data",
+          "reg_file_data_sampling",
+          "retbleed",
+          "spec_rstack_overflow",
+          "spec_store_bypass",
+          "spectre_v1",
+          "spectre_v2",
+          "srbds",
+          "tsa",
+          "tsx_async_abort",
+          "vmscape"
         }) {
       String text = line("/sys/devices/system/cpu/vulnerabilities/" + name);
       if (!text.isEmpty()) {

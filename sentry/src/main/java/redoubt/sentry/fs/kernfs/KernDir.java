@@ -18,11 +18,11 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A directory with named children that stay, and numbered ones that come and go (processes, descriptors,
- * terminals). Subclasses compute the numbered ones.
+ * A directory with named children that stay, and numbered ones that come and go (processes,
+ * descriptors, terminals). Subclasses compute the numbered ones.
  *
- * <p>Positions of getdents: 0 and 1 are "." and "..", then the named ones in the order they were added, then
- * {@link #NUMBERS} plus the number: stable while others come and go.
+ * <p>Positions of getdents: 0 and 1 are "." and "..", then the named ones in the order they were
+ * added, then {@link #NUMBERS} plus the number: stable while others come and go.
  */
 public class KernDir extends KernInode {
   /** Position of number 0. */
@@ -81,7 +81,10 @@ public class KernDir extends KernInode {
     return d;
   }
 
-  /** Adds a text that never changes, mode 0444, at {@code path} below this directory; {@return this}. */
+  /**
+   * Adds a text that never changes, mode 0444, at {@code path} below this directory; {@return
+   * this}.
+   */
   public final KernDir text(String path, String value) {
     KernDir at = parentOf(path);
     at.add(path.substring(path.lastIndexOf('/') + 1), TextFile.fixed(kernFs, 0444, value));

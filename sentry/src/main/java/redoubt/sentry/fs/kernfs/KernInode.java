@@ -19,7 +19,9 @@ public abstract class KernInode extends Inode {
   private volatile long mtimeNs;
   private volatile long ctimeNs;
 
-  /** @param mode with the type */
+  /**
+   * @param mode with the type
+   */
   protected KernInode(KernFs fs, long ino, int mode) {
     super(fs);
     this.kernFs = fs;

@@ -13,8 +13,8 @@ import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A file whose text is made anew by each read from its beginning and kept for the reads that follow, as
- * Linux's seq_file; and perhaps a knob that a write turns.
+ * A file whose text is made anew by each read from its beginning and kept for the reads that
+ * follow, as Linux's seq_file; and perhaps a knob that a write turns.
  */
 public abstract class TextFile extends KernInode {
   /** Most bytes that one write may bring. */
@@ -146,7 +146,9 @@ public abstract class TextFile extends KernInode {
         return got;
       }
       try {
-        long r = file.store(t, new String(b, 0, (int) got, java.nio.charset.StandardCharsets.ISO_8859_1));
+        long r =
+            file.store(
+                t, new String(b, 0, (int) got, java.nio.charset.StandardCharsets.ISO_8859_1));
         return r < 0 ? r : got;
       } catch (ErrnoException e) {
         return -e.errno();

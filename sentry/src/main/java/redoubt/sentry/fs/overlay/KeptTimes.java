@@ -4,7 +4,10 @@ import redoubt.sentry.fs.tmpfs.TmpDir;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.StatData;
 
-/** Keeps a directory's times while a copy-up, which is no change that anybody should see, adds a name. */
+/**
+ * Keeps a directory's times while a copy-up, which is no change that anybody should see, adds a
+ * name.
+ */
 final class KeptTimes implements AutoCloseable {
   private final TmpDir dir;
   private final StatData before = new StatData();

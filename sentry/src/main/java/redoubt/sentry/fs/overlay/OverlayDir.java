@@ -34,11 +34,11 @@ import redoubt.sentry.vfs.StatData;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A directory of an overlay: what its upper directory has, and what its lower ones have and the upper one does
- * not hide.
+ * A directory of an overlay: what its upper directory has, and what its lower ones have and the
+ * upper one does not hide.
  *
- * <p>Which names a lower directory has is known without asking it: a name that the VFS changes was looked up
- * before, and a name that was hidden once stays in {@link #hidden}.
+ * <p>Which names a lower directory has is known without asking it: a name that the VFS changes was
+ * looked up before, and a name that was hidden once stays in {@link #hidden}.
  */
 public final class OverlayDir extends OverlayInode implements ListableDir {
   private static final String OPAQUE = PRIVATE_XATTR + "opaque";
@@ -49,7 +49,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
   /** Whether the upper directory had entries of which {@link #hidden} does not know. */
   private final boolean untracked;
 
-  /** Names that a lower directory has and that an upper entry hides or hid. Guarded by OverlayFs.mu. */
+  /**
+   * Names that a lower directory has and that an upper entry hides or hid. Guarded by OverlayFs.mu.
+   */
   private @Nullable Set<String> hidden;
 
   /** Children that are only below, as long as anybody knows them. Guarded by itself. */
@@ -197,7 +199,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
 
   @Override
   public void prefetch(Dentry self, List<String> names) {
-    if (lowers.size() != 1 || !(lowers.get(0) instanceof GoferDir below) || hasAbove(names.get(0))) {
+    if (lowers.size() != 1
+        || !(lowers.get(0) instanceof GoferDir below)
+        || hasAbove(names.get(0))) {
       return;
     }
     if (knownChild(names.get(0)) != null) {
@@ -262,17 +266,14 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
     DirListing out = new DirListing();
     Set<String> seen = new HashSet<>();
     if (u != null) {
-      u.forEach(
-          (name, inode) -> {
-            seen.add(name);
-            if (!OverlayFs.isWhiteout(inode)) {
-              long ino =
-                  inode.overlay instanceof OverlayInode o
-                      ? o.ino()
-                      : OverlayFs.UPPER_INO + inode.ino();
-              out.add(name, ino, DirListing.typeOf(inode.mode()));
-            }
-          });
+      u.forEach((name, inode) -> {
+        seen.add(name);
+        if (!OverlayFs.isWhiteout(inode)) {
+          long ino =
+              inode.overlay instanceof OverlayInode o ? o.ino() : OverlayFs.UPPER_INO + inode.ino();
+          out.add(name, ino, DirListing.typeOf(inode.mode()));
+        }
+      });
     }
     for (int i = 0; i < lowers.size(); i++) {
       Inode dir = lowers.get(i);
@@ -330,7 +331,10 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
 
   // ---- changing names; the VFS holds our monitor ----
 
-  /** {@return whether a lower directory has {@code name}}; it counts as hidden from now on. Under mu. */
+  /**
+   * {@return whether a lower directory has {@code name}}; it counts as hidden from now on. Under
+   * mu.
+   */
   private boolean hides(String name, @Nullable OverlayInode child) {
     Set<String> h = hidden;
     if (h != null && h.contains(name)) {

@@ -20,8 +20,8 @@ import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A regular file of an overlay. Opening it for writing copies nothing yet: the first write, change of
- * attributes or writable shared mapping does.
+ * A regular file of an overlay. Opening it for writing copies nothing yet: the first write, change
+ * of attributes or writable shared mapping does.
  */
 final class OverlayFile extends OverlayInode implements FileContent {
   private static final int LOWER_FLAGS = Fcntl.O_RDONLY;

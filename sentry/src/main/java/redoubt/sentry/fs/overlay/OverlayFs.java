@@ -25,7 +25,9 @@ public final class OverlayFs extends FileSystem {
   /** Bytes that are copied up at a time. */
   static final int COPY_BYTES = 256 * 1024;
 
-  /** Added to inode numbers of files that have no lower one, which keep out of the lower ones' way. */
+  /**
+   * Added to inode numbers of files that have no lower one, which keep out of the lower ones' way.
+   */
   static final long UPPER_INO = 1L << 47;
 
   static final Credentials KERNEL = Credentials.root();

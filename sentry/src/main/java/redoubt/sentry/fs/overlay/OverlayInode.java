@@ -29,7 +29,10 @@ public abstract class OverlayInode extends Inode {
   /** Set once, under OverlayFs.mu. */
   private volatile @Nullable TmpInode upper;
 
-  /** Whether the lower file's name was removed or taken before it was copied up. Guarded by OverlayFs.mu. */
+  /**
+   * Whether the lower file's name was removed or taken before it was copied up. Guarded by
+   * OverlayFs.mu.
+   */
   boolean removed;
 
   OverlayInode(

@@ -184,8 +184,15 @@ final class FdDir extends KernDir {
       FileDescription f = opened(fd);
       try {
         int flags = f.flags() | (target.living().fds().descriptorFlags(fd) == 1 ? 02000000 : 0);
-        out.append("pos:\t").append(f.position()).append("\nflags:\t0").append(Integer.toOctalString(flags));
-        out.append("\nmnt_id:\t").append(f.path().mount.id).append("\nino:\t").append(f.inode().ino()).append('\n');
+        out.append("pos:\t")
+            .append(f.position())
+            .append("\nflags:\t0")
+            .append(Integer.toOctalString(flags));
+        out.append("\nmnt_id:\t")
+            .append(f.path().mount.id)
+            .append("\nino:\t")
+            .append(f.inode().ino())
+            .append('\n');
         out.append(f.fdinfo());
       } finally {
         f.decRef();

@@ -8,8 +8,8 @@ import java.util.zip.GZIPOutputStream;
 import redoubt.sentry.kernel.Latin1;
 
 /**
- * What /proc/config.gz says: the options of a Linux kernel that this one stands for. Programs read it to learn
- * what is there (container runtimes, test suites), so it names only what works.
+ * What /proc/config.gz says: the options of a Linux kernel that this one stands for. Programs read
+ * it to learn what is there (container runtimes, test suites), so it names only what works.
  */
 final class KernelConfig {
   private static final String YES =
@@ -24,11 +24,13 @@ final class KernelConfig {
   /** {@return the file's bytes, one a char} */
   static String compressed() {
     StringBuilder text =
-        new StringBuilder("#\n# Redoubt: a kernel in Java that stands for Linux with these options\n#\n");
+        new StringBuilder(
+            "#\n# Redoubt: a kernel in Java that stands for Linux with these options\n#\n");
     for (String name : YES.split(" ", -1)) {
       text.append("CONFIG_").append(name).append("=y\n");
     }
-    text.append("CONFIG_HZ=100\n# CONFIG_MODULES is not set\n# CONFIG_BPF_SYSCALL is not set\n# CONFIG_SECCOMP is not set\n");
+    text.append(
+        "CONFIG_HZ=100\n# CONFIG_MODULES is not set\n# CONFIG_BPF_SYSCALL is not set\n# CONFIG_SECCOMP is not set\n");
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (GZIPOutputStream gzip = new GZIPOutputStream(bytes)) {
       gzip.write(Latin1.bytes(text.toString()));

@@ -69,9 +69,7 @@ final class MemoryFileInode extends KernInode {
         return 0;
       }
       long got =
-          mm == t.mm()
-              ? t.context().copyIn(offset, s, 0, n)
-              : mm.space().copyIn(offset, s, 0, n);
+          mm == t.mm() ? t.context().copyIn(offset, s, 0, n) : mm.space().copyIn(offset, s, 0, n);
       return got <= 0 ? -EIO : dst.put(s, 0, got);
     }
 
@@ -83,9 +81,7 @@ final class MemoryFileInode extends KernInode {
         return n;
       }
       long put =
-          mm == t.mm()
-              ? t.context().copyOut(offset, s, 0, n)
-              : mm.space().copyOut(offset, s, 0, n);
+          mm == t.mm() ? t.context().copyOut(offset, s, 0, n) : mm.space().copyOut(offset, s, 0, n);
       return put <= 0 ? -EIO : put;
     }
   }

@@ -12,8 +12,9 @@ import redoubt.sentry.vfs.VfsPath;
 /**
  * What /proc/PID tells of memory: fs/proc/task_mmu.c.
  *
- * <p>Pages belong to the host's processes and are not counted here, so resident sizes are estimates: what is
- * accessible and backed counts in full, but no mapping for more than {@link #RESIDENT_LIMIT}.
+ * <p>Pages belong to the host's processes and are not counted here, so resident sizes are
+ * estimates: what is accessible and backed counts in full, but no mapping for more than {@link
+ * #RESIDENT_LIMIT}.
  */
 final class MemoryTexts {
   /** A bigger mapping is taken to be a reservation, of which this much is in use. */
@@ -75,8 +76,16 @@ final class MemoryTexts {
       return;
     }
     Usage u = usage(t);
-    o.append(u.sizeBytes / 4096).append(' ').append(u.residentBytes() / 4096).append(' ').append(u.fileBytes / 4096);
-    o.append(' ').append(u.codeBytes / 4096).append(" 0 ").append((u.dataBytes + u.stackBytes) / 4096).append(" 0\n");
+    o.append(u.sizeBytes / 4096)
+        .append(' ')
+        .append(u.residentBytes() / 4096)
+        .append(' ')
+        .append(u.fileBytes / 4096);
+    o.append(' ')
+        .append(u.codeBytes / 4096)
+        .append(" 0 ")
+        .append((u.dataBytes + u.stackBytes) / 4096)
+        .append(" 0\n");
   }
 
   private static void hexAddress(StringBuilder o, long v) {
@@ -91,7 +100,9 @@ final class MemoryTexts {
     hexAddress(o, v.end());
     o.append(' ').append((v.prot() & Mman.PROT_READ) != 0 ? 'r' : '-');
     o.append((v.prot() & Mman.PROT_WRITE) != 0 ? 'w' : '-');
-    o.append((v.prot() & Mman.PROT_EXEC) != 0 ? 'x' : '-').append(v.isShared() ? 's' : 'p').append(' ');
+    o.append((v.prot() & Mman.PROT_EXEC) != 0 ? 'x' : '-')
+        .append(v.isShared() ? 's' : 'p')
+        .append(' ');
     VfsPath p = v.path();
     hexAddress(o, p == null ? 0 : v.offset());
     long dev = p == null ? 0 : p.dentry.fs.device();
@@ -135,8 +146,21 @@ final class MemoryTexts {
   }
 
   private static final String[] DETAILS = {
-    "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "KSM", "LazyFree",
-    "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb", "Swap", "SwapPss",
+    "Shared_Clean",
+    "Shared_Dirty",
+    "Private_Clean",
+    "Private_Dirty",
+    "Referenced",
+    "Anonymous",
+    "KSM",
+    "LazyFree",
+    "AnonHugePages",
+    "ShmemPmdMapped",
+    "FilePmdMapped",
+    "Shared_Hugetlb",
+    "Private_Hugetlb",
+    "Swap",
+    "SwapPss",
     "Locked"
   };
 
@@ -177,7 +201,10 @@ final class MemoryTexts {
       o.append("THPeligible:           0\nVmFlags: ");
       o.append((v.prot() & Mman.PROT_READ) != 0 ? "rd " : "").append(v.isWritable() ? "wr " : "");
       o.append((v.prot() & Mman.PROT_EXEC) != 0 ? "ex " : "").append(v.isShared() ? "sh " : "");
-      o.append("mr mw me ").append(v.growsDown() ? "gd " : "").append(v.isWritable() ? "ac " : "").append('\n');
+      o.append("mr mw me ")
+          .append(v.growsDown() ? "gd " : "")
+          .append(v.isWritable() ? "ac " : "")
+          .append('\n');
     }
   }
 
@@ -220,7 +247,10 @@ final class MemoryTexts {
       }
       long pages = resident(v) / 4096;
       if (pages > 0) {
-        o.append(v.path() != null ? " mapped=" : " anon=").append(pages).append(" N0=").append(pages);
+        o.append(v.path() != null ? " mapped=" : " anon=")
+            .append(pages)
+            .append(" N0=")
+            .append(pages);
       }
       o.append(" kernelpagesize_kB=4\n");
     }

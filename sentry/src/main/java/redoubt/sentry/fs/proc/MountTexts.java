@@ -19,7 +19,10 @@ final class MountTexts {
         if (o == null) {
           o = new StringBuilder(s.length() + 8).append(s, 0, i);
         }
-        o.append('\\').append((char) ('0' + (c >> 6))).append((char) ('0' + (c >> 3 & 7))).append((char) ('0' + (c & 7)));
+        o.append('\\')
+            .append((char) ('0' + (c >> 6)))
+            .append((char) ('0' + (c >> 3 & 7)))
+            .append((char) ('0' + (c & 7)));
       } else if (o != null) {
         o.append(c);
       }
@@ -40,7 +43,9 @@ final class MountTexts {
     o.append(path);
   }
 
-  /** {@return where {@code m} is mounted, seen from {@code root}}, or null when it is not below it */
+  /**
+   * {@return where {@code m} is mounted, seen from {@code root}}, or null when it is not below it
+   */
   private static @Nullable String placeOf(Mount m, VfsPath root) {
     StringBuilder path = new StringBuilder();
     Mount mount = m;
@@ -71,8 +76,10 @@ final class MountTexts {
 
   private static void flags(StringBuilder o, Mount m) {
     int f = m.flags();
-    o.append((f & Mount.MS_NOSUID) != 0 ? ",nosuid" : "").append((f & Mount.MS_NODEV) != 0 ? ",nodev" : "");
-    o.append((f & Mount.MS_NOEXEC) != 0 ? ",noexec" : "").append((f & Mount.MS_NOATIME) != 0 ? ",noatime" : "");
+    o.append((f & Mount.MS_NOSUID) != 0 ? ",nosuid" : "")
+        .append((f & Mount.MS_NODEV) != 0 ? ",nodev" : "");
+    o.append((f & Mount.MS_NOEXEC) != 0 ? ",noexec" : "")
+        .append((f & Mount.MS_NOATIME) != 0 ? ",noatime" : "");
     o.append((f & Mount.MS_NODIRATIME) != 0 ? ",nodiratime" : "");
     o.append((f & Mount.MS_RELATIME) != 0 || (f & Mount.MS_NOATIME) == 0 ? ",relatime" : "");
   }
@@ -87,7 +94,10 @@ final class MountTexts {
       if (place == null) {
         continue;
       }
-      o.append(mangle(m.source.isEmpty() ? "none" : m.source)).append(' ').append(mangle(place)).append(' ');
+      o.append(mangle(m.source.isEmpty() ? "none" : m.source))
+          .append(' ')
+          .append(mangle(place))
+          .append(' ');
       o.append(m.fs.type()).append(' ').append(m.isReadOnly() ? "ro" : "rw");
       flags(o, m);
       o.append(m.fs.showOptions()).append(" 0 0\n");
@@ -115,7 +125,10 @@ final class MountTexts {
       }
       o.append(' ').append(mangle(place)).append(' ').append(m.isReadOnly() ? "ro" : "rw");
       flags(o, m);
-      o.append(" - ").append(m.fs.type()).append(' ').append(mangle(m.source.isEmpty() ? "none" : m.source));
+      o.append(" - ")
+          .append(m.fs.type())
+          .append(' ')
+          .append(mangle(m.source.isEmpty() ? "none" : m.source));
       o.append(' ').append(m.isReadOnly() ? "ro" : "rw").append(m.fs.showOptions()).append('\n');
     }
   }

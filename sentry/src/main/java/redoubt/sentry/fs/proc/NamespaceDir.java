@@ -18,12 +18,23 @@ import redoubt.sentry.vfs.Mount;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * /proc/PID/ns: <a href="https://man7.org/linux/man-pages/man7/namespaces.7.html">namespaces(7)</a>. Each
- * namespace is a file of nsfs, whose inode number names it.
+ * /proc/PID/ns: <a
+ * href="https://man7.org/linux/man-pages/man7/namespaces.7.html">namespaces(7)</a>. Each namespace
+ * is a file of nsfs, whose inode number names it.
  */
 final class NamespaceDir {
   private static final List<String> NAMES =
-      List.of("cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts");
+      List.of(
+          "cgroup",
+          "ipc",
+          "mnt",
+          "net",
+          "pid",
+          "pid_for_children",
+          "time",
+          "time_for_children",
+          "user",
+          "uts");
 
   private NamespaceDir() {}
 
@@ -98,7 +109,8 @@ final class NamespaceDir {
   static final class NsFs extends KernFs {
     private static final long NSFS_MAGIC = 0x6e736673;
 
-    private final java.util.WeakHashMap<Object, Long> numbers = new java.util.WeakHashMap<>(); // guarded by this
+    private final java.util.WeakHashMap<Object, Long> numbers =
+        new java.util.WeakHashMap<>(); // guarded by this
     private long next = 4026532200L; // guarded by this
     private final KernDir root;
     private final Mount mount;

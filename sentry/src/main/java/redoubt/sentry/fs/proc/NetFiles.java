@@ -4,7 +4,10 @@ import java.util.List;
 import redoubt.sentry.fs.kernfs.KernDir;
 import redoubt.sentry.fs.kernfs.TextFile;
 
-/** /proc/PID/net. The headers are here; the lines come from the socket code through {@link ProcTexts}. */
+/**
+ * /proc/PID/net. The headers are here; the lines come from the socket code through {@link
+ * ProcTexts}.
+ */
 final class NetFiles {
   private NetFiles() {}
 
@@ -65,19 +68,54 @@ final class NetFiles {
     file(proc, net, "route", ROUTE, "");
     file(proc, net, "ipv6_route", "", "");
     file(proc, net, "if_inet6", "", "00000000000000000000000000000001 01 80 10 80       lo\n");
-    file(proc, net, "arp", "IP address       HW type     Flags       HW address            Mask     Device\n", "");
-    file(proc, net, "netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n", "");
-    file(proc, net, "packet", "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n", "");
-    file(proc, net, "protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n", "");
+    file(
+        proc,
+        net,
+        "arp",
+        "IP address       HW type     Flags       HW address            Mask     Device\n",
+        "");
+    file(
+        proc,
+        net,
+        "netlink",
+        "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n",
+        "");
+    file(
+        proc,
+        net,
+        "packet",
+        "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n",
+        "");
+    file(
+        proc,
+        net,
+        "protocols",
+        "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n",
+        "");
     file(proc, net, "ptype", "Type Device      Function\n", "");
     file(proc, net, "igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n", "");
     file(proc, net, "dev_mcast", "", "");
-    file(proc, net, "wireless", "Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE\n"
-        + " face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n", "");
+    file(
+        proc,
+        net,
+        "wireless",
+        "Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE\n"
+            + " face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n",
+        "");
     file(proc, net, "fib_trie", "", "");
     file(proc, net, "psched", "000003e8 00000040 000f4240 3b9aca00\n", "");
-    file(proc, net, "sockstat", "", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n");
-    file(proc, net, "sockstat6", "", "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n");
+    file(
+        proc,
+        net,
+        "sockstat",
+        "",
+        "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n");
+    file(
+        proc,
+        net,
+        "sockstat6",
+        "",
+        "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n");
     file(proc, net, "snmp", "", counters(SNMP));
     file(proc, net, "snmp6", "", "");
     file(proc, net, "netstat", "", counters(NETSTAT));
@@ -107,7 +145,10 @@ final class NetFiles {
     return o.toString();
   }
 
-  /** A file with {@code header}, then what its subsystem writes, or {@code otherwise} when it has none. */
+  /**
+   * A file with {@code header}, then what its subsystem writes, or {@code otherwise} when it has
+   * none.
+   */
   private static void file(ProcFs proc, KernDir net, String name, String header, String otherwise) {
     net.add(
         name,

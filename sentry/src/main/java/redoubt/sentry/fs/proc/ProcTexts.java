@@ -6,8 +6,8 @@ import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.Task;
 
 /**
- * Texts of /proc that other subsystems write: {@code net/tcp}, {@code sysvipc/shm}, {@code locks}. A file whose
- * subsystem gave nothing shows its header only.
+ * Texts of /proc that other subsystems write: {@code net/tcp}, {@code sysvipc/shm}, {@code locks}.
+ * A file whose subsystem gave nothing shows its header only.
  */
 public final class ProcTexts {
   private final ConcurrentHashMap<String, TextFile.Generator> writers = new ConcurrentHashMap<>();
@@ -24,7 +24,10 @@ public final class ProcTexts {
     }
   }
 
-  /** Has {@code writer} append the lines after the header of {@code path}, relative to /proc ("net/tcp"). */
+  /**
+   * Has {@code writer} append the lines after the header of {@code path}, relative to /proc
+   * ("net/tcp").
+   */
   public void set(String path, TextFile.Generator writer) {
     writers.put(path, writer);
   }

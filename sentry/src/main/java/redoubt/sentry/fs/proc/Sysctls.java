@@ -218,7 +218,8 @@ final class Sysctls {
     "kernel/tainted", "0",
     "kernel/random/entropy_avail", "256",
     "kernel/random/poolsize", "256",
-    "kernel/seccomp/actions_avail", "kill_process kill_thread trap errno user_notif trace log allow",
+    "kernel/seccomp/actions_avail",
+        "kill_process kill_thread trap errno user_notif trace log allow",
     "kernel/auto_msgmni", "0",
     "kernel/overflowuid", "65534",
     "kernel/overflowgid", "65534",
@@ -243,13 +244,36 @@ final class Sysctls {
     for (int i = 0; i < FACTS.length; i += 2) {
       sys.put(FACTS[i], TextFile.fixed(proc, 0444, FACTS[i + 1] + "\n"));
     }
-    sys.put("kernel/hostname", TextFile.of(proc, 0644, (t, o) -> o.append(t.uts().hostname).append('\n'), (t, s) -> setName(t, s, false)));
-    sys.put("kernel/domainname", TextFile.of(proc, 0644, (t, o) -> o.append(t.uts().domainname).append('\n'), (t, s) -> setName(t, s, true)));
-    sys.put("kernel/pid_max", TextFile.of(proc, 0644, (t, o) -> o.append(proc.pids().limit()).append('\n'), (t, s) -> setPidMax(proc, t, s)));
-    sys.put("kernel/ns_last_pid", TextFile.of(proc, 0444, (t, o) -> o.append(proc.pids().lastPid()).append('\n')));
+    sys.put(
+        "kernel/hostname",
+        TextFile.of(
+            proc,
+            0644,
+            (t, o) -> o.append(t.uts().hostname).append('\n'),
+            (t, s) -> setName(t, s, false)));
+    sys.put(
+        "kernel/domainname",
+        TextFile.of(
+            proc,
+            0644,
+            (t, o) -> o.append(t.uts().domainname).append('\n'),
+            (t, s) -> setName(t, s, true)));
+    sys.put(
+        "kernel/pid_max",
+        TextFile.of(
+            proc,
+            0644,
+            (t, o) -> o.append(proc.pids().limit()).append('\n'),
+            (t, s) -> setPidMax(proc, t, s)));
+    sys.put(
+        "kernel/ns_last_pid",
+        TextFile.of(proc, 0444, (t, o) -> o.append(proc.pids().lastPid()).append('\n')));
     sys.put("kernel/random/boot_id", TextFile.fixed(proc, 0444, BootId.ID + "\n"));
-    sys.put("kernel/random/uuid", TextFile.of(proc, 0444, (t, o) -> o.append(RandomId.uuid()).append('\n')));
-    sys.put("fs/file-nr", TextFile.of(proc, 0444, (t, o) -> o.append("0\t0\t9223372036854775807\n")));
+    sys.put(
+        "kernel/random/uuid",
+        TextFile.of(proc, 0444, (t, o) -> o.append(RandomId.uuid()).append('\n')));
+    sys.put(
+        "fs/file-nr", TextFile.of(proc, 0444, (t, o) -> o.append("0\t0\t9223372036854775807\n")));
     sys.put("debug/exception-trace", TextFile.knob(proc, 0644, "1\n"));
   }
 

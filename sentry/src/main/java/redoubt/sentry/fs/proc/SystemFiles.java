@@ -55,7 +55,8 @@ final class SystemFiles {
     root.add("timer_list", TextFile.fixed(proc, 0400, ""));
     root.add("pagetypeinfo", TextFile.fixed(proc, 0400, ""));
     root.add("kmsg", new KmsgProcFile(proc));
-    root.add("sysrq-trigger", TextFile.of(proc, 0200, (t, o) -> {}, (t, s) -> -redoubt.abi.Errno.EPERM));
+    root.add(
+        "sysrq-trigger", TextFile.of(proc, 0200, (t, o) -> {}, (t, s) -> -redoubt.abi.Errno.EPERM));
     root.put("tty/drivers", TextFile.fixed(proc, 0444, TTY_DRIVERS));
     root.put("tty/ldiscs", TextFile.fixed(proc, 0444, "n_tty       0\n"));
     root.put("fs/nfsd", new KernDir(proc));
@@ -72,14 +73,22 @@ final class SystemFiles {
 
   private static void sysvipc(ProcFs proc, KernDir root) {
     Kernel k = proc.kernel();
-    String msg = "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n";
-    String sem = "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
+    String msg =
+        "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n";
+    String sem =
+        "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
     String shm =
         "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime"
             + "                   rss                  swap\n";
-    root.put("sysvipc/msg", TextFile.of(proc, 0444, (t, o) -> ProcTexts.append(k, "sysvipc/msg", msg, t, o)));
-    root.put("sysvipc/sem", TextFile.of(proc, 0444, (t, o) -> ProcTexts.append(k, "sysvipc/sem", sem, t, o)));
-    root.put("sysvipc/shm", TextFile.of(proc, 0444, (t, o) -> ProcTexts.append(k, "sysvipc/shm", shm, t, o)));
+    root.put(
+        "sysvipc/msg",
+        TextFile.of(proc, 0444, (t, o) -> ProcTexts.append(k, "sysvipc/msg", msg, t, o)));
+    root.put(
+        "sysvipc/sem",
+        TextFile.of(proc, 0444, (t, o) -> ProcTexts.append(k, "sysvipc/sem", sem, t, o)));
+    root.put(
+        "sysvipc/shm",
+        TextFile.of(proc, 0444, (t, o) -> ProcTexts.append(k, "sysvipc/shm", shm, t, o)));
   }
 
   private static void text(ProcFs proc, KernDir root, String name, TextFile.Generator g) {
@@ -103,7 +112,19 @@ final class SystemFiles {
 
   private static String filesystems() {
     StringBuilder o = new StringBuilder();
-    for (String s : List.of("sysfs", "tmpfs", "proc", "cgroup2", "devtmpfs", "sockfs", "pipefs", "devpts", "mqueue", "9p", "overlay")) {
+    for (String s :
+        List.of(
+            "sysfs",
+            "tmpfs",
+            "proc",
+            "cgroup2",
+            "devtmpfs",
+            "sockfs",
+            "pipefs",
+            "devpts",
+            "mqueue",
+            "9p",
+            "overlay")) {
       o.append("nodev\t").append(s).append('\n');
     }
     return o.toString();
@@ -116,14 +137,19 @@ final class SystemFiles {
 
   private static String cgroups() {
     StringBuilder o = new StringBuilder("#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
-    for (String s : List.of("cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "pids")) {
+    for (String s :
+        List.of("cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "pids")) {
       o.append(s).append("\t0\t1\t1\n");
     }
     return o.toString();
   }
 
   private static void version(StringBuilder o) {
-    o.append("Linux version ").append(Kernel.RELEASE).append(" (redoubt@localhost) (javac 25) ").append(Kernel.VERSION).append('\n');
+    o.append("Linux version ")
+        .append(Kernel.RELEASE)
+        .append(" (redoubt@localhost) (javac 25) ")
+        .append(Kernel.VERSION)
+        .append('\n');
   }
 
   private static void cpuinfo(Kernel k, StringBuilder o) {
@@ -136,7 +162,8 @@ final class SystemFiles {
         String key = colon < 0 ? line : line.substring(0, colon).strip();
         switch (key) {
           case "siblings", "cpu cores" -> o.append(line, 0, colon + 1).append(' ').append(cpus);
-          case "core id", "apicid", "initial apicid" -> o.append(line, 0, colon + 1).append(' ').append(i);
+          case "core id", "apicid", "initial apicid" ->
+              o.append(line, 0, colon + 1).append(' ').append(i);
           case "physical id" -> o.append(line, 0, colon + 1).append(" 0");
           default -> o.append(line);
         }
@@ -183,16 +210,37 @@ final class SystemFiles {
     kb(o, "AnonPages", used);
     kb(o, "Mapped", 0);
     kb(o, "Shmem", shmem);
-    for (String s : List.of("KReclaimable", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables", "NFS_Unstable", "Bounce", "WritebackTmp")) {
+    for (String s :
+        List.of(
+            "KReclaimable",
+            "Slab",
+            "SReclaimable",
+            "SUnreclaim",
+            "KernelStack",
+            "PageTables",
+            "NFS_Unstable",
+            "Bounce",
+            "WritebackTmp")) {
       kb(o, s, 0);
     }
     kb(o, "CommitLimit", total / 2);
     kb(o, "Committed_AS", used);
     left(o, "VmallocTotal:", 15).append("34359738367 kB\n");
-    for (String s : List.of("VmallocUsed", "VmallocChunk", "Percpu", "HardwareCorrupted", "AnonHugePages", "ShmemHugePages", "ShmemPmdMapped", "FileHugePages", "FilePmdMapped")) {
+    for (String s :
+        List.of(
+            "VmallocUsed",
+            "VmallocChunk",
+            "Percpu",
+            "HardwareCorrupted",
+            "AnonHugePages",
+            "ShmemHugePages",
+            "ShmemPmdMapped",
+            "FileHugePages",
+            "FilePmdMapped")) {
       kb(o, s, 0);
     }
-    for (String s : List.of("HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp")) {
+    for (String s :
+        List.of("HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp")) {
       left(o, s + ":", 16);
       right(o, 0, 8).append('\n');
     }
@@ -254,10 +302,20 @@ final class SystemFiles {
     long idle = Math.max(0, up * cpus - busy);
     o.append("cpu  ").append(busy).append(" 0 0 ").append(idle).append(" 0 0 0 0 0 0\n");
     for (int i = 0; i < cpus; i++) {
-      o.append("cpu").append(i).append(' ').append(busy / cpus).append(" 0 0 ").append(idle / cpus).append(" 0 0 0 0 0 0\n");
+      o.append("cpu")
+          .append(i)
+          .append(' ')
+          .append(busy / cpus)
+          .append(" 0 0 ")
+          .append(idle / cpus)
+          .append(" 0 0 0 0 0 0\n");
     }
-    o.append("intr 0\nctxt 0\nbtime ").append((Clocks.realtimeNs() - (Clocks.monotonicNs() - k.bootNs())) / 1_000_000_000L);
-    o.append("\nprocesses ").append(k.tasks().forks()).append("\nprocs_running ").append(running(proc));
+    o.append("intr 0\nctxt 0\nbtime ")
+        .append((Clocks.realtimeNs() - (Clocks.monotonicNs() - k.bootNs())) / 1_000_000_000L);
+    o.append("\nprocesses ")
+        .append(k.tasks().forks())
+        .append("\nprocs_running ")
+        .append(running(proc));
     o.append("\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");
   }
 
@@ -272,7 +330,9 @@ final class SystemFiles {
   }
 
   private static void hundredths(StringBuilder o, long ns) {
-    o.append(ns / 1_000_000_000L).append('.').append(Long.toString(100 + ns / 10_000_000 % 100).substring(1));
+    o.append(ns / 1_000_000_000L)
+        .append('.')
+        .append(Long.toString(100 + ns / 10_000_000 % 100).substring(1));
   }
 
   private static void loadavg(ProcFs proc, StringBuilder o) {
@@ -290,7 +350,10 @@ final class SystemFiles {
     o.append(running).append('/').append(tasks).append(' ').append(last).append('\n');
   }
 
-  /** Load averages that are brought up to date when somebody looks, so that an idle sandbox has no timer for it. */
+  /**
+   * Load averages that are brought up to date when somebody looks, so that an idle sandbox has no
+   * timer for it.
+   */
   static final class LoadAverage {
     private static final double[] WINDOWS_S = {60, 300, 900};
 
@@ -306,7 +369,10 @@ final class SystemFiles {
       return l;
     }
 
-    /** {@return the three averages in hundredths}, taking {@code running} less the asker as the load since last time */
+    /**
+     * {@return the three averages in hundredths}, taking {@code running} less the asker as the load
+     * since last time
+     */
     synchronized long[] sample(int running) {
       long now = Clocks.monotonicNs();
       double seconds = (now - lastNs) / 1e9;
@@ -340,7 +406,18 @@ final class SystemFiles {
 
   private static void softirqs(Kernel k, StringBuilder o) {
     cpuHeader(o, k.cpus, 20);
-    for (String s : List.of("HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU")) {
+    for (String s :
+        List.of(
+            "HI",
+            "TIMER",
+            "NET_TX",
+            "NET_RX",
+            "BLOCK",
+            "IRQ_POLL",
+            "TASKLET",
+            "SCHED",
+            "HRTIMER",
+            "RCU")) {
       TaskTexts.pad(o, 12 - s.length()).append(s).append(':');
       for (int i = 0; i < k.cpus; i++) {
         right(o, 0, 11);
@@ -352,12 +429,40 @@ final class SystemFiles {
   private static void vmstat(Kernel k, StringBuilder o) {
     long used = usedBytes(k) / 4096;
     long free = Math.max(0, k.totalMemoryBytes / 4096 - used);
-    o.append("nr_free_pages ").append(free).append("\nnr_inactive_anon 0\nnr_active_anon ").append(used);
-    o.append("\nnr_inactive_file 0\nnr_active_file 0\nnr_unevictable 0\nnr_mlock 0\nnr_anon_pages ").append(used);
-    for (String s : List.of("nr_mapped", "nr_file_pages", "nr_dirty", "nr_writeback", "nr_slab_reclaimable", "nr_slab_unreclaimable",
-        "nr_page_table_pages", "nr_kernel_stack", "nr_shmem", "pgpgin", "pgpgout", "pswpin", "pswpout", "pgalloc_normal", "pgfree",
-        "pgactivate", "pgdeactivate", "pgfault", "pgmajfault", "pgsteal_kswapd", "pgsteal_direct", "pgscan_kswapd", "pgscan_direct",
-        "oom_kill", "compact_stall", "thp_fault_alloc")) {
+    o.append("nr_free_pages ")
+        .append(free)
+        .append("\nnr_inactive_anon 0\nnr_active_anon ")
+        .append(used);
+    o.append("\nnr_inactive_file 0\nnr_active_file 0\nnr_unevictable 0\nnr_mlock 0\nnr_anon_pages ")
+        .append(used);
+    for (String s :
+        List.of(
+            "nr_mapped",
+            "nr_file_pages",
+            "nr_dirty",
+            "nr_writeback",
+            "nr_slab_reclaimable",
+            "nr_slab_unreclaimable",
+            "nr_page_table_pages",
+            "nr_kernel_stack",
+            "nr_shmem",
+            "pgpgin",
+            "pgpgout",
+            "pswpin",
+            "pswpout",
+            "pgalloc_normal",
+            "pgfree",
+            "pgactivate",
+            "pgdeactivate",
+            "pgfault",
+            "pgmajfault",
+            "pgsteal_kswapd",
+            "pgsteal_direct",
+            "pgscan_kswapd",
+            "pgscan_direct",
+            "oom_kill",
+            "compact_stall",
+            "thp_fault_alloc")) {
       if (s.equals("nr_shmem")) {
         o.append('\n').append(s).append(' ').append(k.memoryFile().allocatedBytes() / 4096);
       } else {
@@ -369,8 +474,15 @@ final class SystemFiles {
 
   private static void zoneinfo(Kernel k, StringBuilder o) {
     long pages = k.totalMemoryBytes / 4096;
-    o.append("Node 0, zone   Normal\n  pages free     ").append(Math.max(0, pages - usedBytes(k) / 4096));
-    o.append("\n        boost    0\n        min      0\n        low      0\n        high     0\n        spanned  ").append(pages);
-    o.append("\n        present  ").append(pages).append("\n        managed  ").append(pages).append("\n        cma      0\n");
+    o.append("Node 0, zone   Normal\n  pages free     ")
+        .append(Math.max(0, pages - usedBytes(k) / 4096));
+    o.append(
+            "\n        boost    0\n        min      0\n        low      0\n        high     0\n        spanned  ")
+        .append(pages);
+    o.append("\n        present  ")
+        .append(pages)
+        .append("\n        managed  ")
+        .append(pages)
+        .append("\n        cma      0\n");
   }
 }

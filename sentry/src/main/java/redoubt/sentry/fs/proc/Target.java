@@ -54,7 +54,9 @@ final class Target {
     return t;
   }
 
-  /** {@return the task, if it has memory and files still}; zombies have none: ErrnoException ESRCH */
+  /**
+   * {@return the task, if it has memory and files still}; zombies have none: ErrnoException ESRCH
+   */
   Task living() {
     Task t = task();
     if (t.isDead()) {

@@ -20,12 +20,57 @@ final class TaskDir extends KernDir {
   /** The names here, in the order they are listed; the place is part of the inode number. */
   private static final List<String> NAMES =
       List.of(
-          "task", "fd", "fdinfo", "ns", "net", "attr", "environ", "auxv", "status", "personality", "limits", "comm",
-          "syscall", "cmdline", "stat", "statm", "maps", "numa_maps", "mem", "cwd", "root", "exe", "mounts",
-          "mountinfo", "mountstats", "clear_refs", "smaps", "smaps_rollup", "pagemap", "wchan", "stack", "schedstat",
-          "sched", "autogroup", "cpuset", "cgroup", "oom_score", "oom_adj", "oom_score_adj", "loginuid", "sessionid",
-          "coredump_filter", "io", "uid_map", "gid_map", "projid_map", "setgroups", "timers", "timerslack_ns",
-          "arch_status", "children");
+          "task",
+          "fd",
+          "fdinfo",
+          "ns",
+          "net",
+          "attr",
+          "environ",
+          "auxv",
+          "status",
+          "personality",
+          "limits",
+          "comm",
+          "syscall",
+          "cmdline",
+          "stat",
+          "statm",
+          "maps",
+          "numa_maps",
+          "mem",
+          "cwd",
+          "root",
+          "exe",
+          "mounts",
+          "mountinfo",
+          "mountstats",
+          "clear_refs",
+          "smaps",
+          "smaps_rollup",
+          "pagemap",
+          "wchan",
+          "stack",
+          "schedstat",
+          "sched",
+          "autogroup",
+          "cpuset",
+          "cgroup",
+          "oom_score",
+          "oom_adj",
+          "oom_score_adj",
+          "loginuid",
+          "sessionid",
+          "coredump_filter",
+          "io",
+          "uid_map",
+          "gid_map",
+          "projid_map",
+          "setgroups",
+          "timers",
+          "timerslack_ns",
+          "arch_status",
+          "children");
 
   /** Only for whole processes. */
   private static final List<String> PROCESS_ONLY =
@@ -141,7 +186,8 @@ final class TaskDir extends KernDir {
       case "mem" -> new MemoryFileInode(proc, target, slot(name));
       case "environ" -> secret(name, TaskTexts::environ);
       case "auxv" -> secret(name, TaskTexts::auxv);
-      case "personality" -> secret(name, (t, o) -> o.append(TaskTexts.hex8(t.personality)).append('\n'));
+      case "personality" ->
+          secret(name, (t, o) -> o.append(TaskTexts.hex8(t.personality)).append('\n'));
       case "syscall" -> secret(name, TaskTexts::syscall);
       case "stack" -> secret(name, (t, o) -> {});
       case "pagemap" -> secret(name, (t, o) -> {});
@@ -161,23 +207,44 @@ final class TaskDir extends KernDir {
       case "mountstats" -> file(name, 0400, MountTexts::mountstats);
       case "clear_refs" -> writable(name, 0200, (t, o) -> {}, (t, s) -> 0);
       case "wchan" -> file(name, 0444, (t, o) -> o.append('0'));
-      case "schedstat" -> file(name, 0444, (t, o) -> o.append(t.cpuNs()).append(" 0 ").append(t.voluntarySwitches + 1).append('\n'));
+      case "schedstat" ->
+          file(
+              name,
+              0444,
+              (t, o) ->
+                  o.append(t.cpuNs()).append(" 0 ").append(t.voluntarySwitches + 1).append('\n'));
       case "sched" -> file(name, 0644, TaskTexts::sched);
       case "autogroup" -> file(name, 0644, (t, o) -> o.append("/autogroup-1 nice 0\n"));
       case "cpuset" -> file(name, 0444, (t, o) -> o.append("/\n"));
       case "cgroup" -> file(name, 0444, (t, o) -> o.append("0::/\n"));
-      case "oom_score" -> file(name, 0444, (t, o) -> o.append(oomScore(t.threadGroup())).append('\n'));
-      case "oom_adj" -> writable(name, 0644, (t, o) -> o.append(t.threadGroup().oomScoreAdj * 17 / 1000).append('\n'), TaskDir::setOomAdj);
+      case "oom_score" ->
+          file(name, 0444, (t, o) -> o.append(oomScore(t.threadGroup())).append('\n'));
+      case "oom_adj" ->
+          writable(
+              name,
+              0644,
+              (t, o) -> o.append(t.threadGroup().oomScoreAdj * 17 / 1000).append('\n'),
+              TaskDir::setOomAdj);
       case "oom_score_adj" ->
-          writable(name, 0644, (t, o) -> o.append(t.threadGroup().oomScoreAdj).append('\n'), TaskDir::setOomScoreAdj);
+          writable(
+              name,
+              0644,
+              (t, o) -> o.append(t.threadGroup().oomScoreAdj).append('\n'),
+              TaskDir::setOomScoreAdj);
       case "loginuid" -> writable(name, 0644, (t, o) -> o.append("4294967295"), (t, s) -> 0);
       case "sessionid" -> file(name, 0444, (t, o) -> o.append("4294967295"));
       case "coredump_filter" -> writable(name, 0644, (t, o) -> o.append("00000033\n"), (t, s) -> 0);
       case "uid_map", "gid_map", "projid_map" ->
-          writable(name, 0644, (t, o) -> o.append("         0          0 4294967295\n"), (t, s) -> -EPERM);
+          writable(
+              name,
+              0644,
+              (t, o) -> o.append("         0          0 4294967295\n"),
+              (t, s) -> -EPERM);
       case "setgroups" -> writable(name, 0644, (t, o) -> o.append("allow\n"), (t, s) -> -EPERM);
       case "timers" -> file(name, 0444, (t, o) -> {});
-      case "timerslack_ns" -> writable(name, 0666, (t, o) -> o.append(t.timerSlackNs).append('\n'), TaskDir::setTimerSlack);
+      case "timerslack_ns" ->
+          writable(
+              name, 0666, (t, o) -> o.append(t.timerSlackNs).append('\n'), TaskDir::setTimerSlack);
       case "arch_status" -> file(name, 0444, (t, o) -> {});
       case "children" -> file(name, 0444, TaskDir::children);
       default -> null;
@@ -240,7 +307,9 @@ final class TaskDir extends KernDir {
       if (knob == null) {
         return -EINVAL;
       }
-      if (target.group() != t.threadGroup() && !t.hasCapability(Caps.CAP_SYS_PTRACE) && t.creds().euid != target.uid()) {
+      if (target.group() != t.threadGroup()
+          && !t.hasCapability(Caps.CAP_SYS_PTRACE)
+          && t.creds().euid != target.uid()) {
         return -EACCES;
       }
       CALLER.set(t);

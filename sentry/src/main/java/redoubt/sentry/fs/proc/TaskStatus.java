@@ -36,7 +36,9 @@ final class TaskStatus {
     synchronized (h.mu) {
       for (int s = 1; s <= 64; s++) {
         long handler = h.action(s).handler;
-        if (ignored ? handler == SignalHandlers.SIG_IGN : handler > SignalHandlers.SIG_IGN || handler < 0) {
+        if (ignored
+            ? handler == SignalHandlers.SIG_IGN
+            : handler > SignalHandlers.SIG_IGN || handler < 0) {
           set |= 1L << (s - 1);
         }
       }
@@ -44,7 +46,9 @@ final class TaskStatus {
     return set;
   }
 
-  /** @param oneTask count this task's CPU time only, as under task/ */
+  /**
+   * @param oneTask count this task's CPU time only, as under task/
+   */
   static void stat(Task t, StringBuilder o, boolean oneTask) {
     ThreadGroup g = t.threadGroup();
     boolean dead = t.isDead();
@@ -54,27 +58,58 @@ final class TaskStatus {
     long cpu = (oneTask ? t.cpuNs() : g.cpuNs()) / TICK_NS;
     o.append(t.tid()).append(" (").append(t.comm()).append(") ").append(t.stateLetter());
     o.append(' ').append(g.ppid()).append(' ').append(g.pgid()).append(' ').append(g.sid());
-    o.append(' ').append(tty == null ? 0 : tty.device()).append(' ').append(tty == null ? -1 : tty.foreground());
+    o.append(' ')
+        .append(tty == null ? 0 : tty.device())
+        .append(' ')
+        .append(tty == null ? -1 : tty.foreground());
     o.append(" 4194560 0 0 0 0 "); // flags (PF_RANDOMIZE), faults: the host takes them
     o.append(cpu).append(" 0 ").append(oneTask ? 0 : g.childrenCpuNs() / TICK_NS).append(" 0 ");
-    o.append(20 + t.niceness).append(' ').append(t.niceness).append(' ').append(Math.max(1, g.taskCount()));
+    o.append(20 + t.niceness)
+        .append(' ')
+        .append(t.niceness)
+        .append(' ')
+        .append(Math.max(1, g.taskCount()));
     o.append(" 0 ").append(Math.max(0, g.startNs - g.kernel().bootNs()) / TICK_NS).append(' ');
     MemoryTexts.Usage u = dead ? MemoryTexts.Usage.NONE : MemoryTexts.usage(t);
     o.append(u.sizeBytes).append(' ').append(u.residentBytes() / 4096).append(' ');
     o.append(Long.toUnsignedString(g.limits.soft(redoubt.abi.Resource.RLIMIT_RSS))).append(' ');
     if (trusted) {
       GuestContext c = t.context();
-      o.append(mm.codeStart).append(' ').append(mm.codeEnd).append(' ').append(mm.stackTop).append(' ');
-      o.append(t == TaskDir.callerOr(t) ? c.reg(GuestContext.RSP) + " " + c.reg(GuestContext.RIP) : "0 0");
+      o.append(mm.codeStart)
+          .append(' ')
+          .append(mm.codeEnd)
+          .append(' ')
+          .append(mm.stackTop)
+          .append(' ');
+      o.append(
+          t == TaskDir.callerOr(t)
+              ? c.reg(GuestContext.RSP) + " " + c.reg(GuestContext.RIP)
+              : "0 0");
     } else {
       o.append("1 1 0 0 0");
     }
-    o.append(' ').append(t.pendingMask() & 0x7fffffff).append(' ').append(t.signalMask() & 0x7fffffff);
-    o.append(' ').append(signalSet(g, true) & 0x7fffffff).append(' ').append(signalSet(g, false) & 0x7fffffff);
+    o.append(' ')
+        .append(t.pendingMask() & 0x7fffffff)
+        .append(' ')
+        .append(t.signalMask() & 0x7fffffff);
+    o.append(' ')
+        .append(signalSet(g, true) & 0x7fffffff)
+        .append(' ')
+        .append(signalSet(g, false) & 0x7fffffff);
     o.append(' ').append(t.stateLetter() == 'S' && trusted ? 1 : 0).append(" 0 0 17 0 0 0 0 0 0");
     if (trusted) {
-      o.append(' ').append(mm.dataStart).append(' ').append(mm.dataEnd).append(' ').append(mm.brkStart);
-      o.append(' ').append(mm.argStart).append(' ').append(mm.argEnd).append(' ').append(mm.envStart);
+      o.append(' ')
+          .append(mm.dataStart)
+          .append(' ')
+          .append(mm.dataEnd)
+          .append(' ')
+          .append(mm.brkStart);
+      o.append(' ')
+          .append(mm.argStart)
+          .append(' ')
+          .append(mm.argEnd)
+          .append(' ')
+          .append(mm.envStart);
       o.append(' ').append(mm.envEnd).append(" 0\n");
     } else {
       o.append(" 0 0 0 0 0 0 0 0\n");
@@ -101,7 +136,8 @@ final class TaskStatus {
     ids(o, c.ruid, c.euid, c.suid, c.fsuid);
     o.append("Gid:\t");
     ids(o, c.rgid, c.egid, c.sgid, c.fsgid);
-    int fdSize = dead ? 0 : Math.max(64, Integer.highestOneBit(Math.max(1, t.fds().limit() - 1)) << 1);
+    int fdSize =
+        dead ? 0 : Math.max(64, Integer.highestOneBit(Math.max(1, t.fds().limit() - 1)) << 1);
     o.append("FDSize:\t").append(fdSize).append("\nGroups:\t");
     for (int gid : c.groups) {
       o.append(Integer.toUnsignedString(gid)).append(' ');
@@ -110,7 +146,11 @@ final class TaskStatus {
       o.append(' ');
     }
     o.append("\nNStgid:\t").append(g.tgid()).append("\nNSpid:\t").append(t.tid());
-    o.append("\nNSpgid:\t").append(g.pgid()).append("\nNSsid:\t").append(g.sid()).append("\nKthread:\t0\n");
+    o.append("\nNSpgid:\t")
+        .append(g.pgid())
+        .append("\nNSsid:\t")
+        .append(g.sid())
+        .append("\nKthread:\t0\n");
     if (!dead) {
       memory(t, o);
     }
@@ -122,15 +162,26 @@ final class TaskStatus {
     o.append("\nSigBlk:\t").append(hex16(t.signalMask()));
     o.append("\nSigIgn:\t").append(hex16(signalSet(g, true)));
     o.append("\nSigCgt:\t").append(hex16(signalSet(g, false)));
-    o.append("\nCapInh:\t").append(hex16(c.inheritable)).append("\nCapPrm:\t").append(hex16(c.permitted));
-    o.append("\nCapEff:\t").append(hex16(c.effective)).append("\nCapBnd:\t").append(hex16(c.bounding));
-    o.append("\nCapAmb:\t").append(hex16(c.ambient)).append("\nNoNewPrivs:\t").append(c.noNewPrivs ? 1 : 0);
+    o.append("\nCapInh:\t")
+        .append(hex16(c.inheritable))
+        .append("\nCapPrm:\t")
+        .append(hex16(c.permitted));
+    o.append("\nCapEff:\t")
+        .append(hex16(c.effective))
+        .append("\nCapBnd:\t")
+        .append(hex16(c.bounding));
+    o.append("\nCapAmb:\t")
+        .append(hex16(c.ambient))
+        .append("\nNoNewPrivs:\t")
+        .append(c.noNewPrivs ? 1 : 0);
     o.append("\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable");
     o.append("\nSpeculationIndirectBranch:\talways enabled\n");
     int cpus = g.kernel().cpus;
     long mask = t.affinity & (cpus >= 64 ? -1L : (1L << cpus) - 1);
     o.append("Cpus_allowed:\t").append(cpuMask(mask, cpus));
-    o.append("\nCpus_allowed_list:\t").append(cpuList(mask)).append("\nMems_allowed:\t00000000,00000001");
+    o.append("\nCpus_allowed_list:\t")
+        .append(cpuList(mask))
+        .append("\nMems_allowed:\t00000000,00000001");
     o.append("\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t").append(t.voluntarySwitches);
     o.append("\nnonvoluntary_ctxt_switches:\t0\n");
   }
@@ -157,8 +208,14 @@ final class TaskStatus {
   }
 
   private static void ids(StringBuilder o, int a, int b, int c, int d) {
-    o.append(Integer.toUnsignedString(a)).append('\t').append(Integer.toUnsignedString(b)).append('\t');
-    o.append(Integer.toUnsignedString(c)).append('\t').append(Integer.toUnsignedString(d)).append('\n');
+    o.append(Integer.toUnsignedString(a))
+        .append('\t')
+        .append(Integer.toUnsignedString(b))
+        .append('\t');
+    o.append(Integer.toUnsignedString(c))
+        .append('\t')
+        .append(Integer.toUnsignedString(d))
+        .append('\n');
   }
 
   /** {@return {@code mask} as "ff,ffffffff"} */

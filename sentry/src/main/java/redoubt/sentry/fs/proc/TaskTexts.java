@@ -59,7 +59,9 @@ final class TaskTexts {
     MemorySegment s = MemorySegment.ofArray(now);
     try {
       long got =
-          caller.mm() == mm ? caller.context().copyIn(from, s, 0, length) : mm.space().copyIn(from, s, 0, length);
+          caller.mm() == mm
+              ? caller.context().copyIn(from, s, 0, length)
+              : mm.space().copyIn(from, s, 0, length);
       if (got == length) {
         return now;
       }
@@ -71,7 +73,10 @@ final class TaskTexts {
     return Arrays.copyOfRange(all, start, Math.min(start + length, all.length));
   }
 
-  /** A program that overwrote its arguments with a title (setproctitle) is shown with it: get_mm_cmdline. */
+  /**
+   * A program that overwrote its arguments with a title (setproctitle) is shown with it:
+   * get_mm_cmdline.
+   */
   static void cmdline(Task t, StringBuilder out) {
     if (t.isDead()) {
       return;
@@ -111,8 +116,14 @@ final class TaskTexts {
     GuestContext c = t.context();
     out.append(nr);
     int[] regs = {
-      GuestContext.RDI, GuestContext.RSI, GuestContext.RDX, GuestContext.R10, GuestContext.R8, GuestContext.R9,
-      GuestContext.RSP, GuestContext.RIP
+      GuestContext.RDI,
+      GuestContext.RSI,
+      GuestContext.RDX,
+      GuestContext.R10,
+      GuestContext.R8,
+      GuestContext.R9,
+      GuestContext.RSP,
+      GuestContext.RIP
     };
     for (int r : regs) {
       out.append(" 0x").append(Long.toHexString(c.reg(r)));
@@ -126,11 +137,18 @@ final class TaskTexts {
   }
 
   static void sched(Task t, StringBuilder out) {
-    out.append(t.comm()).append(" (").append(t.tid()).append(", #threads: ").append(t.threadGroup().taskCount());
+    out.append(t.comm())
+        .append(" (")
+        .append(t.tid())
+        .append(", #threads: ")
+        .append(t.threadGroup().taskCount());
     out.append(")\n-------------------------------------------------------------------\n");
     long us = t.cpuNs() / 1000;
     left(out, "se.sum_exec_runtime", 45).append(":");
-    right(out, us / 1000, 15).append('.').append(Long.toString(1_000_000 + us % 1000 * 1000).substring(1)).append('\n');
+    right(out, us / 1000, 15)
+        .append('.')
+        .append(Long.toString(1_000_000 + us % 1000 * 1000).substring(1))
+        .append('\n');
     left(out, "nr_switches", 45).append(":");
     right(out, t.voluntarySwitches, 22).append('\n');
     left(out, "nr_voluntary_switches", 45).append(":");

@@ -42,7 +42,9 @@ final class TasksDir extends KernDir {
     synchronized (proc.kernel().tasks().mu) {
       t = proc.pids().task(tid);
     }
-    return t == null || t.threadGroup() != target.group() ? null : new TaskDir(proc, new Target(t), tid);
+    return t == null || t.threadGroup() != target.group()
+        ? null
+        : new TaskDir(proc, new Target(t), tid);
   }
 
   @Override

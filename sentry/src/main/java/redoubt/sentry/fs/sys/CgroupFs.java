@@ -12,8 +12,8 @@ import redoubt.sentry.kernel.ThreadGroup;
 import redoubt.sentry.vfs.Inode;
 
 /**
- * A container's own cgroup as cgroup2 shows it: for reading. Limits are the host's cgroup's to enforce, and
- * groups below it cannot be made.
+ * A container's own cgroup as cgroup2 shows it: for reading. Limits are the host's cgroup's to
+ * enforce, and groups below it cannot be made.
  */
 public final class CgroupFs extends KernFs {
   private static final long CGROUP2_SUPER_MAGIC = 0x63677270;
@@ -22,22 +22,36 @@ public final class CgroupFs extends KernFs {
 
   public CgroupFs(Kernel kernel, Container container) {
     super(kernel, "cgroup2", CGROUP2_SUPER_MAGIC);
-    root.text("cgroup.controllers", "cpuset cpu io memory pids\n").text("cgroup.subtree_control", "\n");
-    root.text("cgroup.type", "domain\n").text("cgroup.max.depth", "max\n").text("cgroup.max.descendants", "max\n");
+    root.text("cgroup.controllers", "cpuset cpu io memory pids\n")
+        .text("cgroup.subtree_control", "\n");
+    root.text("cgroup.type", "domain\n")
+        .text("cgroup.max.depth", "max\n")
+        .text("cgroup.max.descendants", "max\n");
     root.text("cgroup.events", "populated 1\nfrozen 0\n").text("cgroup.freeze", "0\n");
     root.text("cgroup.stat", "nr_descendants 0\nnr_dying_descendants 0\n");
-    root.add("cgroup.procs", TextFile.of(this, 0644, (t, o) -> pids(container, o), (t, s) -> -EACCES));
+    root.add(
+        "cgroup.procs", TextFile.of(this, 0644, (t, o) -> pids(container, o), (t, s) -> -EACCES));
     root.text("cpu.max", "max 100000\n").text("cpu.weight", "100\n").text("cpu.weight.nice", "0\n");
     root.add("cpu.stat", TextFile.of(this, 0444, (t, o) -> cpuStat(container, o)));
     String cpus = kernel.cpus == 1 ? "0\n" : "0-" + (kernel.cpus - 1) + "\n";
-    root.text("cpuset.cpus", "\n").text("cpuset.cpus.effective", cpus).text("cpuset.mems", "\n").text("cpuset.mems.effective", "0\n");
-    root.text("memory.max", "max\n").text("memory.high", "max\n").text("memory.low", "0\n").text("memory.min", "0\n");
+    root.text("cpuset.cpus", "\n")
+        .text("cpuset.cpus.effective", cpus)
+        .text("cpuset.mems", "\n")
+        .text("cpuset.mems.effective", "0\n");
+    root.text("memory.max", "max\n")
+        .text("memory.high", "max\n")
+        .text("memory.low", "0\n")
+        .text("memory.min", "0\n");
     root.text("memory.swap.max", "0\n").text("memory.swap.current", "0\n");
-    root.add("memory.current", TextFile.of(this, 0444, (t, o) -> o.append(kernel.memoryFile().allocatedBytes()).append('\n')));
+    root.add(
+        "memory.current",
+        TextFile.of(
+            this, 0444, (t, o) -> o.append(kernel.memoryFile().allocatedBytes()).append('\n')));
     root.text("memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n");
     root.add("memory.stat", TextFile.of(this, 0444, (t, o) -> memoryStat(kernel, o)));
     root.text("pids.max", "max\n");
-    root.add("pids.current", TextFile.of(this, 0444, (t, o) -> o.append(tasks(container)).append('\n')));
+    root.add(
+        "pids.current", TextFile.of(this, 0444, (t, o) -> o.append(tasks(container)).append('\n')));
     root.text("io.stat", "").text("io.max", "");
     for (String kind : List.of("cpu", "io", "memory")) {
       root.text(
@@ -76,13 +90,28 @@ public final class CgroupFs extends KernFs {
     for (ThreadGroup g : groups(c)) {
       us += (g.cpuNs() + g.childrenCpuNs()) / 1000;
     }
-    o.append("usage_usec ").append(us).append("\nuser_usec ").append(us).append("\nsystem_usec 0\n");
+    o.append("usage_usec ")
+        .append(us)
+        .append("\nuser_usec ")
+        .append(us)
+        .append("\nsystem_usec 0\n");
     o.append("nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n");
   }
 
   private static void memoryStat(Kernel k, StringBuilder o) {
     o.append("anon 0\nfile 0\nkernel 0\nshmem ").append(k.memoryFile().allocatedBytes());
-    for (String s : List.of("file_mapped", "file_dirty", "inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable", "slab", "pgfault", "pgmajfault")) {
+    for (String s :
+        List.of(
+            "file_mapped",
+            "file_dirty",
+            "inactive_anon",
+            "active_anon",
+            "inactive_file",
+            "active_file",
+            "unevictable",
+            "slab",
+            "pgfault",
+            "pgmajfault")) {
       o.append('\n').append(s).append(" 0");
     }
     o.append('\n');

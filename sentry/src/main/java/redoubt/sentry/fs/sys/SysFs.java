@@ -9,7 +9,10 @@ import redoubt.sentry.fs.kernfs.TextFile;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.vfs.Inode;
 
-/** <a href="https://man7.org/linux/man-pages/man5/sysfs.5.html">sysfs(5)</a>: a small machine with CPUs and one node. */
+/**
+ * <a href="https://man7.org/linux/man-pages/man5/sysfs.5.html">sysfs(5)</a>: a small machine with
+ * CPUs and one node.
+ */
 public final class SysFs extends KernFs {
   private static final long SYSFS_MAGIC = 0x62656572;
 
@@ -18,7 +21,8 @@ public final class SysFs extends KernFs {
   public SysFs(Kernel kernel) {
     super(kernel, "sysfs", SYSFS_MAGIC);
     root = new KernDir(this);
-    for (String empty : List.of("block", "bus", "dev", "firmware", "hypervisor", "module", "power")) {
+    for (String empty :
+        List.of("block", "bus", "dev", "firmware", "hypervisor", "module", "power")) {
       root.dir(empty);
     }
     root.add("class", KernDir.lazy(this, this::classes));
@@ -44,12 +48,17 @@ public final class SysFs extends KernFs {
   private void kernelDir(KernDir d) {
     knob(d, "mm/transparent_hugepage/enabled", "always [madvise] never");
     knob(d, "mm/transparent_hugepage/defrag", "always defer defer+madvise [madvise] never");
-    knob(d, "mm/transparent_hugepage/shmem_enabled", "always within_size advise [never] deny force");
+    knob(
+        d, "mm/transparent_hugepage/shmem_enabled", "always within_size advise [never] deny force");
     knob(d, "mm/transparent_hugepage/use_zero_page", "1");
     d.text("mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
     knob(d, "mm/transparent_hugepage/khugepaged/defrag", "1");
     knob(d, "mm/ksm/run", "0");
-    d.dir("mm").dir("hugepages").dir("hugepages-2048kB").text("nr_hugepages", "0\n").text("free_hugepages", "0\n");
+    d.dir("mm")
+        .dir("hugepages")
+        .dir("hugepages-2048kB")
+        .text("nr_hugepages", "0\n")
+        .text("free_hugepages", "0\n");
     for (String empty : List.of("security", "debug", "tracing", "config", "iommu_groups", "slab")) {
       d.dir(empty);
     }
@@ -86,7 +95,9 @@ public final class SysFs extends KernFs {
     for (int word = (cpus - 1) / 32; word >= 0; word--) {
       String s = Long.toHexString(word > 1 ? 0 : bits >>> (32 * word) & 0xffffffffL);
       int width = o.isEmpty() ? ((cpus - 1) % 32 + 4) / 4 : 8;
-      o.append(o.isEmpty() ? "" : ",").append("0".repeat(Math.max(0, width - s.length()))).append(s);
+      o.append(o.isEmpty() ? "" : ",")
+          .append("0".repeat(Math.max(0, width - s.length())))
+          .append(s);
     }
     return o.toString();
   }
@@ -108,7 +119,8 @@ public final class SysFs extends KernFs {
     d.text("smt/control", "notimplemented\n");
     HostFacts f = HostFacts.of(kernel());
     for (int i = 0; i + 1 < f.vulnerabilities().size(); i += 2) {
-      d.text("vulnerabilities/" + f.vulnerabilities().get(i), f.vulnerabilities().get(i + 1) + "\n");
+      d.text(
+          "vulnerabilities/" + f.vulnerabilities().get(i), f.vulnerabilities().get(i + 1) + "\n");
     }
     d.dir("cpufreq");
     d.dir("cpuidle");
@@ -122,7 +134,9 @@ public final class SysFs extends KernFs {
   private void cpu(KernDir d, int cpu, int n, HostFacts f) {
     String self = mask(1L << cpu, n) + "\n";
     String everyone = mask(all(n), n) + "\n";
-    d.text("topology/core_id", cpu + "\n").text("topology/physical_package_id", "0\n").text("topology/die_id", "0\n");
+    d.text("topology/core_id", cpu + "\n")
+        .text("topology/physical_package_id", "0\n")
+        .text("topology/die_id", "0\n");
     d.text("topology/cluster_id", "65535\n");
     d.text("topology/thread_siblings", self).text("topology/thread_siblings_list", cpu + "\n");
     d.text("topology/core_cpus", self).text("topology/core_cpus_list", cpu + "\n");
@@ -136,9 +150,12 @@ public final class SysFs extends KernFs {
       HostFacts.Cache c = f.caches().get(i);
       boolean shared = c.level().equals("3");
       String p = "cache/index" + i + "/";
-      d.text(p + "id", (shared ? 0 : cpu) + "\n").text(p + "level", c.level() + "\n").text(p + "type", c.type() + "\n");
+      d.text(p + "id", (shared ? 0 : cpu) + "\n")
+          .text(p + "level", c.level() + "\n")
+          .text(p + "type", c.type() + "\n");
       d.text(p + "size", c.size() + "\n").text(p + "coherency_line_size", c.lineBytes() + "\n");
-      d.text(p + "ways_of_associativity", c.ways() + "\n").text(p + "number_of_sets", c.sets() + "\n");
+      d.text(p + "ways_of_associativity", c.ways() + "\n")
+          .text(p + "number_of_sets", c.sets() + "\n");
       d.text(p + "physical_line_partition", "1\n");
       d.text(p + "shared_cpu_map", shared ? everyone : self);
       d.text(p + "shared_cpu_list", (shared ? range(n) : Integer.toString(cpu)) + "\n");
@@ -147,12 +164,17 @@ public final class SysFs extends KernFs {
 
   private void nodes(KernDir d) {
     int n = kernel().cpus;
-    for (String name : List.of("online", "possible", "has_cpu", "has_memory", "has_normal_memory")) {
+    for (String name :
+        List.of("online", "possible", "has_cpu", "has_memory", "has_normal_memory")) {
       d.text(name, "0\n");
     }
     KernDir node = d.dir("node0");
-    node.text("cpulist", range(n) + "\n").text("cpumap", mask(all(n), n) + "\n").text("distance", "10\n");
-    node.text("numastat", "numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node 0\nother_node 0\n");
+    node.text("cpulist", range(n) + "\n")
+        .text("cpumap", mask(all(n), n) + "\n")
+        .text("distance", "10\n");
+    node.text(
+        "numastat",
+        "numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node 0\nother_node 0\n");
     node.add(
         "meminfo",
         TextFile.of(
@@ -160,7 +182,10 @@ public final class SysFs extends KernFs {
             0444,
             (t, o) -> {
               long kb = kernel().totalMemoryBytes / 1024;
-              o.append("Node 0 MemTotal:       ").append(kb).append(" kB\nNode 0 MemFree:        ").append(kb);
+              o.append("Node 0 MemTotal:       ")
+                  .append(kb)
+                  .append(" kB\nNode 0 MemFree:        ")
+                  .append(kb);
               o.append(" kB\nNode 0 MemUsed:        0 kB\n");
             }));
     for (int i = 0; i < n; i++) {
@@ -169,29 +194,68 @@ public final class SysFs extends KernFs {
   }
 
   private void dmi(KernDir d) {
-    d.text("id/sys_vendor", "Redoubt\n").text("id/product_name", "Redoubt sandbox\n").text("id/board_vendor", "Redoubt\n");
-    d.text("id/bios_vendor", "Redoubt\n").text("id/chassis_vendor", "Redoubt\n").text("id/chassis_type", "1\n");
+    d.text("id/sys_vendor", "Redoubt\n")
+        .text("id/product_name", "Redoubt sandbox\n")
+        .text("id/board_vendor", "Redoubt\n");
+    d.text("id/bios_vendor", "Redoubt\n")
+        .text("id/chassis_vendor", "Redoubt\n")
+        .text("id/chassis_type", "1\n");
   }
 
   // ---- classes ----
 
   private void classes(KernDir d) {
     d.dir("net").add("lo", new LinkFile(this, "../../devices/virtual/net/lo"));
-    for (String empty : List.of("block", "tty", "mem", "misc", "thermal", "hwmon", "power_supply", "drm", "input", "scsi_host")) {
+    for (String empty :
+        List.of(
+            "block",
+            "tty",
+            "mem",
+            "misc",
+            "thermal",
+            "hwmon",
+            "power_supply",
+            "drm",
+            "input",
+            "scsi_host")) {
       d.dir(empty);
     }
-    d.add("dmi", KernDir.lazy(this, x -> x.add("id", new LinkFile(this, "../../devices/virtual/dmi/id"))));
+    d.add(
+        "dmi",
+        KernDir.lazy(this, x -> x.add("id", new LinkFile(this, "../../devices/virtual/dmi/id"))));
   }
 
   private void loopback(KernDir d) {
-    d.text("address", "00:00:00:00:00:00\n").text("broadcast", "00:00:00:00:00:00\n").text("addr_len", "6\n");
-    d.text("addr_assign_type", "0\n").text("carrier", "1\n").text("dev_id", "0x0\n").text("dormant", "0\n");
-    d.text("flags", "0x9\n").text("ifindex", "1\n").text("iflink", "1\n").text("link_mode", "0\n").text("mtu", "65536\n");
-    d.text("operstate", "unknown\n").text("tx_queue_len", "1000\n").text("type", "772\n").text("uevent", "INTERFACE=lo\nIFINDEX=1\n");
+    d.text("address", "00:00:00:00:00:00\n")
+        .text("broadcast", "00:00:00:00:00:00\n")
+        .text("addr_len", "6\n");
+    d.text("addr_assign_type", "0\n")
+        .text("carrier", "1\n")
+        .text("dev_id", "0x0\n")
+        .text("dormant", "0\n");
+    d.text("flags", "0x9\n")
+        .text("ifindex", "1\n")
+        .text("iflink", "1\n")
+        .text("link_mode", "0\n")
+        .text("mtu", "65536\n");
+    d.text("operstate", "unknown\n")
+        .text("tx_queue_len", "1000\n")
+        .text("type", "772\n")
+        .text("uevent", "INTERFACE=lo\nIFINDEX=1\n");
     for (String s :
         List.of(
-            "collisions", "multicast", "rx_bytes", "rx_compressed", "rx_dropped", "rx_errors", "rx_packets", "tx_bytes",
-            "tx_compressed", "tx_dropped", "tx_errors", "tx_packets")) {
+            "collisions",
+            "multicast",
+            "rx_bytes",
+            "rx_compressed",
+            "rx_dropped",
+            "rx_errors",
+            "rx_packets",
+            "tx_bytes",
+            "tx_compressed",
+            "tx_dropped",
+            "tx_errors",
+            "tx_packets")) {
       d.text("statistics/" + s, "0\n");
     }
     d.dir("queues").dir("rx-0");

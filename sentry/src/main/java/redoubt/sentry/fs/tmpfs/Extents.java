@@ -3,8 +3,8 @@ package redoubt.sentry.fs.tmpfs;
 import java.util.Arrays;
 
 /**
- * Which bytes of a file lie where in the memory file: sorted, disjoint ranges, all multiples of a page. What
- * is not in a range is a hole. Not thread-safe.
+ * Which bytes of a file lie where in the memory file: sorted, disjoint ranges, all multiples of a
+ * page. What is not in a range is a hole. Not thread-safe.
  */
 final class Extents {
   private long[] starts = new long[2];
@@ -57,11 +57,13 @@ final class Extents {
     return sum;
   }
 
-  /** Adds a range that fills (part of) a hole, joined with its neighbours where the memory joins too. */
+  /**
+   * Adds a range that fills (part of) a hole, joined with its neighbours where the memory joins
+   * too.
+   */
   void add(long start, long length, long mem) {
     int i = firstEndingAfter(start);
-    boolean joinsBefore =
-        i > 0 && end(i - 1) == start && memory[i - 1] + lengths[i - 1] == mem;
+    boolean joinsBefore = i > 0 && end(i - 1) == start && memory[i - 1] + lengths[i - 1] == mem;
     boolean joinsAfter = i < count && starts[i] == start + length && memory[i] == mem + length;
     if (joinsBefore && joinsAfter) {
       lengths[i - 1] += length + lengths[i];

@@ -28,8 +28,8 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A directory. Entries have cookies that only grow and are never used again, so that a reader sees each name
- * that stays exactly once, whatever happens to the others.
+ * A directory. Entries have cookies that only grow and are never used again, so that a reader sees
+ * each name that stays exactly once, whatever happens to the others.
  */
 public final class TmpDir extends TmpInode implements ListableDir {
   /** What an entry adds to st_size: BOGO_DIRENT_SIZE. */
@@ -104,8 +104,7 @@ public final class TmpDir extends TmpInode implements ListableDir {
         throw ErrnoException.of(EMLINK);
       }
       int inherited = mode() & Stat.S_ISGID;
-      TmpDir d =
-          new TmpDir(tmpfs, mode & 07777 | inherited, creds.fsuid, newGid(creds), this);
+      TmpDir d = new TmpDir(tmpfs, mode & 07777 | inherited, creds.fsuid, newGid(creds), this);
       enter(name, d);
       nlink++;
       return d;
@@ -385,7 +384,9 @@ public final class TmpDir extends TmpInode implements ListableDir {
     return low;
   }
 
-  /** The filesystem was unmounted: drops every name below, so that what nobody has open is freed. */
+  /**
+   * The filesystem was unmounted: drops every name below, so that what nobody has open is freed.
+   */
   void abandon() {
     ArrayDeque<TmpDir> todo = new ArrayDeque<>();
     todo.add(this);
@@ -422,7 +423,9 @@ public final class TmpDir extends TmpInode implements ListableDir {
     void entry(String name, TmpInode inode);
   }
 
-  /** Shows every entry, in the order they were made; {@code visitor} must not change the directory. */
+  /**
+   * Shows every entry, in the order they were made; {@code visitor} must not change the directory.
+   */
   public void forEach(EntryVisitor visitor) {
     synchronized (this) {
       for (int i = 0; i < slots; i++) {

@@ -30,14 +30,15 @@ import redoubt.sentry.vfs.StatData;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
- * A regular file: extents of the memory file, read and written by host calls on its descriptor straight
- * between there and the window of the caller's context.
+ * A regular file: extents of the memory file, read and written by host calls on its descriptor
+ * straight between there and the window of the caller's context.
  *
- * <p>Writers and whoever changes the size hold the monitor, as Linux's inode lock, also while they copy from
- * the guest. Readers, and faults of mappings, hold only {@link #extentLock}, and never while they copy: a
- * fault in the middle of a copy needs it. Extents change under its write mode.
+ * <p>Writers and whoever changes the size hold the monitor, as Linux's inode lock, also while they
+ * copy from the guest. Readers, and faults of mappings, hold only {@link #extentLock}, and never
+ * while they copy: a fault in the middle of a copy needs it. Extents change under its write mode.
  *
- * <p>The file lives while it has a name, an open description or a mapping; then its ranges are freed.
+ * <p>The file lives while it has a name, an open description or a mapping; then its ranges are
+ * freed.
  */
 public final class TmpFile extends TmpInode implements FileContent, Mappable {
   private static final long PAGE = MemoryFile.PAGE;
@@ -47,7 +48,8 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
 
   private final StampedLock extentLock = new StampedLock();
 
-  // Written under the monitor and extentLock; read under either. Faults write extents under extentLock alone.
+  // Written under the monitor and extentLock; read under either. Faults write extents under
+  // extentLock alone.
   private final Extents extents = new Extents();
   private volatile long size;
 
@@ -56,7 +58,8 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
 
   private long reserveLength;
 
-  // Guarded by users' monitor: this. Descriptions and mappings; the file is freed at none and no name.
+  // Guarded by users' monitor: this. Descriptions and mappings; the file is freed at none and no
+  // name.
   private int users;
   private boolean freed;
   private int seals;
@@ -219,7 +222,10 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
     }
   }
 
-  /** Reads up to {@code length} bytes at {@code offset} into {@code window}; returns how many or -errno. */
+  /**
+   * Reads up to {@code length} bytes at {@code offset} into {@code window}; returns how many or
+   * -errno.
+   */
   private long fill(MemorySegment window, long offset, long length) {
     long stamp = extentLock.readLock();
     try {
@@ -371,8 +377,8 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
   }
 
   /**
-   * Allocates pages from {@code from}, which lies in a hole or at an extent's end, up to {@code to} or the next
-   * extent. Returns the bytes allocated, 0 when the filesystem is full.
+   * Allocates pages from {@code from}, which lies in a hole or at an extent's end, up to {@code to}
+   * or the next extent. Returns the bytes allocated, 0 when the filesystem is full.
    */
   private long fillHole(long from, long to) {
     long stamp = extentLock.writeLock();
@@ -593,8 +599,7 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
           at = extents.start(i);
         }
         long shift = extents.memory(i) - extents.start(i); // from here to the memory file
-        long found =
-            hole ? tmpfs.memory.nextHole(at + shift) : tmpfs.memory.nextData(at + shift);
+        long found = hole ? tmpfs.memory.nextHole(at + shift) : tmpfs.memory.nextData(at + shift);
         if (found >= 0 && found - shift < Math.min(extents.end(i), end)) {
           return Math.max(at, found - shift);
         }
@@ -633,8 +638,7 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
 
   /** Maps what lies below the end; holes get pages now, as far as the filesystem has any. */
   @Override
-  public long map(
-      MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
+  public long map(MapBatch batch, long uaddr, long offset, long length, int prot, boolean shared) {
     long end = Math.min(offset + length, pageEnd());
     if (offset < end) {
       mapRange(batch, uaddr, offset, end, prot, shared);

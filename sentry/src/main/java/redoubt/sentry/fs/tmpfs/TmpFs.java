@@ -12,9 +12,10 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.StatfsData;
 
 /**
- * One tmpfs: <a href="https://man7.org/linux/man-pages/man5/tmpfs.5.html">tmpfs(5)</a>. What differs from
- * Linux: without {@code nr_inodes=} there are as many inodes as fit an eighth of the sentry's heap; names,
- * attributes and extended attributes live there. A file's holes count as used once they are mapped.
+ * One tmpfs: <a href="https://man7.org/linux/man-pages/man5/tmpfs.5.html">tmpfs(5)</a>. What
+ * differs from Linux: without {@code nr_inodes=} there are as many inodes as fit an eighth of the
+ * sentry's heap; names, attributes and extended attributes live there. A file's holes count as used
+ * once they are mapped.
  */
 public final class TmpFs extends FileSystem {
   /** TMPFS_MAGIC. */

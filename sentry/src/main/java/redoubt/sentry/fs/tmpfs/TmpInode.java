@@ -35,7 +35,9 @@ public abstract class TmpInode extends Inode {
   private final long btimeNs;
   private @Nullable TreeMap<String, byte[]> xattrs; // guarded by this
 
-  /** The overlay's inode above this one, which lives as long as this one does; owned by the overlay. */
+  /**
+   * The overlay's inode above this one, which lives as long as this one does; owned by the overlay.
+   */
   public volatile @Nullable Object overlay;
 
   TmpInode(TmpFs fs, int mode, int uid, int gid, int nlink) {

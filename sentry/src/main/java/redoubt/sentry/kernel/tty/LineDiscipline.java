@@ -8,11 +8,12 @@ import redoubt.host.Memory;
 
 /**
  * N_TTY: what a terminal makes of the keys that are typed and of what programs print. Linux's
- * drivers/tty/n_tty.c, whose order of decisions is kept. All methods under {@link PseudoTerminal#mu}.
+ * drivers/tty/n_tty.c, whose order of decisions is kept. All methods under {@link
+ * PseudoTerminal#mu}.
  *
- * <p>Typed bytes wait in {@link #typed} until there is room in the read buffer; the read buffer holds {@link
- * #SIZE} bytes at absolute positions {@code tail <= canonHead <= head}, of which those in {@code [tail,
- * canonHead)} are complete lines when in canonical mode.
+ * <p>Typed bytes wait in {@link #typed} until there is room in the read buffer; the read buffer
+ * holds {@link #SIZE} bytes at absolute positions {@code tail <= canonHead <= head}, of which those
+ * in {@code [tail, canonHead)} are complete lines when in canonical mode.
  */
 final class LineDiscipline {
   /** N_TTY_BUF_SIZE. */
@@ -69,7 +70,9 @@ final class LineDiscipline {
 
   // ---- input: from the master ----
 
-  /** Looks at typed bytes while there is room. Returns whether input became readable or output came. */
+  /**
+   * Looks at typed bytes while there is room. Returns whether input became readable or output came.
+   */
   void receiveTyped() {
     boolean any = false;
     while (!typed.isEmpty()) {
@@ -294,7 +297,11 @@ final class LineDiscipline {
   }
 
   private static boolean isWord(int c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0xc0;
+    return (c >= '0' && c <= '9')
+        || (c >= 'a' && c <= 'z')
+        || (c >= 'A' && c <= 'Z')
+        || c == '_'
+        || c >= 0xc0;
   }
 
   private void erase(int key) {
@@ -570,7 +577,10 @@ final class LineDiscipline {
 
   // ---- reading by programs ----
 
-  /** {@return whether a read would give something}: a line in canonical mode, else {@code amount} bytes */
+  /**
+   * {@return whether a read would give something}: a line in canonical mode, else {@code amount}
+   * bytes
+   */
   boolean isReadable(int amount) {
     if (modes.l(ICANON) && !modes.l(EXTPROC)) {
       return canonHead != tail;
@@ -597,7 +607,9 @@ final class LineDiscipline {
     return (int) (head - tail);
   }
 
-  /** Takes up to {@code limit} bytes; in canonical mode at most one line, without an EOF character. */
+  /**
+   * Takes up to {@code limit} bytes; in canonical mode at most one line, without an EOF character.
+   */
   int read(MemorySegment dst, int limit) {
     int n = 0;
     if (!modes.l(ICANON) || modes.l(EXTPROC)) {

@@ -26,12 +26,12 @@ import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.SpecialFiles;
 
 /**
- * A pair of terminals, <a href="https://man7.org/linux/man-pages/man7/pty.7.html">pty(7)</a>: programs use the
- * slave, an emulator or the sandbox's own terminal bridge the master. Linux's tty_struct pair, tty_io.c and
- * tty_jobctrl.c.
+ * A pair of terminals, <a href="https://man7.org/linux/man-pages/man7/pty.7.html">pty(7)</a>:
+ * programs use the slave, an emulator or the sandbox's own terminal bridge the master. Linux's
+ * tty_struct pair, tty_io.c and tty_jobctrl.c.
  *
- * <p>What the master writes goes through the {@link LineDiscipline} to readers of the slave, with echoes going
- * back; what the slave writes goes to readers of the master.
+ * <p>What the master writes goes through the {@link LineDiscipline} to readers of the slave, with
+ * echoes going back; what the slave writes goes to readers of the master.
  */
 public final class PseudoTerminal implements ControllingTerminal {
   private static final long VTIME_UNIT_NS = 100_000_000;
@@ -228,7 +228,10 @@ public final class PseudoTerminal implements ControllingTerminal {
     return 0;
   }
 
-  /** Whether a read without lines has enough: <a href="https://man7.org/linux/man-pages/man3/termios.3.html">VMIN and VTIME</a>. Under mu. */
+  /**
+   * Whether a read without lines has enough: <a
+   * href="https://man7.org/linux/man-pages/man3/termios.3.html">VMIN and VTIME</a>. Under mu.
+   */
   private boolean ready(int limit, boolean mayWait) {
     int vmin = modes.cc(VMIN);
     long vtimeNs = modes.cc(VTIME) * VTIME_UNIT_NS;
@@ -285,7 +288,12 @@ public final class PseudoTerminal implements ControllingTerminal {
   int pollSlave(int opened) {
     synchronized (mu) {
       if (isDead(opened)) {
-        return Poll.POLLIN | Poll.POLLOUT | Poll.POLLERR | Poll.POLLHUP | Poll.POLLRDNORM | Poll.POLLWRNORM;
+        return Poll.POLLIN
+            | Poll.POLLOUT
+            | Poll.POLLERR
+            | Poll.POLLHUP
+            | Poll.POLLRDNORM
+            | Poll.POLLWRNORM;
       }
       int vmin = modes.cc(VTIME) == 0 && modes.cc(VMIN) != 0 ? modes.cc(VMIN) : 1;
       int r = line.isReadable(vmin) ? Poll.POLLIN | Poll.POLLRDNORM : 0;
@@ -331,7 +339,10 @@ public final class PseudoTerminal implements ControllingTerminal {
     afterChange(false);
   }
 
-  /** Reads what was printed: bytes, -EAGAIN when there is nothing, -EIO when no slave is open any more. */
+  /**
+   * Reads what was printed: bytes, -EAGAIN when there is nothing, -EIO when no slave is open any
+   * more.
+   */
   public long readMaster(MemorySegment dst, int limit) {
     long n;
     synchronized (mu) {
@@ -370,7 +381,9 @@ public final class PseudoTerminal implements ControllingTerminal {
       if (slaveClosed && everOpened) {
         r |= Poll.POLLHUP;
       }
-      return line.typed.size() < LineDiscipline.TYPED_LIMIT ? r | Poll.POLLOUT | Poll.POLLWRNORM : r;
+      return line.typed.size() < LineDiscipline.TYPED_LIMIT
+          ? r | Poll.POLLOUT | Poll.POLLWRNORM
+          : r;
     }
   }
 
@@ -422,7 +435,8 @@ public final class PseudoTerminal implements ControllingTerminal {
       }
     }
     slaveQueue.notify(Poll.POLLIN | Poll.POLLOUT);
-    masterQueue.notify(roomForMaster ? Poll.POLLIN | Poll.POLLOUT | Poll.POLLPRI : Poll.POLLIN | Poll.POLLPRI);
+    masterQueue.notify(
+        roomForMaster ? Poll.POLLIN | Poll.POLLOUT | Poll.POLLPRI : Poll.POLLIN | Poll.POLLPRI);
   }
 
   /** TIOCSIG: as if the key for {@code signo} had been typed. */
@@ -598,7 +612,8 @@ public final class PseudoTerminal implements ControllingTerminal {
     SignalHandlers h = g.handlers();
     synchronized (h.mu) {
       ignored =
-          h.action(signo).handler == SignalHandlers.SIG_IGN || (t.signalMask() >>> (signo - 1) & 1) != 0;
+          h.action(signo).handler == SignalHandlers.SIG_IGN
+              || (t.signalMask() >>> (signo - 1) & 1) != 0;
     }
     if (ignored) {
       return signo == Signal.SIGTTIN ? -EIO : 0;
@@ -611,9 +626,11 @@ public final class PseudoTerminal implements ControllingTerminal {
   }
 
   /**
-   * Makes this the controlling terminal of the caller's session, which it leads: at open or by TIOCSCTTY.
+   * Makes this the controlling terminal of the caller's session, which it leads: at open or by
+   * TIOCSCTTY.
    *
-   * @param steal the argument of TIOCSCTTY, 1 to take it from another session; -1 at open, without errors
+   * @param steal the argument of TIOCSCTTY, 1 to take it from another session; -1 at open, without
+   *     errors
    */
   public long adopt(Task t, int steal, boolean readable) {
     ThreadGroup g = t.threadGroup();
@@ -686,7 +703,10 @@ public final class PseudoTerminal implements ControllingTerminal {
     }
   }
 
-  /** The leader gives the terminal up: the foreground gets SIGHUP (and SIGCONT unless the leader dies). */
+  /**
+   * The leader gives the terminal up: the foreground gets SIGHUP (and SIGCONT unless the leader
+   * dies).
+   */
   private void leave(ThreadGroup leader, boolean goesOn) {
     int fg;
     synchronized (mu) {

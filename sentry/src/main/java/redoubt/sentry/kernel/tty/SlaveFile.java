@@ -42,7 +42,10 @@ public final class SlaveFile extends FileDescription {
     return f;
   }
 
-  /** {@return the slave of {@code tty} for a process that is being made}; {@link PseudoTerminal#adopt} comes later */
+  /**
+   * {@return the slave of {@code tty} for a process that is being made}; {@link
+   * PseudoTerminal#adopt} comes later
+   */
   public static SlaveFile forProcess(PseudoTerminal tty, VfsPath path, Credentials owner) {
     return new SlaveFile(tty, path, O_RDWR, owner);
   }

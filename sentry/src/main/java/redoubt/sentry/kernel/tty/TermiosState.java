@@ -7,8 +7,9 @@ import redoubt.abi.Termios;
 import redoubt.host.Memory;
 
 /**
- * A terminal's modes: <a href="https://man7.org/linux/man-pages/man3/termios.3.html">termios(3)</a>. Guarded by
- * {@link PseudoTerminal#mu}.
+ * A terminal's modes: <a
+ * href="https://man7.org/linux/man-pages/man3/termios.3.html">termios(3)</a>. Guarded by {@link
+ * PseudoTerminal#mu}.
  */
 final class TermiosState {
   /** The character that switches a function off. */
@@ -42,7 +43,9 @@ final class TermiosState {
     return cc[index] & 0xff;
   }
 
-  /** {@return whether {@code c} is control character {@code index}, and that is not switched off} */
+  /**
+   * {@return whether {@code c} is control character {@code index}, and that is not switched off}
+   */
   boolean is(int c, int index) {
     return c != DISABLED && c == cc(index);
   }
@@ -114,10 +117,12 @@ final class TermiosState {
   }
 
   private static int speed(int code) {
-    int[] low = {0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400};
+    int[] low = {
+      0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400
+    };
     int[] high = {
-      0, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000,
-      3000000, 3500000, 4000000
+      0, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000,
+      2500000, 3000000, 3500000, 4000000
     };
     return (code & Termios.CBAUDEX) != 0 ? high[code & 15] : low[code & 15];
   }

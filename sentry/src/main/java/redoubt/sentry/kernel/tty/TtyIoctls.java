@@ -14,7 +14,10 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 
-/** <a href="https://man7.org/linux/man-pages/man2/ioctl_tty.2.html">ioctl_tty(2)</a> for both ends of a pair. */
+/**
+ * <a href="https://man7.org/linux/man-pages/man2/ioctl_tty.2.html">ioctl_tty(2)</a> for both ends
+ * of a pair.
+ */
 final class TtyIoctls {
   private static final int FIONREAD = TIOCINQ;
 

@@ -31,7 +31,9 @@ class DevicesTest {
     long buffer = g.space(65536);
     g.memory(buffer, 65536).fill((byte) 1);
     assertEquals(65536, g.ok(Nr.READ, fd, buffer, 65536));
-    assertEquals(-1, g.memory(buffer, 65536).mismatch(java.lang.foreign.MemorySegment.ofArray(new byte[65536])));
+    assertEquals(
+        -1,
+        g.memory(buffer, 65536).mismatch(java.lang.foreign.MemorySegment.ofArray(new byte[65536])));
     assertEquals(8, g.ok(Nr.WRITE, fd, buffer, 8));
   }
 

@@ -72,14 +72,13 @@ class TerminalTest {
   }
 
   private void raw(int vmin, int vtime) {
-    modes(
-        t -> {
-          g.setInt(t + TERMIOS_C_IFLAG, 0);
-          g.setInt(t + TERMIOS_C_OFLAG, 0);
-          g.setInt(t + TERMIOS_C_LFLAG, 0);
-          g.memory(t + TERMIOS_C_CC + VMIN, 1).set(redoubt.host.Memory.BYTE, 0, (byte) vmin);
-          g.memory(t + TERMIOS_C_CC + VTIME, 1).set(redoubt.host.Memory.BYTE, 0, (byte) vtime);
-        });
+    modes(t -> {
+      g.setInt(t + TERMIOS_C_IFLAG, 0);
+      g.setInt(t + TERMIOS_C_OFLAG, 0);
+      g.setInt(t + TERMIOS_C_LFLAG, 0);
+      g.memory(t + TERMIOS_C_CC + VMIN, 1).set(redoubt.host.Memory.BYTE, 0, (byte) vmin);
+      g.memory(t + TERMIOS_C_CC + VTIME, 1).set(redoubt.host.Memory.BYTE, 0, (byte) vtime);
+    });
   }
 
   private void lead() {

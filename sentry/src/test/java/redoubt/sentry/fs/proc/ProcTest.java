@@ -44,9 +44,11 @@ class ProcTest {
 
   @Test
   void shouldHaveTheFieldsOfTheHostsStat() throws IOException {
-    assertEquals(host("/proc/self/stat").split(" ").length, read("/proc/self/stat").split(" ").length);
+    assertEquals(
+        host("/proc/self/stat").split(" ").length, read("/proc/self/stat").split(" ").length);
     assertTrue(read("/proc/self/stat").startsWith(g.task().tgid() + " ("));
-    assertEquals(host("/proc/self/statm").split(" ").length, read("/proc/self/statm").split(" ").length);
+    assertEquals(
+        host("/proc/self/statm").split(" ").length, read("/proc/self/statm").split(" ").length);
   }
 
   @Test
@@ -61,7 +63,9 @@ class ProcTest {
   void shouldHaveTheKeysOfTheHostsMeminfo() throws IOException {
     var missing = new TreeSet<>(keys(host("/proc/meminfo")));
     missing.removeAll(keys(read("/proc/meminfo")));
-    missing.removeAll(List.of("Zswap", "Zswapped", "SecPageTables", "Balloon", "Unaccepted", "CmaTotal", "CmaFree"));
+    missing.removeAll(
+        List.of(
+            "Zswap", "Zswapped", "SecPageTables", "Balloon", "Unaccepted", "CmaTotal", "CmaFree"));
     assertEquals("[]", missing.toString());
     for (String line : read("/proc/meminfo").split("\n")) {
       assertTrue(line.matches("[A-Za-z_0-9()]+: +\\d+( kB)?"), line);
@@ -84,12 +88,15 @@ class ProcTest {
     assertEquals(host("/proc/loadavg").split(" ").length, read("/proc/loadavg").split(" ").length);
     assertTrue(read("/proc/uptime").matches("\\d+\\.\\d\\d \\d+\\.\\d\\d\n"));
     assertEquals(
-        host("/proc/stat").split("\n")[0].split(" +").length, read("/proc/stat").split("\n")[0].split(" +").length);
-    for (String f : List.of("tcp", "udp", "unix", "route", "dev", "arp", "netlink", "packet", "ptype")) {
+        host("/proc/stat").split("\n")[0].split(" +").length,
+        read("/proc/stat").split("\n")[0].split(" +").length);
+    for (String f :
+        List.of("tcp", "udp", "unix", "route", "dev", "arp", "netlink", "packet", "ptype")) {
       assertEquals(host("/proc/net/" + f).split("\n")[0], read("/proc/net/" + f).split("\n")[0]);
     }
     for (String f : List.of("msg", "sem", "shm")) {
-      assertEquals(host("/proc/sysvipc/" + f).split("\n")[0], read("/proc/sysvipc/" + f).split("\n")[0]);
+      assertEquals(
+          host("/proc/sysvipc/" + f).split("\n")[0], read("/proc/sysvipc/" + f).split("\n")[0]);
     }
     assertEquals(host("/proc/swaps").split("\n")[0], read("/proc/swaps").split("\n")[0]);
   }
@@ -97,10 +104,13 @@ class ProcTest {
   @Test
   void shouldNameItself() {
     assertEquals(Integer.toString(g.task().tgid()), KernelMounts.link(g, "/proc/self"));
-    assertEquals(g.task().tgid() + "/task/" + g.task().tid(), KernelMounts.link(g, "/proc/thread-self"));
+    assertEquals(
+        g.task().tgid() + "/task/" + g.task().tid(), KernelMounts.link(g, "/proc/thread-self"));
     FakeGuest child = g.fork();
     assertEquals(Integer.toString(child.task().tgid()), KernelMounts.link(child, "/proc/self"));
-    assertEquals("Pid:\t" + child.task().tgid(), KernelMounts.read(g, "/proc/" + child.task().tgid() + "/status").split("\n")[5]);
+    assertEquals(
+        "Pid:\t" + child.task().tgid(),
+        KernelMounts.read(g, "/proc/" + child.task().tgid() + "/status").split("\n")[5]);
   }
 
   @Test
@@ -113,7 +123,9 @@ class ProcTest {
         names.add(g.string(at + 19));
       }
     }
-    assertTrue(names.containsAll(List.of(".", "..", "self", "cpuinfo", "sys", "1", "2")), names.toString());
+    assertTrue(
+        names.containsAll(List.of(".", "..", "self", "cpuinfo", "sys", "1", "2")),
+        names.toString());
     assertEquals(names.size(), new TreeSet<>(names).size());
     g.fails(ENOENT, Nr.OPEN, g.text("/proc/99"), 0, 0);
   }
@@ -124,7 +136,9 @@ class ProcTest {
     g.ok(Nr.WRITE, fd, g.text("data"), 4);
     assertEquals("/file", KernelMounts.link(g, "/proc/self/fd/" + fd));
     assertEquals("data", read("/proc/self/fd/" + fd));
-    assertTrue(read("/proc/self/fdinfo/" + fd).startsWith("pos:\t4\nflags:\t0"), read("/proc/self/fdinfo/" + fd));
+    assertTrue(
+        read("/proc/self/fdinfo/" + fd).startsWith("pos:\t4\nflags:\t0"),
+        read("/proc/self/fdinfo/" + fd));
     g.ok(Nr.UNLINK, g.text("/file"));
     assertEquals("/file (deleted)", KernelMounts.link(g, "/proc/self/fd/" + fd));
     assertEquals("data", read("/proc/self/fd/" + fd));
@@ -133,7 +147,8 @@ class ProcTest {
     assertEquals("/", KernelMounts.link(g, "/proc/self/cwd"));
     g.ok(Nr.CHDIR, g.text("/dev"));
     assertEquals("/dev", KernelMounts.link(g, "/proc/self/cwd"));
-    assertTrue(read("/proc/self/root/proc/self/mounts").contains("proc /proc proc rw,relatime 0 0\n"));
+    assertTrue(
+        read("/proc/self/root/proc/self/mounts").contains("proc /proc proc rw,relatime 0 0\n"));
   }
 
   @Test
@@ -142,7 +157,12 @@ class ProcTest {
     child.task().setCreds(unprivileged());
     child.fails(EACCES, Nr.OPEN, child.text("/proc/" + g.task().tgid() + "/environ"), 0, 0);
     child.fails(EACCES, Nr.OPEN, child.text("/proc/" + g.task().tgid() + "/maps"), 0, 0);
-    child.fails(EACCES, Nr.READLINK, child.text("/proc/" + g.task().tgid() + "/cwd"), child.space(100), 100);
+    child.fails(
+        EACCES,
+        Nr.READLINK,
+        child.text("/proc/" + g.task().tgid() + "/cwd"),
+        child.space(100),
+        100);
     KernelMounts.read(child, "/proc/" + g.task().tgid() + "/stat");
     KernelMounts.read(child, "/proc/self/environ");
   }
@@ -172,9 +192,22 @@ class ProcTest {
 
   @Test
   void shouldDescribeMounts() throws IOException {
-    String line = read("/proc/self/mountinfo").lines().filter(l -> l.contains(" - devpts ")).findFirst().orElseThrow();
-    assertTrue(line.matches("\\d+ \\d+ \\d+:\\d+ / /dev/pts rw,relatime - devpts devpts rw,gid=5,mode=620,ptmxmode=666"), line);
-    String hosts = host("/proc/self/mountinfo").lines().filter(l -> !l.contains("shared:")).findFirst().orElse(line);
+    String line =
+        read("/proc/self/mountinfo")
+            .lines()
+            .filter(l -> l.contains(" - devpts "))
+            .findFirst()
+            .orElseThrow();
+    assertTrue(
+        line.matches(
+            "\\d+ \\d+ \\d+:\\d+ / /dev/pts rw,relatime - devpts devpts rw,gid=5,mode=620,ptmxmode=666"),
+        line);
+    String hosts =
+        host("/proc/self/mountinfo")
+            .lines()
+            .filter(l -> !l.contains("shared:"))
+            .findFirst()
+            .orElse(line);
     assertEquals(hosts.split(" ").length, line.split(" ").length);
   }
 
@@ -183,7 +216,8 @@ class ProcTest {
     assertTrue(KernelMounts.link(g, "/proc/self/ns/net").matches("net:\\[\\d+]"));
     assertEquals(KernelMounts.link(g, "/proc/self/ns/pid"), KernelMounts.link(g, "/proc/1/ns/pid"));
     long fd = g.ok(Nr.OPEN, g.text("/proc/self/ns/uts"), 0, 0);
-    assertEquals(KernelMounts.link(g, "/proc/self/ns/uts"), KernelMounts.link(g, "/proc/self/fd/" + fd));
+    assertEquals(
+        KernelMounts.link(g, "/proc/self/ns/uts"), KernelMounts.link(g, "/proc/self/fd/" + fd));
   }
 
   @Test
@@ -194,7 +228,9 @@ class ProcTest {
 
   @Test
   void shouldTellOfTheMachineInSysfs() {
-    assertEquals("0" + (g.kernel().cpus > 1 ? "-" + (g.kernel().cpus - 1) : "") + "\n", read("/sys/devices/system/cpu/online"));
+    assertEquals(
+        "0" + (g.kernel().cpus > 1 ? "-" + (g.kernel().cpus - 1) : "") + "\n",
+        read("/sys/devices/system/cpu/online"));
     assertEquals("65536\n", read("/sys/class/net/lo/mtu"));
     assertFalse(read("/sys/kernel/mm/transparent_hugepage/enabled").isEmpty());
     assertEquals("0\n", read("/sys/devices/system/cpu/cpu0/topology/core_id"));
