@@ -21,7 +21,8 @@ final class InFlight {
   private static final int COLLECT_AT = 64;
 
   private final Map<Integer, Integer> byUser = new HashMap<>(); // guarded by this
-  private final Map<UnixSocket, Integer> sockets = new IdentityHashMap<>(); // guarded by this
+  private final IdentityHashMap<UnixSocket, Integer> sockets =
+      new IdentityHashMap<>(); // guarded by this
 
   /** Messages with rights that are queued now; guarded by this. */
   private int messages;
@@ -84,7 +85,7 @@ final class InFlight {
     }
     // What lies in the queue of a socket that somebody can still reach is reachable too.
     ArrayDeque<UnixSocket> reached = new ArrayDeque<>();
-    Map<UnixSocket, Integer> insideOnly = new IdentityHashMap<>();
+    IdentityHashMap<UnixSocket, Integer> insideOnly = new IdentityHashMap<>();
     for (UnixSocket s : candidates) {
       for (UnixSocket held : s.queuedSockets()) {
         insideOnly.merge(held, 1, Integer::sum);

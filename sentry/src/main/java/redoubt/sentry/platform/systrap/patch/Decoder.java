@@ -46,6 +46,14 @@ public final class Decoder {
     return target;
   }
 
+  /** {@return whether {@code op} is a legacy prefix that does not change an operand's size} */
+  private static boolean isOtherPrefix(int op) {
+    return switch (op) {
+      case 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf0 -> true;
+      default -> false;
+    };
+  }
+
   /**
    * Decodes the instruction at {@code at}.
    *
@@ -64,18 +72,7 @@ public final class Decoder {
       op = b[i++] & 0xff;
       if (op == 0x66) {
         operand16 = true;
-      } else if (op == 0x67
-          || op == 0xf2
-          || op == 0xf3
-          || op == 0x2e
-          || op == 0x36
-          || op == 0x3e
-          || op == 0x26
-          || op == 0x64
-          || op == 0x65
-          || op == 0xf0) {
-        continue;
-      } else {
+      } else if (!isOtherPrefix(op)) {
         break;
       }
     }
