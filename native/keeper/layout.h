@@ -38,13 +38,13 @@
 #define CONTEXT_QUEUE 0x28000
 #define CONTEXT_PREFETCH 0x30000
 
-// The turn word: whose move it is. The waiting side ORs SLEEPING in before it sleeps on the word.
+// The turn word: whose move it is. It is given away by a plain store, the last to its line, since a locked one
+// would fetch the line twice. Each side says in a word of its own that it sleeps, before it looks at the turn for
+// the last time; the other looks there after it has given the turn away, with a fence between.
 #define TURN_GONE 0  // the kernel wrote it (CLONE_CHILD_CLEARTID): the thread has exited
 #define TURN_SENTRY 1
 #define TURN_STUB 2
 #define TURN_DEAD 3  // the sentry wrote it: the process is dead
-#define TURN_MASK 0xff
-#define SLEEPING 0x100
 
 // Events, as in GuestContext.
 #define EVENT_SYSCALL 1
@@ -52,6 +52,8 @@
 #define EVENT_INTERRUPTED 3
 #define EVENT_COPY_FAULT 5
 #define EVENT_DONE 6 // a command other than RUN has been carried out
+#define EVENT_MASK 0x7f
+#define EVENT_PATCHED 0x80 // with SYSCALL: from a patched site, whose GS base is ours
 
 // Commands of the sentry.
 #define CMD_RUN 1
@@ -62,6 +64,8 @@
 #define CMD_EXIT 6
 #define CMD_RETRAP 8 // make a signal frame, so that the FP state is in memory
 #define CMD_FLUSH 7 // the queued copies of RUN, without running
+#define CMD_MASK 0x7f
+#define CMD_RAX 0x80 // with RUN: rax is in call[0]
 
 #define QUEUE_LIMIT 64
 #define ANSWERS 8
@@ -78,9 +82,9 @@
 #define PREFETCH_WINDOW 4
 
 // Offsets in struct control for assembly; regs as in GuestContext.
-#define CONTROL_INTERRUPT 0x84
-#define CONTROL_SELF 0xa8
-#define CONTROL_ENTRY 0xb0
+#define CONTROL_INTERRUPT 0x40
+#define CONTROL_SELF 0x48
+#define CONTROL_ENTRY 0x50
 #define REG(i) (0xc0 + 8 * (i))
 #define ENTRY_STACK (CONTEXT_STACK_END - 64)
 
@@ -97,38 +101,36 @@ struct queued {
 };
 
 struct control {
-  // 0x000, both write it
+  // 0x000, one cache line carries a whole call: who has the turn may write it
   u32 turn;
-  char pad0[60];
-  // 0x040, the stub writes
-  u32 event;
+  u32 word;    // the stub's: EVENT | arguments brought along << 8; the sentry's: CMD | queued copies << 8
+  u64 call[7]; // the stub's: rax, rdi, rsi, rdx, r10, r8, r9; the sentry's: rax, or a command's arguments
+  // 0x040, the sentry writes, seldom
+  u32 interrupt; // an interrupt is wanted
+  u32 spin;      // how often to look at the turn word before sleeping; 0: sleep at once
+  u64 self;      // this context in the stub; the GS base points here while patched text may run
+  u64 entry;     // stub_entry: patched call sites jump through this word
+  u32 patched;   // GS is ours
+  u32 fp_mask;   // what XSAVE may write there; 0: nothing
+  u32 sentry_sleeps;
+  u32 pauses; // between two looks at the turn word
+  char pad0[24];
+  // 0x080, the stub writes; the sentry reads it seldom
   u32 fault_signal;
   u32 fault_code;
   u32 fault_error;
   u32 fault_trap;
-  u32 tid; // by the kernel (CLONE_PARENT_SETTID)
   u64 fault_address;
-  u64 result;
-  u32 fp_offset; // of the FP state in the context, 0: none
-  u32 cpu;       // where the event happened
-  u32 fetched_count;
-  u32 fp_saved; // the FP state is at CONTEXT_FP, without a signal frame
-  char pad2[8];
-  // 0x080, the sentry writes
-  u32 command;
-  u32 interrupt; // an interrupt is wanted
-  u64 arg0;
-  u64 arg1;
-  u64 arg2;
-  u32 queued_count;
-  u32 spin; // how often to look at the turn word before sleeping; 0: sleep at once
-  u64 self;    // this context in the stub; the GS base points here while patched text may run
-  u64 entry;   // stub_entry: patched call sites jump through this word
-  u32 patched; // GS is ours
-  u32 fp_mask; // what XSAVE may write there; 0: nothing
-  // 0x0c0, both write it, by turns
+  u32 tid; // by the kernel (CLONE_PARENT_SETTID)
+  u32 stub_sleeps;
+  char pad2[32];
+  // 0x0c0, the stub writes, and the sentry where it changes a register other than rax; it does not look
+  // at them in a call from a patched site that needs no more than the arguments
   u64 regs[20];
-  char pad4[32];
+  u32 fp_offset; // of the FP state in the context, 0: none
+  u32 fp_saved;  // the FP state is at CONTEXT_FP, without a signal frame
+  u32 cpu;       // where the event happened
+  char pad4[20];
   // 0x180, the sentry writes
   struct queued queue[QUEUE_LIMIT];
   // 0x580, the stub writes: guest memory that it brought along with a system call
@@ -168,6 +170,7 @@ struct reply {
 _Static_assert(sizeof(struct control) <= 4096, "control is one page");
 _Static_assert(__builtin_offsetof(struct control, fetched) == 0x580, "fetched");
 _Static_assert(__builtin_offsetof(struct control, answers) == CONTROL_ANSWERS, "answers");
+_Static_assert(__builtin_offsetof(struct control, fault_signal) == 0x80, "fault");
 _Static_assert(__builtin_offsetof(struct control, interrupt) == CONTROL_INTERRUPT, "interrupt");
 _Static_assert(__builtin_offsetof(struct control, self) == CONTROL_SELF, "self");
 _Static_assert(__builtin_offsetof(struct control, entry) == CONTROL_ENTRY, "entry");

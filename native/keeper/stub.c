@@ -80,11 +80,17 @@ static inline void write_gs(u64 v) {
 
 #define LOAD(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 
-// Gives the turn to the sentry. Where nobody spins, the word says at once that we will sleep.
+#define FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+// Gives the turn to the sentry.
 STUB static void hand_over(struct control *c) {
-  u32 mine = LOAD(c->spin) == 0 ? TURN_SENTRY | SLEEPING : TURN_SENTRY;
-  u32 old = __atomic_exchange_n(&c->turn, mine, __ATOMIC_SEQ_CST);
-  if (old & SLEEPING) {
+  u32 sleeps = LOAD(c->spin) == 0;
+  if (c->stub_sleeps != sleeps) {
+    c->stub_sleeps = sleeps;
+  }
+  __atomic_store_n(&c->turn, TURN_SENTRY, __ATOMIC_RELEASE);
+  FENCE();
+  if (LOAD(c->sentry_sleeps)) {
     stub_futex(&c->turn, 1, 1);
   }
 }
@@ -93,20 +99,21 @@ STUB static void await_turn(struct control *c) {
   u32 left = c->spin;
   for (;;) {
     u32 now = LOAD(c->turn);
-    if ((now & TURN_MASK) == TURN_STUB) {
+    if (now == TURN_STUB) {
       return;
     }
     // The sentry may set spin to 0 meanwhile: somebody else needs this core.
     if (left != 0 && LOAD(c->spin) != 0) {
       left--;
-      __builtin_ia32_pause();
-      continue;
+      for (u32 i = c->pauses; i != 0; i--) {
+        __builtin_ia32_pause();
+      }
+    } else if (!c->stub_sleeps) {
+      c->stub_sleeps = 1;
+      FENCE();
+    } else {
+      stub_futex(&c->turn, 0, now);
     }
-    if (!(now & SLEEPING) && !__atomic_compare_exchange_n(&c->turn, &now, now | SLEEPING, 0,
-                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-      continue;
-    }
-    stub_futex(&c->turn, 0, now | SLEEPING);
   }
 }
 
@@ -115,46 +122,55 @@ STUB static void serve(struct control *c) {
   char *base = (char *)c;
   for (;;) {
     await_turn(c);
-    u32 command = LOAD(c->command);
-    switch (command) {
+    u32 word = c->word;
+    u64 *arg = c->call;
+    switch (word & CMD_MASK) {
       case CMD_RUN:
       case CMD_FLUSH: {
-        u32 n = c->queued_count;
+        u32 n = word >> 8;
         u32 i = 0;
+        if (word & CMD_RAX) {
+          c->regs[10] = arg[0];
+        }
+        if (n != 0) {
+          __builtin_prefetch(base + CONTEXT_QUEUE);
+          __builtin_prefetch(base + CONTEXT_QUEUE + 64);
+          __builtin_prefetch(base + CONTEXT_QUEUE + 128);
+        }
         for (; i < n && i < QUEUE_LIMIT; i++) {
           struct queued *q = &c->queue[i];
           if (stub_copy((void *)q->guest, base + q->offset, q->length) != q->length) {
             break;
           }
         }
-        if (i == n && command == CMD_RUN) {
+        if (i == n && (word & CMD_MASK) == CMD_RUN) {
           return;
         }
-        c->event = i == n ? EVENT_DONE : EVENT_COPY_FAULT;
+        c->word = i == n ? EVENT_DONE : EVENT_COPY_FAULT;
         break;
       }
       case CMD_COPY_IN:
-        c->result = stub_copy(base + c->arg1, (void *)c->arg0, c->arg2);
-        c->event = EVENT_DONE;
+        arg[0] = stub_copy(base + arg[1], (void *)arg[0], arg[2]);
+        c->word = EVENT_DONE;
         break;
       case CMD_COPY_OUT:
-        c->result = stub_copy((void *)c->arg0, base + c->arg1, c->arg2);
-        c->event = EVENT_DONE;
+        arg[0] = stub_copy((void *)arg[0], base + arg[1], arg[2]);
+        c->word = EVENT_DONE;
         break;
       case CMD_STRING:
-        c->result = stub_string(base + c->arg1, (void *)c->arg0, c->arg2);
-        c->event = EVENT_DONE;
+        arg[0] = stub_string(base + arg[1], (void *)arg[0], arg[2]);
+        c->word = EVENT_DONE;
         break;
       case CMD_CAS:
-        c->result = stub_cas((u32 *)c->arg0, c->arg1, c->arg2);
-        c->event = EVENT_DONE;
+        arg[0] = stub_cas((u32 *)arg[0], arg[1], arg[2]);
+        c->word = EVENT_DONE;
         break;
       case CMD_RETRAP:
         stub_retrap();
       case CMD_EXIT:
         stub_exit();
       default:
-        c->event = EVENT_DONE;
+        c->word = EVENT_DONE;
         break;
     }
     hand_over(c);
@@ -232,8 +248,8 @@ struct prefetch {
 
 static const unsigned char argument_regs[6] STUB_DATA = {14, 13, 12, 7, 9, 8};
 
-// Brings along what the table says. A fault is nobody's business yet: the sentry asks again.
-STUB static void prefetch(struct control *c) {
+// Brings along what the table says, and returns how many. A fault is nobody's business yet: the sentry asks again.
+STUB static u32 prefetch(struct control *c) {
   u64 nr = c->regs[10];
   u32 n = 0;
   if (nr < PREFETCH_NUMBERS) {
@@ -281,7 +297,20 @@ STUB static void prefetch(struct control *c) {
       }
     }
   }
-  c->fetched_count = n;
+  return n;
+}
+
+// Tells the sentry of a call with the one line that it looks at.
+STUB static void tell_call(struct control *c, u32 event) {
+  u64 *call = c->call;
+  u64 *r = c->regs;
+  u32 n = prefetch(c);
+  call[0] = r[10];
+  for (int i = 0; i < 6; i++) {
+    call[i + 1] = r[argument_regs[i]];
+  }
+  c->word = event | n << 8;
+  hand_over(c);
 }
 
 STUB static void leave(struct control *c) {
@@ -306,15 +335,13 @@ STUB __attribute__((used)) void stub_syscall(struct control *c) {
   }
   c->regs[18] = read_fs();
   c->cpu = read_cpu();
-  prefetch(c);
-  c->event = EVENT_SYSCALL;
-  hand_over(c);
+  tell_call(c, EVENT_SYSCALL | EVENT_PATCHED);
   leave(c);
 }
 
 // An interrupt that arrived on the way back to the guest.
 STUB __attribute__((used)) void stub_interrupted(struct control *c) {
-  c->event = EVENT_INTERRUPTED;
+  c->word = EVENT_INTERRUPTED;
   hand_over(c);
   leave(c);
 }
@@ -344,8 +371,8 @@ STUB __attribute__((used)) void stub_handler(int sig, struct siginfo *info, stru
   }
   if (sig == SIGILL && rip == (u64)stub_retrap) {
     c->fp_offset = (u32)(u->fpstate - (u64)c);
-    if (c->command == CMD_RETRAP) {
-      c->event = EVENT_DONE;
+    if ((c->word & CMD_MASK) == CMD_RETRAP) {
+      c->word = EVENT_DONE;
       hand_over(c);
       serve(c);
     }
@@ -385,10 +412,11 @@ STUB __attribute__((used)) void stub_handler(int sig, struct siginfo *info, stru
   save(c, u);
   c->fp_offset = (u32)(u->fpstate - (u64)c);
   if (event == EVENT_SYSCALL) {
-    prefetch(c);
+    tell_call(c, event);
+  } else {
+    c->word = event;
+    hand_over(c);
   }
-  c->event = event;
-  hand_over(c);
   serve(c);
   restore(c, u);
 }

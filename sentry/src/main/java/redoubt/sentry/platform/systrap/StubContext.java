@@ -3,6 +3,7 @@ package redoubt.sentry.platform.systrap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Futex;
@@ -20,14 +21,19 @@ import redoubt.sentry.platform.systrap.patch.Answers;
  *   DEAD    the process is dead (the watcher writes this)
  * </pre>
  *
- * <p>The side that waits adds SLEEPING before it sleeps on the word; who takes the word away from
- * it sees that and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
+ * <p>A side that sleeps on the word says so in a word of its own; who gives the turn away looks there
+ * and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
  */
 final class StubContext implements GuestContext {
   /** Balancer's periods that a guest may withstand an interrupt: some 10 s. */
   private static final int PRESS_LIMIT = 2500;
 
   private static final int SIGUSR1 = 10;
+  private static final int ALL = (1 << REGS) - 1;
+
+  /** What the one line of a call carries. */
+  private static final int CALL_REGS =
+      1 << RAX | 1 << RDI | 1 << RSI | 1 << RDX | 1 << R10 | 1 << R8 | 1 << R9;
 
   /** Not for the caller: the guest must go on. */
   private static final int SPURIOUS = 100;
@@ -64,6 +70,9 @@ final class StubContext implements GuestContext {
   private final MemorySegment scratch;
   private final long[] regs = new long[REGS];
 
+  /** Registers that {@link #regs} holds, a bit each; the others are still in shared memory. */
+  private int known = ALL;
+
   // How the two halves wait for each other; see Balancer.
   static final int FRESH = 0;
   static final int BOUND = 1;
@@ -79,6 +88,10 @@ final class StubContext implements GuestContext {
   private @Nullable Thread owner;
   private volatile int tid;
   private int spin;
+
+  /** What SENTRY_SLEEPS says. */
+  private boolean sleeps;
+
   private int noSpin;
   private long events;
   private long eventsSeen;
@@ -86,13 +99,10 @@ final class StubContext implements GuestContext {
   private int pressed;
 
   /** Registers set since the last event, a bit each. */
-  private int dirty = (1 << REGS) - 1;
+  private int dirty = ALL;
 
   /** The GS base holds this context's address while patched text may run. */
   private boolean ownsGs;
-
-  /** The guest stands in a trampoline, as of {@link #seenPatches}. */
-  private boolean trampoline;
 
   private PatchMap seenPatches = PatchMap.EMPTY;
 
@@ -109,7 +119,10 @@ final class StubContext implements GuestContext {
   private int faultTrap;
   private long faultAddress;
   private int fpOffset;
-  private boolean fpSaved;
+
+  /** The last event was a call from a patched site. */
+  private boolean patchedCall;
+
   // What the stub brought along with the call; checked copies of its words.
   private int fetched;
   private final long[] fetchedGuest = new long[Layout.FETCHED_LIMIT];
@@ -173,6 +186,7 @@ final class StubContext implements GuestContext {
     ownsGs = space.isPatching();
     m.set(Memory.LONG, Layout.SELF, va);
     m.set(Memory.LONG, Layout.ENTRY, platform.entry());
+    m.set(Memory.INT, Layout.PAUSES, platform.pausesPerLook());
     m.set(Memory.INT, Layout.PATCHED, ownsGs ? 1 : 0);
     int bytes = platform.fpStateBytes();
     m.set(Memory.INT, Layout.FP_MASK, bytes > FP_LEGACY && bytes <= FP_AREA ? (int) FP_MASK : 0);
@@ -251,80 +265,122 @@ final class StubContext implements GuestContext {
     events++;
     platform.noticed();
     fetched = 0;
+    if (dirty != 1 << RAX || space.patches() != seenPatches) {
+      writeRegs();
+    }
+    int word = Layout.CMD_RUN;
+    if ((dirty & (1 << RAX)) != 0) {
+      memory.set(Memory.LONG, Layout.CALL, regs[RAX]);
+      word |= Layout.CMD_RAX;
+    }
+    dirty = 0;
+    int answer = command(word);
+    state = STOPPED;
+    queued = 0;
+    queuedBytes = 0;
+    windowQueued = false;
+    seenPatches = space.patches();
+    int event = answer & Layout.EVENT_MASK;
+    if (answer == DEAD || event == SYSCALL_COPY_FAULT) {
+      return event;
+    }
+    if ((answer & Layout.EVENT_PATCHED) != 0) {
+      readCall();
+    } else if (!readAll(event)) {
+      return SPURIOUS;
+    }
+    return switch (event) {
+      case SYSCALL -> {
+        readFetched(answer >>> 8);
+        yield SYSCALL;
+      }
+      case FAULT -> fault();
+      case INTERRUPTED -> interrupted();
+      default -> nonsense();
+    };
+  }
+
+  /** Writes the registers that were set, but RAX, to where the stub takes them from. */
+  private void writeRegs() {
     MemorySegment m = memory;
     long[] r = regs;
     PatchMap patches = space.patches();
-    if (patches != seenPatches && trampoline) {
-      dirty |= 1 << RIP; // the trampoline that it stood in may be gone
+    if (patches != seenPatches && seenPatches.mayMove(sharedReg(RIP))) {
+      setReg(RIP, reg(RIP)); // the trampoline that it stood in may be gone
     }
     if ((dirty & (1 << GS_BASE)) != 0 && ownsGs && r[GS_BASE] != 0) {
       giveUpGs();
     }
-    int d = dirty;
-    dirty = 0;
-    if ((d & (1 << RIP)) != 0) {
+    if ((dirty & (1 << RIP)) != 0) {
       m.set(Memory.LONG, Layout.REGS + RIP * 8L, patches.moved(r[RIP]));
-      d &= ~(1 << RIP);
     }
+    int d = dirty & ~(1 << RIP | 1 << RAX);
     while (d != 0) {
       int i = Integer.numberOfTrailingZeros(d);
       m.set(Memory.LONG, Layout.REGS + i * 8L, r[i]);
       d &= d - 1;
     }
-    int event = command(Layout.CMD_RUN, 0, 0, 0);
-    state = STOPPED;
-    queued = 0;
-    queuedBytes = 0;
-    windowQueued = false;
-    if (event == DEAD || event == SYSCALL_COPY_FAULT) {
-      return event;
-    }
-    long gs = r[GS_BASE];
-    MemorySegment.copy(m, ValueLayout.JAVA_LONG, Layout.REGS, r, 0, REGS);
-    patches = space.patches();
-    seenPatches = patches;
+  }
+
+  /** A call from a patched site: its line has what nearly all calls need, the rest can wait. */
+  private void readCall() {
+    MemorySegment m = memory;
+    long[] r = regs;
+    r[RAX] = m.get(Memory.LONG, Layout.CALL);
+    r[RDI] = m.get(Memory.LONG, Layout.CALL + 8);
+    r[RSI] = m.get(Memory.LONG, Layout.CALL + 16);
+    r[RDX] = m.get(Memory.LONG, Layout.CALL + 24);
+    r[R10] = m.get(Memory.LONG, Layout.CALL + 32);
+    r[R8] = m.get(Memory.LONG, Layout.CALL + 40);
+    r[R9] = m.get(Memory.LONG, Layout.CALL + 48);
+    known = CALL_REGS | known & 1 << GS_BASE;
+    fpOffset = 0;
+    patchedCall = true;
+  }
+
+  /** {@return whether the event is the kernel's}; if not, the guest must go on */
+  private boolean readAll(int event) {
+    long[] r = regs;
+    long gs = reg(GS_BASE);
+    MemorySegment.copy(memory, ValueLayout.JAVA_LONG, Layout.REGS, r, 0, REGS);
+    known = ALL;
     long rip = r[RIP];
-    trampoline = patches.mayMove(rip);
+    boolean trampoline = seenPatches.mayMove(rip);
     if (trampoline) {
-      r[RIP] = patches.original(rip);
+      r[RIP] = seenPatches.original(rip);
     }
+    readFpOffset();
+    patchedCall = false;
     if (ownsGs && r[GS_BASE] != gs) {
       // The guest loaded GS by itself (WRGSBASE): its calls must trap from now on.
       ownsGs = false;
-      m.set(Memory.INT, Layout.PATCHED, 0);
+      memory.set(Memory.INT, Layout.PATCHED, 0);
       space.stopPatching();
       // What found that out may have been a jump through the guest's own base, to wherever.
-      long site = event == FAULT ? patches.calledFrom(trampoline ? rip : r[RCX]) : -1;
+      long site = event == FAULT ? seenPatches.calledFrom(trampoline ? rip : r[RCX]) : -1;
       if (site >= 0) {
         setReg(RIP, site);
-        return SPURIOUS;
+        return false;
       }
     }
-    readFpOffset();
-    fpSaved = fpOffset == 0 && event == SYSCALL && m.get(Memory.INT, Layout.FP_SAVED) != 0;
-    switch (event) {
-      case SYSCALL -> {
-        readFetched();
-        return SYSCALL;
-      }
-      case FAULT -> {
-        faultSignal = m.get(Memory.INT, Layout.FAULT_SIGNAL);
-        faultCode = m.get(Memory.INT, Layout.FAULT_CODE);
-        faultErrorCode = m.get(Memory.INT, Layout.FAULT_ERROR);
-        faultTrap = m.get(Memory.INT, Layout.FAULT_TRAP);
-        faultAddress = m.get(Memory.LONG, Layout.FAULT_ADDRESS);
-        return FAULT;
-      }
-      case INTERRUPTED -> {
-        interruptWanted = false;
-        pressed = 0;
-        m.set(Memory.INT, Layout.INTERRUPT, 0);
-        return INTERRUPTED;
-      }
-      default -> {
-        return nonsense();
-      }
-    }
+    return true;
+  }
+
+  private int fault() {
+    MemorySegment m = memory;
+    faultSignal = m.get(Memory.INT, Layout.FAULT_SIGNAL);
+    faultCode = m.get(Memory.INT, Layout.FAULT_CODE);
+    faultErrorCode = m.get(Memory.INT, Layout.FAULT_ERROR);
+    faultTrap = m.get(Memory.INT, Layout.FAULT_TRAP);
+    faultAddress = m.get(Memory.LONG, Layout.FAULT_ADDRESS);
+    return FAULT;
+  }
+
+  private int interrupted() {
+    interruptWanted = false;
+    pressed = 0;
+    memory.set(Memory.INT, Layout.INTERRUPT, 0);
+    return INTERRUPTED;
   }
 
   /** Carries out the balancer's wish, and binds a context that is new or has been let loose. */
@@ -489,47 +545,64 @@ final class StubContext implements GuestContext {
     return DEAD;
   }
 
-  /** Gives the stub a command and waits for the event that ends it. */
   private int command(int command, long arg0, long arg1, long arg2) {
     MemorySegment m = memory;
-    m.set(Memory.INT, Layout.COMMAND, command);
-    m.set(Memory.LONG, Layout.ARG0, arg0);
-    m.set(Memory.LONG, Layout.ARG1, arg1);
-    m.set(Memory.LONG, Layout.ARG2, arg2);
-    m.set(Memory.INT, Layout.QUEUED_COUNT, queued);
-    int left = spin;
-    int mine = left == 0 ? Layout.TURN_STUB | Layout.SLEEPING : Layout.TURN_STUB;
-    int old = (int) Layout.INT.getAndSet(m, Layout.TURN, mine);
-    if ((old & Layout.TURN_MASK) != Layout.TURN_SENTRY) {
-      return lost(old);
+    m.set(Memory.LONG, Layout.CALL, arg0);
+    m.set(Memory.LONG, Layout.CALL + 8, arg1);
+    m.set(Memory.LONG, Layout.CALL + 16, arg2);
+    return command(command);
+  }
+
+  /**
+   * Gives the stub a command and waits for the event that ends it.
+   *
+   * @return the stub's word, or {@link #DEAD}
+   */
+  private int command(int command) {
+    MemorySegment m = memory;
+    m.set(Memory.INT, Layout.WORD, command | queued << 8);
+    int turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
+    if (turn != Layout.TURN_SENTRY) {
+      return lost(turn);
     }
-    if ((old & Layout.SLEEPING) != 0) {
+    int left = spin;
+    saySleeps(left == 0);
+    Layout.INT.setRelease(m, Layout.TURN, Layout.TURN_STUB);
+    VarHandle.fullFence();
+    if ((int) Layout.INT.getOpaque(m, Layout.STUB_SLEEPS) != 0) {
       Futex.wakeShared(m.address() + Layout.TURN, 1);
     }
     while (true) {
-      int turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
-      int whose = turn & Layout.TURN_MASK;
-      if (whose == Layout.TURN_SENTRY) {
-        return m.get(Memory.INT, Layout.EVENT);
+      turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
+      if (turn == Layout.TURN_SENTRY) {
+        int word = m.get(Memory.INT, Layout.WORD);
+        return word == DEAD ? nonsense() : word;
       }
-      if (whose != Layout.TURN_STUB || dead) {
+      if (turn != Layout.TURN_STUB || dead) {
         return lost(turn);
       }
       if (left > 0) {
         left--;
-        Thread.onSpinWait();
-        continue;
+        platform.pauseBetweenLooks();
+      } else if (!sleeps) {
+        saySleeps(true);
+        VarHandle.fullFence();
+      } else {
+        Futex.waitShared(m.address() + Layout.TURN, Layout.TURN_STUB, 0);
       }
-      int asleep = turn | Layout.SLEEPING;
-      if (turn == asleep || Layout.INT.compareAndSet(m, Layout.TURN, turn, asleep)) {
-        Futex.waitShared(m.address() + Layout.TURN, asleep, 0);
-      }
+    }
+  }
+
+  private void saySleeps(boolean now) {
+    if (sleeps != now) {
+      sleeps = now;
+      memory.set(Memory.INT, Layout.SENTRY_SLEEPS, now ? 1 : 0);
     }
   }
 
   /** The turn word was not what it had to be: the thread is gone, dead, or tampered with. */
   private int lost(int turn) {
-    if ((turn & Layout.TURN_MASK) != Layout.TURN_GONE && !dead && !space.isDead()) {
+    if (turn != Layout.TURN_GONE && !dead && !space.isDead()) {
       return nonsense();
     }
     dead = true;
@@ -538,13 +611,29 @@ final class StubContext implements GuestContext {
 
   @Override
   public long reg(int index) {
-    return regs[index];
+    return (known & 1 << index) != 0 ? regs[index] : fetch(index);
+  }
+
+  /** Reads a register once from shared memory. */
+  private long fetch(int index) {
+    long v = sharedReg(index);
+    if (index == RIP && seenPatches.mayMove(v)) {
+      v = seenPatches.original(v);
+    }
+    regs[index] = v;
+    known |= 1 << index;
+    return v;
+  }
+
+  private long sharedReg(int index) {
+    return memory.get(Memory.LONG, Layout.REGS + index * 8L);
   }
 
   @Override
   public void setReg(int index, long value) {
     // A base that is not canonical would fault in the stub.
     dirty |= 1 << index;
+    known |= 1 << index;
     regs[index] =
         (index == FS_BASE || index == GS_BASE) && (value < 0 || value >= 1L << 47) ? 0 : value;
   }
@@ -582,10 +671,9 @@ final class StubContext implements GuestContext {
     return Math.min(length, Layout.REGION - uaddr);
   }
 
-  private void readFetched() {
+  private void readFetched(int n) {
     MemorySegment m = memory;
-    int n = m.get(Memory.INT, Layout.FETCHED_COUNT);
-    if (n < 0 || n >= Layout.FETCHED_LIMIT) {
+    if (n >= Layout.FETCHED_LIMIT) {
       return;
     }
     for (int i = 0; i < n; i++) {
@@ -633,7 +721,7 @@ final class StubContext implements GuestContext {
     if (dead || command(command, uaddr, offset, length) != Layout.EVENT_DONE) {
       return 0;
     }
-    long n = memory.get(Memory.LONG, Layout.RESULT);
+    long n = memory.get(Memory.LONG, Layout.CALL);
     if (n < 0 || n > length) {
       nonsense();
       return 0;
@@ -818,14 +906,14 @@ final class StubContext implements GuestContext {
             != Layout.EVENT_DONE) {
       return -Errno.EFAULT;
     }
-    long r = memory.get(Memory.LONG, Layout.RESULT);
+    long r = memory.get(Memory.LONG, Layout.CALL);
     return r < 0 ? -Errno.EFAULT : r & 0xffff_ffffL;
   }
 
   @Override
   public int saveFpState(MemorySegment dst, long dstOffset) {
     int n = platform.fpStateBytes();
-    if (fpOffset == 0 && fpSaved) {
+    if (fpOffset == 0 && patchedCall && memory.get(Memory.INT, Layout.FP_SAVED) != 0) {
       MemorySegment.copy(memory, Layout.CONTEXT_FP, dst, dstOffset, n);
       // XSAVE leaves alone what the host's frame has around the state.
       dst.set(Memory.INT, dstOffset + FX_SW_RESERVED, FP_XSTATE_MAGIC1);
@@ -963,11 +1051,9 @@ final class StubContext implements GuestContext {
       state = RELEASED;
     }
     if (!dead) {
-      memory.set(Memory.INT, Layout.COMMAND, Layout.CMD_EXIT);
-      int old = (int) Layout.INT.getAndSet(memory, Layout.TURN, Layout.TURN_STUB);
-      if ((old & Layout.SLEEPING) != 0) {
-        Futex.wakeShared(memory.address() + Layout.TURN, 1);
-      }
+      memory.set(Memory.INT, Layout.WORD, Layout.CMD_EXIT);
+      Layout.INT.setVolatile(memory, Layout.TURN, Layout.TURN_STUB);
+      Futex.wakeShared(memory.address() + Layout.TURN, 1);
       dead = true;
       space.contextReleased(this);
     }

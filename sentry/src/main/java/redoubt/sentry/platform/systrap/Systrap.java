@@ -39,6 +39,9 @@ public final class Systrap implements Platform {
   /** How long either side of a busy pair spins, in us. */
   private static final int SPIN = 20;
 
+  /** Time between two looks at a turn word, in ns. */
+  private static final int LOOK_NS = 40;
+
   private static final int SIGSYS = 31;
 
   /** How long a process may take to end by itself. */
@@ -53,7 +56,7 @@ public final class Systrap implements Platform {
   private final MemorySegment contextsFile;
   private final Fd contextsFd;
   private final int keeperPid;
-  private final int pausesPerMicro;
+  private final int pausesPerLook;
   private final long vdso;
   private final int fpBytes;
   private final long threadStart;
@@ -128,7 +131,7 @@ public final class Systrap implements Platform {
       if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_READY) {
         throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
       }
-      pausesPerMicro = Math.max(1, 1_000_000 / Math.max(1, message.get(Memory.INT, 4)));
+      pausesPerLook = Math.max(1, LOOK_NS * 1000 / Math.max(1, message.get(Memory.INT, 4)));
       vdso = message.get(Memory.LONG, 8);
       fpBytes = (int) message.get(Memory.LONG, 16);
       threadStart = message.get(Memory.LONG, 24);
@@ -192,7 +195,21 @@ public final class Systrap implements Platform {
 
   /** {@return how often either side of a hand-over looks before it sleeps} */
   int turnSpin() {
-    return SPIN * pausesPerMicro;
+    return SPIN * 1000 / LOOK_NS;
+  }
+
+  /**
+   * {@return the PAUSE instructions between two looks at a turn word} Who looks all the time takes
+   * the line away from the side that is about to write it: a call costs twice as much.
+   */
+  int pausesPerLook() {
+    return pausesPerLook;
+  }
+
+  void pauseBetweenLooks() {
+    for (int i = pausesPerLook; i > 0; i--) {
+      Thread.onSpinWait();
+    }
   }
 
   /**
