@@ -53,7 +53,7 @@
 #define CLONE_PIDFD 0x1000
 #endif
 
-enum { PLAN_FD = 3, STATUS_FD = 4, PLAN_LIMIT = 4 << 20, LIST_LIMIT = 512 };
+enum { PLAN_FD = 3, STATUS_FD = 4, PLAN_LIMIT = 4 << 20, LIST_LIMIT = 512, TASK_LIMIT = 20000 };
 
 // The sentry's and the gofer's descriptors: redoubt.sentry.control.BootFds.
 enum {
@@ -381,6 +381,11 @@ static void confine_sentry(struct sockets *s) {
     errno = 0;
     fail("the launcher could not map the sandbox's user");
   }
+  // More threads than a full sandbox has (Systrap.MAX_CONTEXTS twice, MAX_SPACES once) nobody honest needs. Counted
+  // from this user namespace on, so that sandboxes do not share it.
+  struct rlimit tasks = {TASK_LIMIT, TASK_LIMIT}, now;
+  if (!getrlimit(RLIMIT_NPROC, &now) && now.rlim_max < TASK_LIMIT) tasks = now;
+  if (setrlimit(RLIMIT_NPROC, &tasks)) fail("rlimit of processes");
   if (setresgid(plan.gid, plan.gid, plan.gid)) fail("setresgid %u", plan.gid);
   // Keep the capabilities over the change of user until the bounding set is empty.
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) fail("keepcaps");
@@ -625,10 +630,13 @@ static void resize(int64_t pid, int from, uint32_t *tag) {
   request(hold_plan.control, CALL_RESIZE, ++*tag, field(field(end, 3, &rows, 8), 4, &columns, 8));
 }
 
+static int child_signal;
+
 // The code of the host child, or -1 while it runs.
 static int child_code(void) {
   int status;
   if (waitpid(hold_plan.child, &status, WNOHANG) != hold_plan.child) return -1;
+  if (WIFSIGNALED(status)) child_signal = WTERMSIG(status);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -732,21 +740,27 @@ static int hold_process(void) {
   }
 }
 
-// A sandbox that was killed, by itself or from outside, left its last words in its log.
-static void show_log(void) {
-  char text[1024];
-  int fd = open(hold_plan.log, O_RDONLY | O_CLOEXEC);
+// Tells why a sandbox ended that did not end by itself: killed from outside, or by what its last log line says.
+static void show_end(int signal) {
+  static const char fatal[] = "sentry: fatal: ";
+  char text[1025], why[200] = "";
+  int fd = hold_plan.log ? open(hold_plan.log, O_RDONLY | O_CLOEXEC) : -1;
   off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-  if (size <= 0) return;
-  ssize_t n = pread(fd, text, sizeof text, size > (off_t)sizeof text ? size - sizeof text : 0);
-  close(fd);
+  ssize_t n = size <= 0 ? 0 : pread(fd, text, 1024, size > 1024 ? size - 1024 : 0);
+  if (fd >= 0) close(fd);
+  while (n > 0 && text[n - 1] == '\n') n--;
+  text[n > 0 ? n : 0] = 0;
   for (ssize_t i = 0; i < n; i++)
     if (text[i] != '\n' && (text[i] < 0x20 || text[i] > 0x7e)) text[i] = '?';
-  while (n > 0 && text[n - 1] == '\n') n--;
-  ssize_t from = n;
-  for (int lines = 0; from > 0; from--)
-    if (text[from - 1] == '\n' && ++lines == 3) break;
-  dprintf(2, "redoubt: the sandbox was killed; its log ends with:\n%.*s\n", (int)(n - from), text + from);
+  char *line = strrchr(text, '\n');
+  line = line ? line + 1 : text;
+  if (!strncmp(line, fatal, sizeof fatal - 1))
+    snprintf(why, sizeof why, "%s", line + sizeof fatal - 1);
+  else if (signal)
+    snprintf(why, sizeof why, "its kernel was killed by signal %d", signal);
+  if (why[0])
+    dprintf(2, "redoubt: the sandbox was ended from outside: %s (by hand, or for want of memory: see the "
+               "host's dmesg); start it again\n", why);
 }
 
 // The plan is on descriptor `file`:
@@ -756,7 +770,7 @@ static void show_log(void) {
 //   proxy FD                   master of a terminal that is to be connected with descriptors 0 and 1
 //   done FD                    the watcher's pipe: tell it that nothing is left to do
 //   remove PATH                as in the launcher's plan; repeats
-//   log PATH                   the sandbox's log: its last lines are shown when it was killed
+//   log PATH                   the sandbox's log: its last line may say why it was ended
 //   finish ARG                 program to run after the end; repeats
 static int hold(int file) {
   char *text = malloc(PLAN_LIMIT + 1);
@@ -793,7 +807,7 @@ static int hold(int file) {
   int code = hold_process();
   if (hold_plan.proxy >= 0) drain();
   if (restore_terminal) tcsetattr(0, TCSADRAIN, &before);
-  if (code == 128 + SIGKILL && hold_plan.log) show_log();
+  if (hold_plan.child > 0 && code > 128) show_end(child_signal);
   remove_all(&hold_plan.remove);
   if (hold_plan.finish.count) {
     pid_t pid = fork();

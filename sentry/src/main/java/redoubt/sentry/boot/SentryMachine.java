@@ -25,7 +25,10 @@ import redoubt.sentry.fs.tmpfs.TmpFs;
 import redoubt.sentry.fs.tmpfs.TmpFsOptions;
 import redoubt.sentry.ipc.Ipc;
 import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.kernel.Processes;
 import redoubt.sentry.mm.MemoryFile;
+import redoubt.sentry.platform.AddressSpace;
+import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.systrap.Systrap;
 import redoubt.sentry.strace.Strace;
 import redoubt.sentry.strace.StraceObserver;
@@ -48,6 +51,7 @@ final class SentryMachine implements SandboxKernel.Machine {
     Systrap platform = new Systrap(new Fd(BootFds.KEEPER), config.patch());
     Kernel kernel =
         new Kernel(platform, MemoryFile.create("redoubt-memory"), Amd64Syscalls::dispatch);
+    platform.listen(new HostDeaths(kernel));
     kernel.cpus = config.cpus();
     kernel.totalMemoryBytes = config.memoryBytes();
     kernel.log().mirrorErrors(log::line);
@@ -125,11 +129,31 @@ final class SentryMachine implements SandboxKernel.Machine {
     return log;
   }
 
+  /** The host may kill each of the sandbox's processes, for want of memory or by hand. */
+  private final class HostDeaths implements Platform.Listener {
+    private final Kernel kernel;
+
+    HostDeaths(Kernel kernel) {
+      this.kernel = kernel;
+    }
+
+    @Override
+    public void died(AddressSpace space) {
+      Processes.hostEnded(kernel, space);
+    }
+
+    @Override
+    public void lost() {
+      log.line("sentry: fatal: the keeper has ended, and all guest processes with it");
+      halt(128 + Signal.SIGKILL);
+    }
+  }
+
   /** Without its gofer a sandbox has no files: it ends. */
   private final class GoferLost implements P9Client.Listener {
     @Override
     public void log(String line) {
-      log.line("sentry: " + line);
+      log.line("sentry: fatal: " + line + ", and all files with it");
     }
 
     @Override

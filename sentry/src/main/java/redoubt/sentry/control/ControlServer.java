@@ -94,7 +94,15 @@ public final class ControlServer {
       }
       var thread = new Thread(() -> serveConnection(connection), "control");
       thread.setDaemon(true);
-      thread.start();
+      try {
+        thread.start();
+      } catch (OutOfMemoryError e) {
+        // A guest may hold all threads that the host allows; later it may not.
+        synchronized (mu) {
+          connections--;
+        }
+        connection.close();
+      }
     }
   }
 

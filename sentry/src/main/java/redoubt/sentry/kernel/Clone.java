@@ -83,13 +83,31 @@ public final class Clone {
       child.vforkParent = t;
     }
     int tid = child.tid();
-    t.kernel().threads().start(new TaskLoop(child));
+    try {
+      t.kernel().threads().start(new TaskLoop(child));
+    } catch (PlatformException e) {
+      unmake(child);
+      return -e.errno();
+    }
     if (vfork) {
       while (child.vforkParent != null && !t.killed) {
         t.waiter().block(Waiter.FOREVER, false);
       }
     }
     return tid;
+  }
+
+  /** Takes a task back that never ran, as if it had not been made. */
+  private static void unmake(Task child) {
+    ThreadGroup g = child.threadGroup();
+    g.exitSignal = g.leader() == child ? 0 : g.exitSignal;
+    child.vforkParent = null;
+    GroupExit.taskExits(child, 0);
+    synchronized (child.kernel().tasks().mu) {
+      if (g.leader() == child) {
+        GroupExit.reapLocked(g);
+      }
+    }
   }
 
   private static Task make(Task t, Request r) {

@@ -31,6 +31,20 @@ public final class GroupExit {
     begin(g, signo);
   }
 
+  /** The host process of {@code t} is gone: so is the guest's, as if the host's were its kernel. */
+  static void hostEnded(Task t) {
+    if (!t.killed) {
+      t.kernel()
+          .log()
+          .log(
+              3,
+              "redoubt: "
+                  + t
+                  + " killed: the host ended its stub process (out of memory, or the guest broke it)");
+      kill(t.threadGroup(), Signal.SIGKILL);
+    }
+  }
+
   /** Kills every other task of {@code t}'s process and waits until they are gone: for execve. */
   static long killOthers(Task t) {
     ThreadGroup g = t.threadGroup();

@@ -3,6 +3,7 @@ package redoubt.sentry.kernel;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -14,11 +15,15 @@ public final class KernelLog {
   private static final int LIMIT = 2000;
   private static final int MIRRORED = 3;
 
+  /** Guests cause messages, and the host's log is a file of the host's. */
+  private static final int MIRROR_LIMIT = 1000;
+
   private final long bootNs;
   private final ArrayDeque<Entry> entries = new ArrayDeque<>(); // guarded by this
   private long next; // guarded by this
 
   private volatile @Nullable Consumer<String> mirror;
+  private final AtomicInteger mirrored = new AtomicInteger();
 
   /** Notified for readers of /dev/kmsg and /proc/kmsg. */
   public final WaitQueue queue = new WaitQueue();
@@ -42,8 +47,9 @@ public final class KernelLog {
     }
     queue.notify(1);
     Consumer<String> m = mirror;
-    if (m != null && level <= MIRRORED) {
-      m.accept("sentry: " + text);
+    if (m != null && level <= MIRRORED && mirrored.get() < MIRROR_LIMIT) {
+      boolean last = mirrored.incrementAndGet() == MIRROR_LIMIT;
+      m.accept("sentry: " + (last ? "too many messages; dmesg in the sandbox has the rest" : text));
     }
   }
 

@@ -3,10 +3,14 @@ package redoubt.sentry.kernel;
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.ENOENT;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
+import redoubt.abi.Signal;
 import redoubt.sentry.mm.MemoryManager;
+import redoubt.sentry.platform.AddressSpace;
+import redoubt.sentry.platform.PlatformException;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
 
@@ -101,10 +105,34 @@ public final class Processes {
     return DEFAULT_PATH;
   }
 
-  /** Lets the process run. */
+  /**
+   * Lets the process run.
+   *
+   * @throws PlatformException if the host has no thread for it; it is discarded then
+   */
   public static void start(Task t) {
     t.registersReplaced = false;
-    t.kernel().threads().start(new TaskLoop(t));
+    try {
+      t.kernel().threads().start(new TaskLoop(t));
+    } catch (PlatformException e) {
+      discard(t, Signal.SIGKILL);
+      throw e;
+    }
+  }
+
+  /** Kills the processes that lived in {@code space}, whose host process is gone. */
+  public static void hostEnded(Kernel kernel, AddressSpace space) {
+    List<Task> all = new ArrayList<>();
+    synchronized (kernel.tasks().mu) {
+      for (Container c : kernel.containers().values()) {
+        all.addAll(c.pids.tasks());
+      }
+    }
+    for (Task t : all) {
+      if (!t.isDead() && t.mm().space() == space) {
+        GroupExit.hostEnded(t);
+      }
+    }
   }
 
   /** Ends a process that was never started. */

@@ -65,18 +65,7 @@ final class TaskLoop implements Runnable {
       case GuestContext.FAULT -> fault(ctx);
       case GuestContext.INTERRUPTED -> {}
       case GuestContext.SYSCALL_COPY_FAULT -> ctx.setReg(GuestContext.RAX, -EFAULT);
-      default -> hostProcessGone();
-    }
-  }
-
-  private void hostProcessGone() {
-    if (!t.killed) {
-      kernel.log().log(
-          3,
-          "redoubt: "
-              + t
-              + " killed: the host ended its stub process (out of memory, or the guest broke it)");
-      GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
+      default -> GroupExit.hostEnded(t);
     }
   }
 

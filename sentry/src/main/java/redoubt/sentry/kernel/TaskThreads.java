@@ -4,8 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
 import redoubt.host.Memory;
 import redoubt.host.ThreadAffinity;
+import redoubt.sentry.platform.PlatformException;
 
 /**
  * The Java threads that tasks run on. A thread that lost its task waits a while for the next one.
@@ -47,7 +49,11 @@ final class TaskThreads {
     }
   }
 
-  /** Runs {@code body} on a thread of its own. */
+  /**
+   * Runs {@code body} on a thread of its own.
+   *
+   * @throws PlatformException if the host has none (RLIMIT_NPROC, pids cgroup)
+   */
   void start(Runnable body) {
     Worker w;
     synchronized (this) {
@@ -64,7 +70,11 @@ final class TaskThreads {
     }
     Thread t = new Thread(null, new Worker(body), "task", STACK_BYTES);
     t.setDaemon(true);
-    t.start();
+    try {
+      t.start();
+    } catch (OutOfMemoryError e) {
+      throw new PlatformException("the host has no thread left for the sandbox", Errno.EAGAIN);
+    }
   }
 
   /** Waits for more work; false when this thread is one too many. */

@@ -52,9 +52,16 @@ public final class TimerWheel {
     t.armed = true;
     queue.add(t);
     if (thread == null) {
-      thread = new Thread(null, this::run, "timers", 256 * 1024);
-      thread.setDaemon(true);
-      thread.start();
+      Thread first = new Thread(null, this::run, "timers", 256 * 1024);
+      first.setDaemon(true);
+      thread = first;
+      try {
+        first.start();
+      } catch (OutOfMemoryError e) {
+        thread = null; // the host has no thread for us now; the next timer tries again
+        cancel(t);
+        throw ErrnoException.of(redoubt.abi.Errno.EAGAIN);
+      }
     } else if (queue.peek() == t) {
       LockSupport.unpark(thread);
     }

@@ -4,6 +4,18 @@ import redoubt.host.Fd;
 
 /** The source of guest address spaces. One per sandbox. */
 public interface Platform extends AutoCloseable {
+  /** Hears what the host does to guests. Called on a thread of the platform's, without locks. */
+  interface Listener {
+    /** The host process of {@code space} is gone, though nobody released it. */
+    void died(AddressSpace space);
+
+    /** Every guest is gone, and there will be no other. */
+    void lost();
+  }
+
+  /** Tells {@code listener} from now on. */
+  default void listen(Listener listener) {}
+
   /** {@return the lowest address that a guest may map}, in bytes, page-aligned */
   long minUserAddress();
 

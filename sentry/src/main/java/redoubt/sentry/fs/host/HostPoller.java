@@ -55,10 +55,10 @@ final class HostPoller {
 
   private synchronized void start() {
     if (!started) {
-      started = true;
       Thread t = new Thread(null, this::run, "host-poller", 256 * 1024);
       t.setDaemon(true);
       t.start();
+      started = true;
     }
   }
 

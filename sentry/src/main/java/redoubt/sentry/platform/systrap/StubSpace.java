@@ -732,6 +732,13 @@ final class StubSpace implements AddressSpace {
     maybeRecycle();
   }
 
+  /** {@return whether its owner has given it up} */
+  boolean isReleased() {
+    synchronized (mu) {
+      return released;
+    }
+  }
+
   /** Has the host kill the process, if it is known: the map thread did not end it. */
   void kill() {
     int p = platform.pidOf(this);

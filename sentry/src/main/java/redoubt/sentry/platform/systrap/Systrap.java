@@ -88,6 +88,7 @@ public final class Systrap implements Platform {
   private final ArrayDeque<StubSpace> dying = new ArrayDeque<>();
   private final ArrayDeque<Long> dyingSince = new ArrayDeque<>();
   private boolean closed;
+  private volatile @Nullable Listener listener;
   private final MemorySegment lookAgain = Arena.global().allocate(16, 8);
   private final MemorySegment timespec = Arena.global().allocate(16, 8);
   private final MemorySegment ackMessage = Arena.global().allocate(Layout.ACK_BYTES, 8);
@@ -178,6 +179,11 @@ public final class Systrap implements Platform {
     return fpBytes;
   }
 
+  @Override
+  public void listen(Listener newListener) {
+    listener = newListener;
+  }
+
   /** {@return the first instruction of a guest thread in the stub} */
   long threadStart() {
     return threadStart;
@@ -248,10 +254,7 @@ public final class Systrap implements Platform {
   public AddressSpace newAddressSpace() {
     StubSpace space;
     synchronized (mu) {
-      space = pool.pollFirst();
-      if (space == null) {
-        space = spawn();
-      }
+      space = fromPool();
       fillPool();
     }
     if (space.isDead()) {
@@ -260,6 +263,17 @@ public final class Systrap implements Platform {
     }
     space.bindToCaller();
     return space;
+  }
+
+  /** Takes a stub that the host has not killed while it waited. Preconditions: holds mu. */
+  private StubSpace fromPool() {
+    for (StubSpace space; (space = pool.pollFirst()) != null; ) {
+      if (!space.isDead()) {
+        return space;
+      }
+      space.release();
+    }
+    return spawn();
   }
 
   // Preconditions: holds mu.
@@ -581,7 +595,9 @@ public final class Systrap implements Platform {
       }
     }
     List<StubSpace> all = new ArrayList<>();
+    boolean lost;
     synchronized (mu) {
+      lost = !closed;
       closed = true;
       for (StubSpace space : spaces) {
         if (space != null) {
@@ -591,6 +607,10 @@ public final class Systrap implements Platform {
       mu.notifyAll();
     }
     balancer.stop();
+    Listener l = listener;
+    if (lost && l != null) {
+      l.lost();
+    }
     for (StubSpace space : all) {
       space.die();
     }
@@ -640,6 +660,10 @@ public final class Systrap implements Platform {
     }
     if (space != null) {
       space.die();
+      Listener l = listener;
+      if (l != null && !space.isReleased()) {
+        l.died(space);
+      }
     }
   }
 
