@@ -759,8 +759,8 @@ static void show_end(int signal) {
   else if (signal)
     snprintf(why, sizeof why, "its kernel was killed by signal %d", signal);
   if (why[0])
-    dprintf(2, "redoubt: the sandbox was ended from outside: %s (by hand, or for want of memory: see the "
-               "host's dmesg); start it again\n", why);
+    dprintf(2, "redoubt: the sandbox was ended from outside: %s (by hand, or for want of memory: see the host's "
+               "dmesg); start it again\n", why);
 }
 
 // The plan is on descriptor `file`:

@@ -24,7 +24,9 @@ public final class HostFiles {
   public static final int O_PATH = 0x200000;
 
   private static final int AT_FDCWD = -100;
+  private static final int F_GETFD = 1;
   private static final int F_SETFD = 2;
+  private static final int FD_CLOEXEC = 1;
   private static final int F_DUPFD_CLOEXEC = 1030;
 
   // struct stat
@@ -191,7 +193,13 @@ public final class HostFiles {
                 RawSyscall.syscall(Nr.FCNTL, number, F_DUPFD_CLOEXEC, 3)));
   }
 
-  /** Lets {@code fd} survive an exec of this process. */
+  /** {@return whether {@code number} is a descriptor that this program was started with} */
+  public static boolean isInherited(int number) {
+    long flags = RawSyscall.syscall(Nr.FCNTL, number, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+  }
+
+  /** Lets {@code fd} stay open in the program that replaces this one. */
   public static void keepOverExec(Fd fd) {
     RawSyscall.syscall(Nr.FCNTL, fd.number(), F_SETFD, 0);
   }

@@ -30,6 +30,10 @@ public final class Container {
   private static final int SOCK_SEQPACKET = 5;
   private static final int RLIMIT_CORE = 4;
   private static final int RLIMIT_NOFILE = 7;
+
+  /** A limit from which on a sandbox boots for sure. */
+  private static final long LOW_MEMORY = 192L << 20;
+
   private static final int STATUS_LIMIT = 1 << 16;
 
   private final StateDirectory directory;
@@ -161,6 +165,15 @@ public final class Container {
       HostFiles.kill(pid, SIGKILL);
       int code = Spawn.waitFor(pid);
       pid = 0;
+      Long limit = spec.linux().resources().memoryLimit();
+      if (code == 128 + SIGKILL && limit != null && limit > 0 && limit < LOW_MEMORY) {
+        throw new SandboxException(
+            "linux.resources.memory.limit: the host killed the sandbox's kernel, for which "
+                + limit
+                + " bytes seem too few; "
+                + (LOW_MEMORY >> 20)
+                + " MiB will do");
+      }
       String line = lastLogLine();
       throw new SandboxException(
           "the sandbox's kernel ended while it booted (exit code "
@@ -298,8 +311,9 @@ public final class Container {
     if (options.logToStderr()) {
       return HostFiles.duplicate(2);
     }
-    String path = options.debugLog() == null ? directory.logPath() : options.debugLog();
-    return HostFiles.open(path, HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_APPEND, 0600);
+    String path = options.debugLog();
+    int flags = HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_APPEND;
+    return path == null ? directory.openLog() : HostFiles.open(path, flags, 0600);
   }
 
   /** Reads the launcher's answer: the pid, and an end without an error. */

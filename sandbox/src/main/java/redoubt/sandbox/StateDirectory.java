@@ -65,7 +65,21 @@ public final class StateDirectory {
       throw new SandboxException(
           "container '" + id + "' exists already; choose another id, or delete it first");
     }
-    HostException.check("mkdir " + path(), r);
+    check("mkdir " + path(), r);
+  }
+
+  /** Says what to do where the directory of states has no room, or is not ours. */
+  private static void check(String what, long r) {
+    String remedy =
+        switch ((int) -r) {
+          case Errno.ENOSPC, Errno.EDQUOT -> "; free some space there, or give another --root";
+          case Errno.EACCES, Errno.EPERM, Errno.EROFS ->
+              "; be root, or give a --root that can be written";
+          default -> "";
+        };
+    if (r < 0) {
+      throw new SandboxException(new HostException(what, r).getMessage() + remedy);
+    }
   }
 
   private static void makeRoot(String path) {
@@ -75,7 +89,7 @@ public final class StateDirectory {
       r = HostFiles.mkdir(path, 0711);
     }
     if (r != -Errno.EEXIST) {
-      HostException.check("mkdir " + path, r);
+      check("mkdir " + path, r);
     }
   }
 
@@ -85,7 +99,8 @@ public final class StateDirectory {
     if (n == -Errno.ENOENT) {
       throw absent();
     }
-    var fd = new Fd((int) HostException.check("open " + path() + "/" + LOCK, n));
+    check("open " + path() + "/" + LOCK, n);
+    var fd = new Fd((int) n);
     HostFiles.lock(fd);
     return fd;
   }
@@ -111,10 +126,20 @@ public final class StateDirectory {
     String temporary = path() + "/." + STATE;
     byte[] text = state.toJson().compact().getBytes(StandardCharsets.UTF_8);
     int flags = HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_TRUNC;
-    try (Fd fd = HostFiles.open(temporary, flags, 0600)) {
-      HostException.check("write " + temporary, HostFiles.write(fd, text));
+    long n = HostFiles.tryOpen(temporary, flags, 0600);
+    check("open " + temporary, n);
+    try (Fd fd = new Fd((int) n)) {
+      check("write " + temporary, HostFiles.write(fd, text));
     }
-    HostException.check("rename to " + STATE, HostFiles.rename(temporary, path() + "/" + STATE));
+    check("rename to " + STATE, HostFiles.rename(temporary, path() + "/" + STATE));
+  }
+
+  /** Opens the file that the sandbox's processes write their log to. */
+  Fd openLog() {
+    int flags = HostFiles.O_WRONLY | HostFiles.O_CREAT | HostFiles.O_APPEND;
+    long n = HostFiles.tryOpen(logPath(), flags, 0600);
+    check("open " + logPath(), n);
+    return new Fd((int) n);
   }
 
   public boolean exists() {

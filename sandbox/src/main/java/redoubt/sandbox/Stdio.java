@@ -1,6 +1,7 @@
 package redoubt.sandbox;
 
 import java.io.File;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,18 +26,30 @@ public final class Stdio implements AutoCloseable {
   public static Stdio inherited(int preserve) {
     var fds = new ArrayList<Fd>();
     for (int i = 0; i < 3 + preserve; i++) {
+      if (i >= 3 && !isCallers(i)) {
+        fds.forEach(Fd::close);
+        throw new SandboxException(
+            "--preserve-fds=" + preserve + ": descriptor " + i + " is not open");
+      }
       try {
         fds.add(HostFiles.duplicate(i));
       } catch (HostException e) {
-        if (i >= 3) {
-          fds.forEach(Fd::close);
-          throw new SandboxException(
-              "--preserve-fds=" + preserve + ": descriptor " + i + " is not open");
-        }
         fds.add(HostFiles.open("/dev/null", HostFiles.O_RDWR, 0));
       }
     }
     return new Stdio(fds, null);
+  }
+
+  /** {@return whether our caller opened it} What this JVM opened for itself is no guest's. */
+  private static boolean isCallers(int number) {
+    try {
+      // HotSpot opens the JDK's own classes without O_CLOEXEC.
+      String path = new File("/proc/self/fd/" + number).getCanonicalPath();
+      return HostFiles.isInherited(number)
+          && !path.startsWith(System.getProperty("java.home") + "/");
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   /**

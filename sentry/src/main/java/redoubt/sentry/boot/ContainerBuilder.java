@@ -78,7 +78,11 @@ final class ContainerBuilder {
     if (type == null) {
       throw new ControlException(
           ENODEV,
-          "mount " + m.destination() + ": filesystem type " + m.type() + " is not supported");
+          "mount "
+              + m.destination()
+              + ": this kernel has no filesystem type '"
+              + m.type()
+              + "'; take the mount out of config.json, or use bind or tmpfs");
     }
     String source = m.attach().isEmpty() ? m.source() : m.attach();
     try {
@@ -103,11 +107,6 @@ final class ContainerBuilder {
    */
   void mountAll(Task t, ContainerConfig c) {
     for (MountConfig m : c.mounts()) {
-      if (types.type(m.type()) == null) {
-        kernel.log().log(
-            4, "redoubt: mount " + m.destination() + " left out: no filesystem type " + m.type());
-        continue;
-      }
       FileSystem fs = fileSystem(t.container(), m);
       mount(t, new Mount(fs, new Dentry(fs.root()), m.source(), (int) m.flags()), m.destination());
     }
@@ -276,14 +275,25 @@ final class ContainerBuilder {
     long r = Processes.load(t, bytes(p.args()), bytes(p.env()));
     if (r < 0) {
       int errno = (int) -r;
-      String why =
-          errno == Errno.ENOENT && p.args().get(0).indexOf('/') < 0
-              ? "executable file not found in $PATH"
-              : Errno.message(errno);
-      throw new ControlException(errno, "exec: \"" + p.args().get(0) + "\": " + why);
+      String program = p.args().get(0);
+      throw new ControlException(
+          errno, "exec: \"" + program + "\": " + whyNotExecuted(t, program, errno));
     }
     t.setCreds(afterExec(t.creds(), p));
     stdio.started(t, p);
+  }
+
+  private static String whyNotExecuted(Task t, String program, int errno) {
+    if (errno == Errno.ENOENT && program.indexOf('/') < 0) {
+      return "executable file not found in $PATH";
+    }
+    String why = Errno.message(errno);
+    if (errno == Errno.ENOENT && existing(t, program) != null) {
+      return why + " (the file is there; its interpreter or loader is not in the container)";
+    }
+    return errno == Errno.ENOEXEC
+        ? why + " (neither a program for x86-64 nor a script that begins with #!)"
+        : why;
   }
 
   private static void enterDirectory(Task t, String cwd) {
