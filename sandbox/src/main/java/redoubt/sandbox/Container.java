@@ -112,6 +112,8 @@ public final class Container {
               : Stdio.inherited(options.preserveFds());
       stdio = io;
       List<String> procs = makeCgroups();
+      // From here on `delete` finds what to remove, should we be killed.
+      directory.save(describe(translator));
       Fd[] owner = UnixStream.pair();
       var client = new ControlClient(owner[0]);
       sandbox = new SentrySandbox(directory.id(), 0, client);
@@ -335,21 +337,25 @@ public final class Container {
     }
   }
 
+  /** {@return the container as it is now}: stopped, as long as it has no process */
+  private ContainerState describe(Translator translator) {
+    return new ContainerState(
+        directory.id(),
+        pid,
+        pid == 0 ? 0 : HostProcess.startTime(pid),
+        options.bundle(),
+        translator.rootPath(spec),
+        Instant.now().toString(),
+        HostFiles.effectiveUid(),
+        false,
+        false,
+        spec.annotations(),
+        List.copyOf(cgroupDirectories),
+        spec.hooks());
+  }
+
   private void finishCreation(Translator translator) {
-    var created =
-        new ContainerState(
-            directory.id(),
-            pid,
-            HostProcess.startTime(pid),
-            options.bundle(),
-            translator.rootPath(spec),
-            Instant.now().toString(),
-            HostFiles.effectiveUid(),
-            false,
-            false,
-            spec.annotations(),
-            List.copyOf(cgroupDirectories),
-            spec.hooks());
+    ContainerState created = describe(translator);
     state = created;
     directory.save(created);
     HookRunner.run("prestart", spec.hooks().prestart(), created.toOci());
