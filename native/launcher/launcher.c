@@ -487,12 +487,20 @@ static int gofer_namespace(int socket) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+// Whether another path of the list lies below this one: then it is a cgroup that other sandboxes may be in, too.
+static int is_parent(struct list *paths, int index) {
+  size_t length = strlen(paths->item[index]);
+  for (int i = 0; i < paths->count; i++)
+    if (!strncmp(paths->item[i], paths->item[index], length) && paths->item[i][length] == '/') return 1;
+  return 0;
+}
+
 static void remove_all(struct list *paths) {
   for (int round = 0; round < 100; round++) {
     int busy = 0;
     for (int i = 0; i < paths->count; i++)
       if (unlink(paths->item[i]) && errno != ENOENT && rmdir(paths->item[i]))
-        busy |= errno == EBUSY;
+        busy |= errno == EBUSY && !is_parent(paths, i);
     if (!busy) return;
     usleep(10000);
   }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -179,6 +180,21 @@ class LeakTest {
     Thread.sleep(100);
     assertEquals("fine\n", product.redoubt("exec", id, "/bin/echo", "fine").output());
     assertEquals(0, product.redoubt("delete", "--force", id).code());
+    product.assertNothingLeft();
+  }
+
+  /** All containers' groups have one parent, which must not stay behind the last of them. */
+  @Test
+  void shouldShareTheParentOfItsControlGroups() throws Exception {
+    String first = product.id("first");
+    String second = product.id("second");
+    String bundle = product.bundle("/bin/sleep", "100");
+    assertEquals(0, product.redoubt("create", "--bundle", bundle, first).code());
+    assertEquals(0, product.redoubt("create", "--bundle", bundle, second).code());
+    assertEquals(0, product.redoubt("delete", "--force", first).code());
+    String state = Files.readString(product.state.resolve(second).resolve("state.json"));
+    assertTrue(state.contains("/redoubt\""), state);
+    assertEquals(0, product.redoubt("delete", "--force", second).code());
     product.assertNothingLeft();
   }
 }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Fd;
@@ -17,6 +18,9 @@ import redoubt.oci.Resources;
  * limits hold whatever happens inside.
  */
 public final class Cgroups {
+  /** The parent of all containers' groups, which goes with the last of them. */
+  private static final String SHARED = "/redoubt";
+
   private final Map<String, String> mounts; // controller -> mount point; "" for version 2
   private final List<String> made = new ArrayList<>();
   private final List<String> joined = new ArrayList<>();
@@ -43,6 +47,22 @@ public final class Cgroups {
       }
     }
     return new Cgroups(mounts);
+  }
+
+  /** {@return where a container's groups are unless its configuration says otherwise} */
+  static String defaultPath(String id) {
+    return SHARED + "/" + id;
+  }
+
+  /** {@return the directories of {@code path} that there are, in whatever hierarchy} */
+  List<String> existing(String path) {
+    var found = new ArrayList<String>();
+    for (String mount : new TreeSet<>(mounts.values())) {
+      if (HostFiles.isDirectory(mount + path)) {
+        found.add(mount + path);
+      }
+    }
+    return found;
   }
 
   /** {@return directories made, parents first} */
@@ -84,13 +104,23 @@ public final class Cgroups {
   public static void remove(List<String> directories) {
     for (int i = directories.size() - 1; i >= 0; i--) {
       for (int attempt = 0; attempt < 100; attempt++) {
-        long r = HostFiles.rmdir(directories.get(i));
-        if (r != -Errno.EBUSY || i < directories.size() - 1 && attempt > 0) {
-          break;
+        String directory = directories.get(i);
+        long r = HostFiles.rmdir(directory);
+        if (r != -Errno.EBUSY || isParent(directory, directories)) {
+          break; // a parent is busy when another sandbox uses it: that one will remove it
         }
         pause();
       }
     }
+  }
+
+  private static boolean isParent(String directory, List<String> directories) {
+    for (String other : directories) {
+      if (other.startsWith(directory + "/")) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static void pause() {
@@ -239,7 +269,9 @@ public final class Cgroups {
         tryWrite(directory + "/cgroup.subtree_control", needed.toString());
       }
       directory = directory + "/" + part;
-      make(directory);
+      if (!make(directory)) {
+        throw new HostException("mkdir " + directory + " for the sandbox's cgroup", -Errno.ENOENT);
+      }
     }
     joined.add(directory);
     set(directory, "memory.max", r.memoryLimit(), "memory.limit");
@@ -293,20 +325,27 @@ public final class Cgroups {
 
   private void makeDirectories(String mount, String below) {
     int at = 0;
+    int attempts = 0;
     while (at < below.length()) {
       int slash = below.indexOf('/', at + 1);
-      at = slash < 0 ? below.length() : slash;
-      make(mount + below.substring(0, at));
+      int end = slash < 0 ? below.length() : slash;
+      // The last sandbox to end may just have removed the parent that all share.
+      boolean again = !make(mount + below.substring(0, end)) && attempts++ < 100;
+      at = again ? 0 : end;
     }
   }
 
-  private void make(String directory) {
+  /** Makes one group; false if its parent is gone. */
+  private boolean make(String directory) {
     long r = HostFiles.mkdir(directory, 0755);
-    if (r == 0) {
+    boolean shared = r == -Errno.EEXIST && directory.endsWith(SHARED);
+    if ((r == 0 || shared) && !made.contains(directory)) {
       made.add(directory);
-    } else if (r != -Errno.EEXIST) {
+    }
+    if (r < 0 && r != -Errno.EEXIST && r != -Errno.ENOENT) {
       throw new HostException("mkdir " + directory + " for the sandbox's cgroup", r);
     }
+    return r != -Errno.ENOENT;
   }
 
   private static @Nullable Long positive(@Nullable Long value) {

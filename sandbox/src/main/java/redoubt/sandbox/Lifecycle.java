@@ -8,6 +8,7 @@ import redoubt.host.HostException;
 import redoubt.host.HostFiles;
 import redoubt.oci.Process;
 import redoubt.oci.Spec;
+import redoubt.sentry.control.ControlClient;
 import redoubt.sentry.control.ControlException;
 
 /** What happens to a container after its creation, whoever created it. */
@@ -145,7 +146,7 @@ public final class Lifecycle {
         if (!force) {
           throw e;
         }
-        directory.remove();
+        removeWithoutState(directory);
         return;
       }
       String status = state.status();
@@ -169,6 +170,17 @@ public final class Lifecycle {
         warning.accept(String.valueOf(e.getMessage()));
       }
     }
+  }
+
+  /** The state is lost: the sandbox is asked to end, and is looked for where it is by default. */
+  private static void removeWithoutState(StateDirectory directory) {
+    try (ControlClient client = ControlClient.connect(directory.path())) {
+      client.destroy();
+    } catch (HostException | ControlException e) {
+      // It has ended, or ends before it can answer.
+    }
+    Cgroups.remove(Cgroups.ofHost().existing(Cgroups.defaultPath(directory.id())));
+    directory.remove();
   }
 
   private static void awaitEnd(ContainerState state) {
