@@ -47,6 +47,9 @@ final class MiniKernel {
 
   boolean quiet;
 
+  /** Whether this kernel knows no call but exit and those of {@link #extra}. */
+  boolean refuse;
+
   private int imported;
 
   Extra extra = (t, nr) -> -38;
@@ -180,6 +183,9 @@ final class MiniKernel {
       long a = c.reg(GuestContext.RDI);
       long b = c.reg(GuestContext.RSI);
       long d = c.reg(GuestContext.RDX);
+      if (refuse) {
+        return extra.call(this, nr);
+      }
       switch ((int) nr) {
         case 1 -> {
           long n = c.copyIn(b, buffer, 0, Math.min(d, 65536));
@@ -245,6 +251,9 @@ final class MiniKernel {
           return 0;
         }
         case 79 -> {
+          if (b < 0 || b > buffer.byteSize()) {
+            return -34;
+          }
           buffer.asSlice(0, b).fill((byte) 'c');
           return c.queueCopyOut(a, buffer, 0, b) ? b : -14;
         }
@@ -394,6 +403,24 @@ final class MiniKernel {
       p.space.release();
     }
     return await(p);
+  }
+
+  /** {@return the processes that nobody has waited for} */
+  List<Proc> all() {
+    synchronized (procs) {
+      return List.copyOf(procs.values());
+    }
+  }
+
+  void killAll() throws InterruptedException {
+    for (Proc p : all()) {
+      p.exiting = true;
+      p.space.release();
+      await(p);
+    }
+    synchronized (procs) {
+      procs.clear();
+    }
   }
 
   int run(long... arguments) throws InterruptedException {
