@@ -19,7 +19,7 @@ enum {
   NR_listen = 50, NR_clone = 56, NR_execve = 59, NR_exit = 60, NR_wait4 = 61, NR_kill = 62, NR_fcntl = 72,
   NR_unlink = 87, NR_getppid = 110, NR_personality = 135, NR_mlock = 149, NR_munlock = 150,
   NR_prctl = 157, NR_arch_prctl = 158, NR_setrlimit = 160, NR_futex = 202, NR_clock_gettime = 228, NR_exit_group = 231,
-  NR_signalfd4 = 289, NR_dup3 = 292, NR_seccomp = 317, NR_getrandom = 318, NR_close_range = 436,
+  NR_signalfd4 = 289, NR_dup3 = 292, NR_seccomp = 317, NR_getrandom = 318, NR_close_range = 436, NR_mseal = 462,
 };
 
 extern char stub_priv_start[], stub_priv_end[], stub_sigreturn_end[], stub_futex_end[], stub_exit_end[];
@@ -467,6 +467,8 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   sys(NR_close_range, FD_TEXT + 1, 0xffffffff, 0, 0, 0);
 
   install_handlers();
+  // Nobody maps anything else where the stub's text is, whatever goes wrong; hosts before Linux 6.10 cannot.
+  sys(NR_mseal, TEXT_VA, (long)keeper_private_start - TEXT_VA, 0, 0, 0);
   must("prctl(PR_SET_DUMPABLE)", sys(NR_prctl, 4, 0, 0, 0, 0));
   must("prctl(PR_SET_NO_NEW_PRIVS)", sys(NR_prctl, 38, 1, 0, 0, 0));
   must("getrandom", sys(NR_getrandom, (long)&token, 8, 0, 0, 0) == 8 ? 0 : -5);

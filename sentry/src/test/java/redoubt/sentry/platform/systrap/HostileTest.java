@@ -14,9 +14,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import redoubt.abi.Errno;
+import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.GuestContext;
 
 /** Guests that attack the stub they live in: they may end themselves, and nothing else. */
@@ -27,6 +30,8 @@ class HostileTest {
 
   /** One past the last system call number of the host. */
   private static final int NUMBERS = 470;
+
+  private static final int MSEAL = 462;
 
   private KeeperProcess keeper;
   private Systrap platform;
@@ -247,6 +252,26 @@ class HostileTest {
       }
       kernel.killAll();
     }
+  }
+
+  /** The VmFlags of the stub's text say that its mapping cannot be changed any more. */
+  @Test
+  void shouldSealTheStubsText() throws Exception {
+    Assumptions.assumeTrue(hostSeals(), "no mseal(2) on this host");
+    kernel.exec(27);
+    Thread.sleep(100);
+    for (MiniKernel.Proc p : kernel.all()) {
+      Path smaps = Path.of("/proc/" + platform.pidOf((StubSpace) p.space) + "/smaps");
+      String text = Files.readString(smaps);
+      int at = text.indexOf(Long.toHexString(Layout.TEXT_VA));
+      String flags = text.substring(text.indexOf("VmFlags:", at)).lines().findFirst().orElseThrow();
+      assertTrue(flags.contains(" sl"), flags);
+    }
+    kernel.killAll();
+  }
+
+  private static boolean hostSeals() {
+    return RawSyscall.syscall(MSEAL, 0, 0, 1) == -Errno.EINVAL; // no such flag
   }
 
   /** {@return whether a line of /proc/PID/maps is the stub's own} */
