@@ -1,0 +1,75 @@
+package redoubt.net.buffer;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One frame: {@code data[start, end)}. A layer that goes in moves {@code start} forward past its
+ * header, one that goes out moves it back. Whoever holds a packet owns it and passes it on or
+ * {@linkplain #free frees} it, once.
+ */
+public final class Packet {
+  /** Room before the payload for the longest headers: Ethernet, IPv4 and TCP with options. */
+  public static final int HEADROOM = 14 + 20 + 60 + 2;
+
+  public final byte[] data;
+  public int start;
+  public int end;
+
+  /** Where the IP header begins, once the network layer has seen it. */
+  public int networkStart;
+
+  public int source;
+  public int destination;
+  public int sourcePort;
+
+  /** Whether the link addressed more than this host, so that no error may be sent back. */
+  public boolean isLinkGroup;
+
+  /** Whether the transport checksum needs no check: the packet never left this stack. */
+  public boolean isChecksumGood;
+
+  /** What the owner charges for it, against its own limit. */
+  public int charge;
+
+  /** The next in whatever queue holds this packet. */
+  @Nullable Packet next;
+
+  boolean isFree;
+  private final PacketPool pool;
+
+  Packet(PacketPool pool, int capacity) {
+    this.pool = pool;
+    this.data = new byte[capacity];
+  }
+
+  public int length() {
+    return end - start;
+  }
+
+  /** Gives the packet back to its pool. */
+  public void free() {
+    pool.free(this);
+  }
+
+  /** Makes room for a header of {@code bytes} in front. */
+  public void prepend(int bytes) {
+    if (bytes > start) {
+      throw new IllegalStateException("no room for a header of " + bytes + " at " + start);
+    }
+    start -= bytes;
+  }
+
+  void reset() {
+    start = HEADROOM;
+    end = HEADROOM;
+    networkStart = 0;
+    source = 0;
+    destination = 0;
+    sourcePort = 0;
+    isLinkGroup = false;
+    isChecksumGood = false;
+    charge = 0;
+    next = null;
+    isFree = false;
+  }
+}

@@ -1,0 +1,21 @@
+package redoubt.net.link;
+
+import redoubt.net.buffer.Packet;
+
+/**
+ * What carries frames out. What comes in, the link's own thread hands to {@link
+ * redoubt.net.stack.Nic#deliver}.
+ */
+public interface Link {
+  /** {@return the longest payload of a frame} */
+  int mtu();
+
+  /** {@return this end's Ethernet address, or 0 for a link without link headers} */
+  long mac();
+
+  /** Takes {@code frame} over: sends it now or at the next {@link #flush}, or drops it. */
+  void transmit(Packet frame);
+
+  /** Sends what {@link #transmit} has gathered. Never blocks. */
+  default void flush() {}
+}

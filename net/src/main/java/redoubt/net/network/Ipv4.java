@@ -1,0 +1,284 @@
+package redoubt.net.network;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.net.buffer.Packet;
+import redoubt.net.header.Checksum;
+import redoubt.net.header.EthernetHeader;
+import redoubt.net.header.IcmpHeader;
+import redoubt.net.header.Ipv4Header;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Nic;
+import redoubt.net.stack.Route;
+
+/** IPv4 of a host (RFC 791, RFC 1122): receives, puts fragments together, routes and sends. */
+public final class Ipv4 {
+  public static final int DEFAULT_TTL = 64;
+  private static final int OPTION_END = 0;
+  private static final int OPTION_NOP = 1;
+  private static final int OPTION_LOOSE_ROUTE = 131;
+  private static final int OPTION_STRICT_ROUTE = 137;
+
+  private final NetworkStack stack;
+  private final Reassembler reassembler;
+  private final PathMtu pathMtu;
+
+  public Ipv4(NetworkStack stack) {
+    this.stack = stack;
+    this.reassembler = new Reassembler(stack);
+    this.pathMtu = new PathMtu(stack);
+  }
+
+  /** Takes a packet that begins with its IP header. */
+  public void receive(Nic nic, Packet p) {
+    if (!isWellFormed(p)) {
+      stack.counters().malformed++;
+      p.free();
+      return;
+    }
+    byte[] b = p.data;
+    int at = p.start;
+    p.source = Ipv4Header.source(b, at);
+    p.destination = Ipv4Header.destination(b, at);
+    if (isMartian(nic, p) || !isForUs(nic, p)) {
+      stack.counters().notForUs++;
+      p.free();
+      return;
+    }
+    if (Ipv4Header.hasMoreFragments(b, at) || Ipv4Header.fragmentOffset(b, at) != 0) {
+      Packet whole = reassembler.add(p);
+      if (whole == null) {
+        return;
+      }
+      p = whole;
+    }
+    deliver(p);
+  }
+
+  private boolean isWellFormed(Packet p) {
+    byte[] b = p.data;
+    int at = p.start;
+    if (p.length() < Ipv4Header.MIN_LENGTH || Ipv4Header.version(b, at) != 4) {
+      return false;
+    }
+    int header = Ipv4Header.headerLength(b, at);
+    int total = Ipv4Header.totalLength(b, at);
+    if (header < Ipv4Header.MIN_LENGTH || total < header || total > p.length()) {
+      return false;
+    }
+    // Ethernet pads short frames.
+    p.end = at + total;
+    if (!p.isChecksumGood && !Checksum.isGood(Checksum.add(0, b, at, header))) {
+      stack.counters().badChecksum++;
+      return false;
+    }
+    return header == Ipv4Header.MIN_LENGTH || areOptionsHarmless(b, at, header);
+  }
+
+  /** Options are checked and passed over; a packet that asks for source routing is dropped. */
+  private static boolean areOptionsHarmless(byte[] b, int at, int header) {
+    int i = Ipv4Header.MIN_LENGTH;
+    while (i < header) {
+      int kind = b[at + i] & 0xff;
+      if (kind == OPTION_END) {
+        return true;
+      }
+      if (kind == OPTION_NOP) {
+        i++;
+        continue;
+      }
+      int length = i + 1 < header ? b[at + i + 1] & 0xff : 0;
+      if (length < 2
+          || i + length > header
+          || kind == OPTION_LOOSE_ROUTE
+          || kind == OPTION_STRICT_ROUTE) {
+        return false;
+      }
+      i += length;
+    }
+    return true;
+  }
+
+  private boolean isMartian(Nic nic, Packet p) {
+    if (isMulticast(p.source) || p.source == -1) {
+      return true;
+    }
+    if (nic == stack.loopback()) {
+      return false;
+    }
+    return isLoopback(p.source) || isLoopback(p.destination) || stack.isLocal(p.source);
+  }
+
+  private boolean isForUs(Nic nic, Packet p) {
+    if (stack.isLocal(p.destination)) {
+      return true;
+    }
+    // To all hosts of the link: UDP sees it, and nothing answers it with an error.
+    boolean isGroup = isMulticast(p.destination) || nic.isBroadcast(p.destination);
+    p.isLinkGroup |= isGroup;
+    return isGroup;
+  }
+
+  private void deliver(Packet p) {
+    byte[] b = p.data;
+    int protocol = Ipv4Header.protocol(b, p.start);
+    p.networkStart = p.start;
+    p.start += Ipv4Header.headerLength(b, p.start);
+    switch (protocol) {
+      case Ipv4Header.TCP -> stack.tcp().receive(p);
+      case Ipv4Header.UDP -> stack.udp().receive(p);
+      case Ipv4Header.ICMP -> stack.icmp().receive(p);
+      default -> {
+        stack.icmp().sendError(p, IcmpHeader.UNREACHABLE, IcmpHeader.PROTOCOL_UNREACHABLE, 0);
+        p.free();
+      }
+    }
+  }
+
+  /** {@return the route to {@code destination}, or null} */
+  public @Nullable Route route(int destination) {
+    return stack.routes().lookup(destination);
+  }
+
+  /** {@return the address to send from to {@code destination}, or 0 without a route} */
+  public int sourceFor(int destination) {
+    if (stack.isLocal(destination)) {
+      return destination;
+    }
+    Route r = route(destination);
+    return r == null ? 0 : r.source();
+  }
+
+  /** {@return the longest packet that reaches {@code destination} in one piece, as far as known} */
+  public int mtu(int destination) {
+    if (stack.isLocal(destination)) {
+      return stack.loopback().mtu();
+    }
+    Route r = route(destination);
+    return r == null ? 0 : pathMtu.limit(destination, r.nic().mtu());
+  }
+
+  public PathMtu pathMtu() {
+    return pathMtu;
+  }
+
+  /** A transport heard from {@code destination}: its next hop is there. */
+  public void confirmReachable(int destination) {
+    Route r = stack.isLocal(destination) ? null : route(destination);
+    if (r != null && r.nic().link().mac() != 0) {
+      r.nic().neighbors().confirmReachable(r.gateway() != 0 ? r.gateway() : destination);
+    }
+  }
+
+  /**
+   * Sends a transport's packet, which this takes over, whatever the result.
+   *
+   * @return 0, or {@code -ENETUNREACH} without a route, or {@code -EMSGSIZE} where it must not be
+   *     fragmented and is too long
+   */
+  public int send(
+      Packet p,
+      int source,
+      int destination,
+      int protocol,
+      int tos,
+      int ttl,
+      boolean isDontFragment) {
+    boolean isLocal = stack.isLocal(destination);
+    Route r = isLocal ? null : route(destination);
+    if (r == null && !isLocal) {
+      stack.counters().noRoute++;
+      p.free();
+      return -Errno.ENETUNREACH;
+    }
+    Nic nic = r == null ? stack.loopback() : r.nic();
+    int mtu = r == null ? nic.mtu() : pathMtu.limit(destination, nic.mtu());
+    int total = p.length() + Ipv4Header.MIN_LENGTH;
+    if (total > Ipv4Header.MAX_PACKET || (total > mtu && isDontFragment)) {
+      p.free();
+      return -Errno.EMSGSIZE;
+    }
+    int gateway = r == null ? 0 : r.gateway();
+    if (total > mtu) {
+      return fragment(p, nic, gateway, mtu, source, destination, protocol, tos, ttl);
+    }
+    p.prepend(Ipv4Header.MIN_LENGTH);
+    // A packet that is never fragmented needs no identification (RFC 6864).
+    int id = isDontFragment ? 0 : nextId();
+    int flags = isDontFragment ? Ipv4Header.DONT_FRAGMENT : 0;
+    Ipv4Header.write(p.data, p.start, tos, total, id, flags, ttl, protocol, source, destination);
+    transmit(p, nic, gateway, destination);
+    return 0;
+  }
+
+  private int nextId() {
+    return (int) stack.secret().next() & 0xffff;
+  }
+
+  private int fragment(
+      Packet p,
+      Nic nic,
+      int gateway,
+      int mtu,
+      int source,
+      int destination,
+      int protocol,
+      int tos,
+      int ttl) {
+    int id = nextId();
+    int most = (mtu - Ipv4Header.MIN_LENGTH) & ~7;
+    for (int offset = 0; offset < p.length(); offset += most) {
+      int n = Math.min(most, p.length() - offset);
+      Packet f = stack.packets().allocate(n);
+      if (f == null) {
+        p.free();
+        return -Errno.ENOBUFS;
+      }
+      System.arraycopy(p.data, p.start + offset, f.data, f.start, n);
+      f.end = f.start + n;
+      f.prepend(Ipv4Header.MIN_LENGTH);
+      int more = offset + n < p.length() ? Ipv4Header.MORE_FRAGMENTS : 0;
+      Ipv4Header.write(
+          f.data,
+          f.start,
+          tos,
+          f.length(),
+          id,
+          more | offset / 8,
+          ttl,
+          protocol,
+          source,
+          destination);
+      transmit(f, nic, gateway, destination);
+    }
+    p.free();
+    return 0;
+  }
+
+  private static void transmit(Packet p, Nic nic, int gateway, int destination) {
+    if (nic.link().mac() == 0) {
+      nic.transmit(p, 0, EthernetHeader.TYPE_IPV4);
+    } else if (nic.isBroadcast(destination)) {
+      nic.transmit(p, EthernetHeader.BROADCAST, EthernetHeader.TYPE_IPV4);
+    } else if (isMulticast(destination)) {
+      long mac = 0x0100_5e00_0000L | (destination & 0x7f_ffff);
+      nic.transmit(p, mac, EthernetHeader.TYPE_IPV4);
+    } else {
+      nic.neighbors().send(p, gateway != 0 ? gateway : destination);
+    }
+  }
+
+  /** {@return whether {@code address} means all hosts of a link} */
+  public boolean isBroadcast(int address) {
+    Route r = address == -1 ? null : route(address);
+    return address == -1 || (r != null && r.nic().isBroadcast(address));
+  }
+
+  public static boolean isMulticast(int address) {
+    return address >>> 28 == 0xe;
+  }
+
+  public static boolean isLoopback(int address) {
+    return address >>> 24 == 127;
+  }
+}

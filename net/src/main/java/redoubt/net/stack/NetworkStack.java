@@ -1,0 +1,279 @@
+package redoubt.net.stack;
+
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import redoubt.net.buffer.ChunkPool;
+import redoubt.net.buffer.Packet;
+import redoubt.net.buffer.PacketPool;
+import redoubt.net.buffer.PacketQueue;
+import redoubt.net.link.Link;
+import redoubt.net.network.Icmp;
+import redoubt.net.network.Ipv4;
+import redoubt.net.transport.UdpTable;
+import redoubt.net.transport.tcp.TcpTable;
+
+/**
+ * One TCP/IP stack: what a network namespace is to Linux. One lock guards all of it; every entry,
+ * be it a call, a batch of frames or a timer, runs between {@link #enter} and {@link #exit}.
+ *
+ * <p>One lock, not one per connection: a packet's work is about a microsecond, a hand-over between
+ * locks costs as much on the few cores that a sandbox has, and state that is changed by one thread
+ * at a time is easy to get right.
+ */
+public final class NetworkStack {
+  /** Bytes of packets in flight and in queues; past it, frames are dropped. */
+  private static final long PACKET_LIMIT_BYTES = 64L << 20;
+
+  private static final int LOOPBACK_MTU = 65_535;
+  private static final int MAX_NICS = 64;
+
+  private final ReentrantLock mu = new ReentrantLock();
+  private final Clock clock;
+  private final Secret secret;
+  private final Timers timers = new Timers();
+  private final PacketPool packets = new PacketPool(PACKET_LIMIT_BYTES);
+  private final ChunkPool chunks = new ChunkPool();
+  private final RouteTable routes = new RouteTable();
+  private final Counters counters = new Counters();
+  private final List<Nic> nics = new ArrayList<>();
+  private final PacketQueue looped = new PacketQueue();
+  private final Ipv4 ipv4;
+  private final Icmp icmp;
+  private final UdpTable udp;
+  private final TcpTable tcp;
+  private final Nic loopback;
+  private @Nullable Readiness firstPending;
+  private @Nullable Readiness lastPending;
+  private @Nullable Thread timerThread;
+  private long timerThreadWakesNs = Long.MAX_VALUE;
+
+  public NetworkStack(Clock clock) {
+    this(clock, Secret.random(new SecureRandom()));
+  }
+
+  /** As the other, with a secret of the caller's: for tests that must run the same each time. */
+  public NetworkStack(Clock clock, Secret secret) {
+    this.clock = clock;
+    this.secret = secret;
+    this.ipv4 = new Ipv4(this);
+    this.icmp = new Icmp(this);
+    this.udp = new UdpTable(this);
+    this.tcp = new TcpTable(this);
+    this.loopback = addLoopback();
+  }
+
+  private Nic addLoopback() {
+    Nic lo = new Nic(this, "lo", new Loopback());
+    nics.add(lo);
+    lo.addAddress(0x7f000001, 8);
+    routes.add(new Route(0x7f000000, 8, 0, 0x7f000001, lo));
+    return lo;
+  }
+
+  /** Takes the lock. Pair it with {@link #exit} in a {@code finally}. */
+  public void enter() {
+    mu.lock();
+  }
+
+  /** Finishes what the entry caused, lets go of the lock, then calls listeners. */
+  public void exit() {
+    settle();
+    Thread sleeper = sleeperToWake();
+    Readiness r = pollPending();
+    mu.unlock();
+    if (sleeper != null) {
+      java.util.concurrent.locks.LockSupport.unpark(sleeper);
+    }
+    while (r != null) {
+      r.call();
+      mu.lock();
+      r = pollPending();
+      mu.unlock();
+    }
+  }
+
+  private void settle() {
+    for (Packet p = looped.poll(); p != null; p = looped.poll()) {
+      loopback.deliver(p);
+    }
+    for (int i = 0; i < nics.size(); i++) {
+      nics.get(i).link().flush();
+    }
+  }
+
+  void notifyLater(Readiness r) {
+    r.isPending = true;
+    r.next = null;
+    if (lastPending == null) {
+      firstPending = r;
+    } else {
+      lastPending.next = r;
+    }
+    lastPending = r;
+  }
+
+  private @Nullable Readiness pollPending() {
+    Readiness r = firstPending;
+    if (r != null) {
+      firstPending = r.next;
+      if (firstPending == null) {
+        lastPending = null;
+      }
+      r.next = null;
+      r.isPending = false;
+    }
+    return r;
+  }
+
+  private @Nullable Thread sleeperToWake() {
+    if (timerThread != null && timers.nextDeadlineNs() < timerThreadWakesNs) {
+      timerThreadWakesNs = timers.nextDeadlineNs();
+      return timerThread;
+    }
+    return null;
+  }
+
+  /** Runs what is due. {@return when the next timer is, or {@link Long#MAX_VALUE}} */
+  public long runTimers() {
+    enter();
+    try {
+      long now = clock.nowNs();
+      for (Timer t = timers.pollDue(now); t != null; t = timers.pollDue(now)) {
+        t.expire();
+        settle();
+      }
+      timerThreadWakesNs = timers.nextDeadlineNs();
+      return timerThreadWakesNs;
+    } finally {
+      exit();
+    }
+  }
+
+  /** Who sleeps until the next timer; it is unparked when an earlier one is set. */
+  void setTimerThread(@Nullable Thread thread) {
+    enter();
+    timerThread = thread;
+    exit();
+  }
+
+  /** Adds an interface without addresses. */
+  public Nic addNic(String name, Link link) {
+    enter();
+    try {
+      if (nics.size() >= MAX_NICS) {
+        throw new IllegalStateException("more than " + MAX_NICS + " interfaces");
+      }
+      Nic nic = new Nic(this, name, link);
+      nics.add(nic);
+      return nic;
+    } finally {
+      exit();
+    }
+  }
+
+  /** Gives {@code nic} an address, and the route to its subnet. */
+  public void addAddress(Nic nic, int address, int prefixLength) {
+    enter();
+    try {
+      nic.addAddress(address, prefixLength);
+      int prefix = address & Route.mask(prefixLength);
+      routes.add(new Route(prefix, prefixLength, 0, address, nic));
+    } finally {
+      exit();
+    }
+  }
+
+  /** Adds a route. {@return whether there was room} */
+  public boolean addRoute(Route route) {
+    enter();
+    try {
+      return routes.add(route);
+    } finally {
+      exit();
+    }
+  }
+
+  /** {@return whether {@code address} is one of this host's} */
+  public boolean isLocal(int address) {
+    for (int i = 0; i < nics.size(); i++) {
+      if (nics.get(i).hasAddress(address)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  public Nic loopback() {
+    return loopback;
+  }
+
+  public List<Nic> nics() {
+    return List.copyOf(nics);
+  }
+
+  public long nowNs() {
+    return clock.nowNs();
+  }
+
+  public Secret secret() {
+    return secret;
+  }
+
+  public Timers timers() {
+    return timers;
+  }
+
+  public PacketPool packets() {
+    return packets;
+  }
+
+  public ChunkPool chunks() {
+    return chunks;
+  }
+
+  public RouteTable routes() {
+    return routes;
+  }
+
+  public Counters counters() {
+    return counters;
+  }
+
+  public Ipv4 ipv4() {
+    return ipv4;
+  }
+
+  public Icmp icmp() {
+    return icmp;
+  }
+
+  public UdpTable udp() {
+    return udp;
+  }
+
+  public TcpTable tcp() {
+    return tcp;
+  }
+
+  /** Frames to oneself wait until the entry ends: a call never re-enters its own connection. */
+  private final class Loopback implements Link {
+    @Override
+    public int mtu() {
+      return LOOPBACK_MTU;
+    }
+
+    @Override
+    public long mac() {
+      return 0;
+    }
+
+    @Override
+    public void transmit(Packet frame) {
+      frame.isChecksumGood = true;
+      looped.add(frame);
+    }
+  }
+}

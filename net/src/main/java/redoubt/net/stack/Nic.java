@@ -1,0 +1,142 @@
+package redoubt.net.stack;
+
+import java.util.Arrays;
+import redoubt.net.buffer.Packet;
+import redoubt.net.header.EthernetHeader;
+import redoubt.net.link.Link;
+import redoubt.net.network.NeighborTable;
+
+/** A network interface: a link, its addresses and its neighbours. Guarded by the stack's lock. */
+public final class Nic {
+  private final NetworkStack stack;
+  private final String name;
+  private final Link link;
+  private final NeighborTable neighbors;
+  private int[] addresses = new int[0];
+  private int[] prefixLengths = new int[0];
+  private int mtu;
+  private boolean isUp = true;
+
+  Nic(NetworkStack stack, String name, Link link) {
+    this.stack = stack;
+    this.name = name;
+    this.link = link;
+    this.mtu = link.mtu();
+    this.neighbors = new NeighborTable(stack, this);
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public Link link() {
+    return link;
+  }
+
+  public NeighborTable neighbors() {
+    return neighbors;
+  }
+
+  public int mtu() {
+    return mtu;
+  }
+
+  /** Sets the MTU, between IPv4's least and what the link carries. */
+  public void setMtu(int mtu) {
+    if (mtu < 68 || mtu > link.mtu()) {
+      throw new IllegalArgumentException("MTU " + mtu + " is not in 68.." + link.mtu());
+    }
+    this.mtu = mtu;
+  }
+
+  public boolean isUp() {
+    return isUp;
+  }
+
+  public void setUp(boolean isUp) {
+    this.isUp = isUp;
+  }
+
+  void addAddress(int address, int prefixLength) {
+    addresses = Arrays.copyOf(addresses, addresses.length + 1);
+    prefixLengths = Arrays.copyOf(prefixLengths, addresses.length);
+    addresses[addresses.length - 1] = address;
+    prefixLengths[addresses.length - 1] = prefixLength;
+  }
+
+  public boolean hasAddress(int address) {
+    for (int i = 0; i < addresses.length; i++) {
+      if (addresses[i] == address
+          || (link.mac() == 0 && ((addresses[i] ^ address) & Route.mask(prefixLengths[i])) == 0)) {
+        // All of 127/8 is the loopback interface itself.
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** {@return whether {@code address} is a subnet's broadcast address here} */
+  public boolean isBroadcast(int address) {
+    for (int i = 0; i < addresses.length; i++) {
+      int host = ~Route.mask(prefixLengths[i]);
+      if (prefixLengths[i] < 31 && address == (addresses[i] | host)) {
+        return true;
+      }
+    }
+    return address == -1;
+  }
+
+  /** {@return the first address, or 0 when there is none} */
+  public int primaryAddress() {
+    return addresses.length == 0 ? 0 : addresses[0];
+  }
+
+  /**
+   * Takes a frame that came in. The link's thread calls this between {@link NetworkStack#enter} and
+   * {@link NetworkStack#exit}, for a batch of frames at once.
+   */
+  public void deliver(Packet frame) {
+    if (!isUp) {
+      frame.free();
+    } else if (link.mac() == 0) {
+      stack.ipv4().receive(this, frame);
+    } else {
+      deliverEthernet(frame);
+    }
+  }
+
+  private void deliverEthernet(Packet frame) {
+    if (frame.length() < EthernetHeader.LENGTH) {
+      stack.counters().malformed++;
+      frame.free();
+      return;
+    }
+    long destination = EthernetHeader.destination(frame.data, frame.start);
+    int type = EthernetHeader.type(frame.data, frame.start);
+    frame.isLinkGroup = EthernetHeader.isGroup(destination);
+    if (!frame.isLinkGroup && destination != link.mac()) {
+      frame.free();
+      return;
+    }
+    frame.start += EthernetHeader.LENGTH;
+    switch (type) {
+      case EthernetHeader.TYPE_IPV4 -> stack.ipv4().receive(this, frame);
+      case EthernetHeader.TYPE_ARP -> neighbors.receive(frame);
+      default -> frame.free();
+    }
+  }
+
+  /** Sends an IP packet to {@code mac}, or without a header where the link has none. */
+  public void transmit(Packet p, long mac, int type) {
+    if (!isUp) {
+      p.free();
+      return;
+    }
+    if (link.mac() != 0) {
+      p.prepend(EthernetHeader.LENGTH);
+      EthernetHeader.write(p.data, p.start, mac, link.mac(), type);
+    }
+    stack.counters().framesOut++;
+    link.transmit(p);
+  }
+}

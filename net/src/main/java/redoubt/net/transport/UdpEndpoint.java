@@ -1,0 +1,302 @@
+package redoubt.net.transport;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.net.buffer.Packet;
+import redoubt.net.buffer.PacketQueue;
+import redoubt.net.header.Ipv4Header;
+import redoubt.net.header.UdpHeader;
+import redoubt.net.network.Ipv4;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Readiness;
+
+/**
+ * One end of UDP, as <a href="https://man7.org/linux/man-pages/man7/udp.7.html">udp(7)</a> has it.
+ * No call blocks: {@code -EAGAIN} says to wait for {@link #readiness}.
+ */
+public final class UdpEndpoint {
+  /** Linux's {@code net.core.rmem_default}. */
+  private static final int DEFAULT_RECEIVE_LIMIT = 212_992;
+
+  private static final int MAX_PAYLOAD = 65_507;
+
+  /** Who sent a datagram to whom, filled in by {@link #receive}. */
+  public static final class Info {
+    public int source;
+    public int sourcePort;
+    public int destination;
+  }
+
+  private final NetworkStack stack;
+  private final Readiness readiness;
+  private final PacketQueue received = new PacketQueue();
+  @Nullable UdpEndpoint next;
+  private int chargedBytes;
+  private int receiveLimit = DEFAULT_RECEIVE_LIMIT;
+  private int boundAddress;
+  private int localPort;
+  private int remoteAddress;
+  private int remotePort;
+  private int error;
+  private int ttl = Ipv4.DEFAULT_TTL;
+  private int tos;
+  private boolean isReuse;
+  private boolean isBroadcastAllowed;
+  private boolean isClosed;
+
+  UdpEndpoint(NetworkStack stack) {
+    this.stack = stack;
+    this.readiness = new Readiness(stack);
+  }
+
+  /** {@return the bell that rings when there is something to receive, or an error} */
+  public Readiness readiness() {
+    return readiness;
+  }
+
+  /** Binds to {@code address} (0: all) and {@code port} (0: any). {@return 0 or -errno} */
+  public int bind(int address, int port) {
+    stack.enter();
+    try {
+      if (isClosed) {
+        return -Errno.EBADF;
+      }
+      if (localPort != 0) {
+        return -Errno.EINVAL;
+      }
+      boolean isOurs = address == 0 || stack.isLocal(address) || Ipv4.isMulticast(address);
+      if (!isOurs && address != -1) {
+        return -Errno.EADDRNOTAVAIL;
+      }
+      return stack.udp().bind(this, address, port);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Sets whom to send to and whom alone to hear; port 0 undoes it. {@return 0 or -errno} */
+  public int connect(int address, int port) {
+    stack.enter();
+    try {
+      if (isClosed) {
+        return -Errno.EBADF;
+      }
+      if (port != 0 && stack.ipv4().sourceFor(address) == 0) {
+        return -Errno.ENETUNREACH;
+      }
+      int bound = localPort == 0 ? stack.udp().bind(this, 0, 0) : 0;
+      if (bound == 0) {
+        remoteAddress = port == 0 ? 0 : address;
+        remotePort = port;
+      }
+      return bound;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Sends to the peer of {@link #connect}. {@return the length or -errno} */
+  public int send(byte[] from, int at, int length) {
+    if (remotePort == 0) {
+      return -Errno.EDESTADDRREQ;
+    }
+    return sendTo(from, at, length, remoteAddress, remotePort);
+  }
+
+  /** Sends one datagram. {@return the length or -errno} */
+  public int sendTo(byte[] from, int at, int length, int address, int port) {
+    if (length > MAX_PAYLOAD) {
+      return -Errno.EMSGSIZE;
+    }
+    if (port == 0) {
+      return -Errno.EINVAL;
+    }
+    stack.enter();
+    try {
+      int pending = takeErrorLocked();
+      if (pending != 0) {
+        return -pending;
+      }
+      int ready = prepareSend(address);
+      return ready < 0 ? ready : transmit(from, at, length, address, port);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private int prepareSend(int address) {
+    if (isClosed) {
+      return -Errno.EBADF;
+    }
+    if (!isBroadcastAllowed && stack.ipv4().isBroadcast(address)) {
+      return -Errno.EACCES;
+    }
+    return localPort == 0 ? stack.udp().bind(this, 0, 0) : 0;
+  }
+
+  private int transmit(byte[] from, int at, int length, int address, int port) {
+    // Who is bound to a group's address sends from its own.
+    boolean isBoundToOurs = boundAddress != 0 && stack.isLocal(boundAddress);
+    int source = isBoundToOurs ? boundAddress : stack.ipv4().sourceFor(address);
+    if (source == 0) {
+      return -Errno.ENETUNREACH;
+    }
+    Packet p = stack.packets().allocate(UdpHeader.LENGTH + length);
+    if (p == null) {
+      return -Errno.ENOBUFS;
+    }
+    System.arraycopy(from, at, p.data, p.start + UdpHeader.LENGTH, length);
+    p.end = p.start + UdpHeader.LENGTH + length;
+    UdpHeader.write(p.data, p.start, p.length(), source, localPort, address, port);
+    int sent = stack.ipv4().send(p, source, address, Ipv4Header.UDP, tos, ttl, false);
+    return sent < 0 ? sent : length;
+  }
+
+  /**
+   * Takes the next datagram, or only looks at it.
+   *
+   * @return its whole length, which may be more than was copied, or {@code -EAGAIN}, or the error
+   *     that came instead
+   */
+  public int receive(byte[] to, int at, int max, Info info, boolean isPeek) {
+    stack.enter();
+    try {
+      int pending = takeErrorLocked();
+      if (pending != 0) {
+        return -pending;
+      }
+      Packet p = received.peek();
+      if (p == null) {
+        return -Errno.EAGAIN;
+      }
+      int length = p.length();
+      System.arraycopy(p.data, p.start, to, at, Math.min(length, max));
+      info.source = p.source;
+      info.sourcePort = p.sourcePort;
+      info.destination = p.destination;
+      if (!isPeek) {
+        received.poll();
+        chargedBytes -= p.charge;
+        p.free();
+      }
+      return length;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Precondition: the stack's lock is held. */
+  void deliver(Packet p) {
+    p.charge = p.data.length;
+    if (chargedBytes + p.charge > receiveLimit && !received.isEmpty()) {
+      stack.counters().udpBufferFull++;
+      p.free();
+      return;
+    }
+    stack.counters().udpIn++;
+    chargedBytes += p.charge;
+    received.add(p);
+    readiness.ring();
+  }
+
+  /** {@return how well a datagram fits, or -1 when it is not for this endpoint} */
+  int score(int local, int port, int remote, int fromPort) {
+    if (port != localPort || (boundAddress != 0 && boundAddress != local)) {
+      return -1;
+    }
+    int score = boundAddress != 0 ? 1 : 0;
+    if (remotePort == 0) {
+      return score;
+    }
+    return isConnectedTo(remote, fromPort) ? score + 2 : -1;
+  }
+
+  boolean isConnectedTo(int address, int port) {
+    return remotePort == port && remoteAddress == address && port != 0;
+  }
+
+  void fail(int errno) {
+    error = errno;
+    readiness.ring();
+  }
+
+  private int takeErrorLocked() {
+    int e = error;
+    error = 0;
+    return e;
+  }
+
+  /** {@return the pending error as SO_ERROR gives it, which this clears} */
+  public int takeError() {
+    stack.enter();
+    try {
+      return takeErrorLocked();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** {@return whether {@link #receive} would give something} */
+  public boolean isReadable() {
+    stack.enter();
+    try {
+      return !received.isEmpty() || error != 0;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Lets go of the port and of what was received. */
+  public void close() {
+    stack.enter();
+    try {
+      if (localPort != 0 && !isClosed) {
+        stack.udp().unbind(this);
+      }
+      isClosed = true;
+      received.clear();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  void setLocal(int address, int port) {
+    boundAddress = address;
+    localPort = port;
+  }
+
+  public int boundAddress() {
+    return boundAddress;
+  }
+
+  public int localPort() {
+    return localPort;
+  }
+
+  public boolean isReuse() {
+    return isReuse;
+  }
+
+  /** SO_REUSEADDR or SO_REUSEPORT: others that say so too may share the port. */
+  public void setReuse(boolean isReuse) {
+    this.isReuse = isReuse;
+  }
+
+  /** SO_BROADCAST. */
+  public void setBroadcastAllowed(boolean isAllowed) {
+    this.isBroadcastAllowed = isAllowed;
+  }
+
+  /** SO_RCVBUF, in bytes of memory that waiting datagrams may hold. */
+  public void setReceiveLimit(int bytes) {
+    this.receiveLimit = bytes;
+  }
+
+  public void setTtl(int ttl) {
+    this.ttl = ttl;
+  }
+
+  public void setTos(int tos) {
+    this.tos = tos;
+  }
+}

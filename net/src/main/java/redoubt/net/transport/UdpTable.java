@@ -1,0 +1,136 @@
+package redoubt.net.transport;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.net.buffer.Packet;
+import redoubt.net.header.Checksum;
+import redoubt.net.header.IcmpHeader;
+import redoubt.net.header.Ipv4Header;
+import redoubt.net.header.UdpHeader;
+import redoubt.net.stack.NetworkStack;
+
+/** UDP (RFC 768): who is bound to which port. Guarded by the stack's lock. */
+public final class UdpTable {
+  private static final int BUCKETS = 256;
+
+  private final NetworkStack stack;
+  // By local port; chained through the endpoints.
+  private final @Nullable UdpEndpoint[] buckets = new UdpEndpoint[BUCKETS];
+
+  public UdpTable(NetworkStack stack) {
+    this.stack = stack;
+  }
+
+  /** {@return a new endpoint, bound to nothing} */
+  public UdpEndpoint open() {
+    return new UdpEndpoint(stack);
+  }
+
+  /** Takes a datagram; {@code p} begins with its UDP header. */
+  public void receive(Packet p) {
+    byte[] b = p.data;
+    int at = p.start;
+    int length = p.length() < UdpHeader.LENGTH ? 0 : UdpHeader.length(b, at);
+    if (length < UdpHeader.LENGTH || length > p.length()) {
+      stack.counters().malformed++;
+      p.free();
+      return;
+    }
+    p.end = at + length;
+    if (!isChecksumGood(p, length)) {
+      stack.counters().badChecksum++;
+      p.free();
+      return;
+    }
+    p.sourcePort = UdpHeader.sourcePort(b, at);
+    int port = UdpHeader.destinationPort(b, at);
+    UdpEndpoint e = find(p.destination, port, p.source, p.sourcePort);
+    if (e == null) {
+      stack.counters().udpNoPort++;
+      stack.icmp().sendError(p, IcmpHeader.UNREACHABLE, IcmpHeader.PORT_UNREACHABLE, 0);
+      p.free();
+      return;
+    }
+    p.start += UdpHeader.LENGTH;
+    e.deliver(p);
+  }
+
+  private static boolean isChecksumGood(Packet p, int length) {
+    if (p.isChecksumGood || UdpHeader.checksum(p.data, p.start) == 0) {
+      return true;
+    }
+    long sum = Checksum.pseudoHeader(p.source, p.destination, Ipv4Header.UDP, length);
+    return Checksum.isGood(Checksum.add(sum, p.data, p.start, length));
+  }
+
+  /** The most specific one: a connected endpoint before one with an address before any. */
+  private @Nullable UdpEndpoint find(int local, int localPort, int remote, int remotePort) {
+    UdpEndpoint best = null;
+    int bestScore = -1;
+    for (UdpEndpoint e = buckets[localPort % BUCKETS]; e != null; e = e.next) {
+      int score = e.score(local, localPort, remote, remotePort);
+      if (score > bestScore) {
+        best = e;
+        bestScore = score;
+      }
+    }
+    return best;
+  }
+
+  /** An ICMP error about a datagram from here. */
+  public void error(int local, int localPort, int remote, int remotePort, int errno, int mtu) {
+    UdpEndpoint e = find(local, localPort, remote, remotePort);
+    if (e == null) {
+      return;
+    }
+    if (mtu != 0) {
+      stack.ipv4().pathMtu().lower(remote, mtu);
+    } else if (e.isConnectedTo(remote, remotePort)) {
+      e.fail(errno);
+    }
+  }
+
+  /** Binds {@code e}; port 0 asks for any. {@return 0, {@code -EADDRINUSE} or {@code -EAGAIN}} */
+  int bind(UdpEndpoint e, int address, int port) {
+    int chosen = port;
+    if (port == 0) {
+      chosen = Ports.pick(stack.secret(), candidate -> !isTaken(e, address, candidate));
+      if (chosen == 0) {
+        return -Errno.EAGAIN;
+      }
+    } else if (isTaken(e, address, port)) {
+      return -Errno.EADDRINUSE;
+    }
+    e.setLocal(address, chosen);
+    e.next = buckets[chosen % BUCKETS];
+    buckets[chosen % BUCKETS] = e;
+    return 0;
+  }
+
+  private boolean isTaken(UdpEndpoint who, int address, int port) {
+    for (UdpEndpoint e = buckets[port % BUCKETS]; e != null; e = e.next) {
+      if (e.localPort() == port
+          && (e.boundAddress() == address || e.boundAddress() == 0 || address == 0)
+          && !(e.isReuse() && who.isReuse())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void unbind(UdpEndpoint e) {
+    int bucket = e.localPort() % BUCKETS;
+    UdpEndpoint before = null;
+    for (UdpEndpoint i = buckets[bucket]; i != null; before = i, i = i.next) {
+      if (i == e) {
+        if (before == null) {
+          buckets[bucket] = e.next;
+        } else {
+          before.next = e.next;
+        }
+        e.next = null;
+        return;
+      }
+    }
+  }
+}

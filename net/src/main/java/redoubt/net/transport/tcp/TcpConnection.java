@@ -1,0 +1,815 @@
+package redoubt.net.transport.tcp;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.net.buffer.StreamStore;
+import redoubt.net.header.TcpHeader;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Readiness;
+import redoubt.net.stack.Timer;
+import redoubt.net.stack.Timers;
+
+/**
+ * One TCP connection: the state machine of RFC 9293 over a {@link Sender} and a {@link Receiver},
+ * hardened as RFC 5961 says. No call blocks: {@code -EAGAIN} says to wait for {@link #readiness}.
+ */
+public final class TcpConnection extends Flow {
+  private static final long DELAYED_ACK_NS = 40_000_000L;
+  private static final int QUICK_ACKS = 16;
+  private static final int SYN_RETRIES = 6;
+  private static final long CHALLENGE_INTERVAL_NS = 500_000_000L;
+
+  /** Linux's {@code tcp_fin_timeout}: how long an orphan waits for the peer's FIN. */
+  private static final long FIN_TIMEOUT_NS = 60_000_000_000L;
+
+  /** What fifteen doublings of the least timeout come to (Linux's {@code tcp_retries2}). */
+  private static final long DEFAULT_USER_TIMEOUT_NS = 924_600_000_000L;
+
+  private static final int MIN_MSS = 88;
+
+  private final NetworkStack stack;
+  private final TcpTable table;
+  private final Readiness readiness;
+  private final Sender sender;
+  private final Receiver receiver;
+  private final ConnectionTimer handshakeTimer;
+  private final ConnectionTimer ackTimer;
+  private final ConnectionTimer lifeTimer;
+  private final KeepAlive keepAlive;
+  private final int initial;
+  private int peerInitial;
+  private TcpState state;
+  private int error;
+  private int softError;
+
+  // What the handshake agreed on.
+  private int sendScale;
+  private int receiveScale;
+  private boolean hasTimestamps;
+  private boolean isSackOn;
+  private int peerMss = 536;
+  private final int timestampOffset;
+  private int recentTimestamp;
+
+  // Acknowledging.
+  private long lastAckSent = 1;
+  private int quickAcks = QUICK_ACKS;
+  private int unacknowledgedBytes;
+  private int receiveMss = 536;
+  private boolean isAckPending;
+  private long lastChallengeNs;
+  private long lastHeardNs;
+
+  private int synTries;
+  private long synSentNs;
+  private long userTimeoutNs;
+  private boolean isOrphan;
+  private boolean isReadShut;
+  private boolean isWriteShut;
+
+  /** For an active open; {@link #connect} begins it. */
+  TcpConnection(
+      NetworkStack stack, int local, int localPort, int remote, int remotePort, int initial) {
+    super(local, localPort, remote, remotePort);
+    this.stack = stack;
+    this.table = stack.tcp();
+    this.initial = initial;
+    this.readiness = new Readiness(stack);
+    this.sender = new Sender(stack, this);
+    this.receiver = new Receiver(stack);
+    this.state = TcpState.SYN_SENT;
+    this.timestampOffset = table.timestampOffset(local, remote);
+    Timers timers = stack.timers();
+    this.handshakeTimer = new ConnectionTimer(timers, this::handshakeTimeout);
+    this.ackTimer = new ConnectionTimer(timers, this::ackTimeout);
+    this.lifeTimer = new ConnectionTimer(timers, this::lifeTimeout);
+    this.keepAlive = new KeepAlive(stack, this);
+  }
+
+  private static final class ConnectionTimer extends Timer {
+    private final Runnable action;
+
+    ConnectionTimer(Timers timers, Runnable action) {
+      super(timers);
+      this.action = action;
+    }
+
+    @Override
+    protected void expire() {
+      action.run();
+    }
+  }
+
+  // ---- Opening.
+
+  void connect() {
+    sendSyn();
+  }
+
+  /** A listener's handshake is complete: {@code terms} are those of the peer's SYN. */
+  void establish(HandshakeTerms terms, long rttNs) {
+    takeTerms(terms);
+    receiver.offerFirst(TcpTable.FIRST_WINDOW);
+    becomeEstablished((long) terms.window << sendScale, rttNs);
+  }
+
+  private void takeTerms(HandshakeTerms t) {
+    peerInitial = t.initial;
+    peerMss = Math.max(t.mss, MIN_MSS);
+    boolean isScaled = t.windowScale >= 0;
+    sendScale = isScaled ? t.windowScale : 0;
+    receiveScale = isScaled ? Receiver.WINDOW_SCALE : 0;
+    hasTimestamps = t.hasTimestamps;
+    recentTimestamp = t.timestamp;
+    isSackOn = t.isSackPermitted;
+  }
+
+  private void becomeEstablished(long window, long rttNs) {
+    state = TcpState.ESTABLISHED;
+    handshakeTimer.disarm();
+    lastHeardNs = stack.nowNs();
+    sender.start(sendMss(), window, isSackOn, rttNs);
+    keepAlive.arm();
+    readiness.ring();
+  }
+
+  /** What a segment may carry besides the options that each has. */
+  private int sendMss() {
+    int most = Math.min(peerMss, stack.ipv4().mtu(remote) - 40);
+    return Math.max(most - (hasTimestamps ? 12 : 0), MIN_MSS - 40);
+  }
+
+  private void sendSyn() {
+    long now = stack.nowNs();
+    synSentNs = now;
+    boolean isAnswer = state == TcpState.SYN_RECEIVED;
+    SegmentWriter w = table.writer().clear();
+    w.seq = initial;
+    w.flags = TcpHeader.SYN | (isAnswer ? TcpHeader.ACK : 0);
+    w.ack = isAnswer ? Sequence.toWire(peerInitial, 1) : 0;
+    w.window = TcpTable.FIRST_WINDOW;
+    w.mss = table.mssFor(remote);
+    w.windowScale = isAnswer && receiveScale == 0 ? -1 : Receiver.WINDOW_SCALE;
+    w.isSackPermitted = !isAnswer || isSackOn;
+    w.hasTimestamps = !isAnswer || hasTimestamps;
+    w.timestamp = timestamp(now);
+    w.timestampEcho = isAnswer ? recentTimestamp : 0;
+    w.send(this, null, 0, 0);
+    handshakeTimer.arm(now + (RttEstimator.INITIAL_RTO_NS << synTries));
+  }
+
+  private void handshakeTimeout() {
+    boolean isTooLong = userTimeoutNs != 0 && stack.nowNs() - synSentNs > userTimeoutNs;
+    if (synTries++ >= SYN_RETRIES || isTooLong) {
+      close(softError != 0 ? softError : Errno.ETIMEDOUT);
+    } else {
+      sendSyn();
+    }
+  }
+
+  // ---- Segments that come in.
+
+  @Override
+  void receive(Segment s) {
+    switch (state) {
+      case SYN_SENT -> receiveInSynSent(s);
+      case CLOSED, TIME_WAIT -> {}
+      default -> receiveSynchronized(s);
+    }
+  }
+
+  private void receiveInSynSent(Segment s) {
+    boolean isOurs = s.isAck() && s.ack == initial + 1;
+    if (s.isAck() && !isOurs) {
+      table.sendResetFor(s);
+      return;
+    }
+    if (s.isReset()) {
+      if (isOurs) {
+        close(Errno.ECONNREFUSED);
+      }
+      return;
+    }
+    if (!s.isSyn()) {
+      return;
+    }
+    takeTerms(table.terms().from(s));
+    receiver.offerFirst(TcpTable.FIRST_WINDOW);
+    if (isOurs) {
+      long rttNs = synTries == 0 ? stack.nowNs() - synSentNs : 0;
+      becomeEstablished(s.window, rttNs);
+      sendAck();
+    } else {
+      // Both sides opened at once (RFC 9293, figure 7).
+      state = TcpState.SYN_RECEIVED;
+      sendSyn();
+    }
+  }
+
+  private void receiveSynchronized(Segment s) {
+    long seq = Sequence.fromWire(peerInitial, s.seq, receiver.nxt);
+    if (!isTimely(s, seq) || !isInWindow(s, seq)) {
+      return;
+    }
+    lastHeardNs = stack.nowNs();
+    if (s.isReset()) {
+      takeReset(seq);
+      return;
+    }
+    if (s.isSyn()) {
+      if (state == TcpState.SYN_RECEIVED && seq == 0) {
+        acceptAnswerToSyn(s);
+      } else {
+        challenge();
+      }
+      return;
+    }
+    if (!s.isAck() || !takeAck(s, seq)) {
+      return;
+    }
+    if (state != TcpState.CLOSED && state != TcpState.TIME_WAIT) {
+      takeData(s, seq);
+    }
+  }
+
+  /** PAWS (RFC 7323, section 5): a segment from a former turn of the numbers is dropped. */
+  private boolean isTimely(Segment s, long seq) {
+    if (!hasTimestamps || !s.hasTimestamps) {
+      return true;
+    }
+    if (s.timestamp - recentTimestamp < 0 && !s.isReset()) {
+      stack.counters().tcpPawsDropped++;
+      acknowledgeOutOfWindow(s);
+      return false;
+    }
+    if (seq <= lastAckSent) {
+      recentTimestamp = s.timestamp;
+    }
+    return true;
+  }
+
+  /** As Linux: from the last acknowledgement that was sent to the right edge. */
+  private boolean isInWindow(Segment s, long seq) {
+    boolean isIn =
+        seq + s.sequenceLength() >= lastAckSent && seq <= receiver.nxt + receiver.window();
+    if (!isIn && !s.isReset()) {
+      if (s.payloadLength > 0) {
+        receiver.accept(seq, s.data, s.payload, s.payloadLength, false);
+      }
+      acknowledgeOutOfWindow(s);
+    }
+    return isIn;
+  }
+
+  /** Data needs an answer each time; what has none is answered twice a second: no ACK storms. */
+  private void acknowledgeOutOfWindow(Segment s) {
+    if (s.payloadLength > 0 && !s.isSyn()) {
+      sendAck();
+    } else {
+      challenge();
+    }
+  }
+
+  private void challenge() {
+    long now = stack.nowNs();
+    if (lastChallengeNs == 0 || now - lastChallengeNs >= CHALLENGE_INTERVAL_NS) {
+      lastChallengeNs = now;
+      stack.counters().tcpChallengeAcks++;
+      sendAck();
+    }
+  }
+
+  /** RFC 5961, section 3.2: only the exact next number resets; a guess is challenged. */
+  private void takeReset(long seq) {
+    if (seq == receiver.nxt) {
+      close(state == TcpState.CLOSE_WAIT ? Errno.EPIPE : Errno.ECONNRESET);
+    } else {
+      challenge();
+    }
+  }
+
+  private void acceptAnswerToSyn(Segment s) {
+    if (s.isAck() && s.ack == initial + 1) {
+      becomeEstablished((long) s.window, 0);
+    }
+    sendAck();
+  }
+
+  /** {@return whether the segment's data may be looked at} */
+  private boolean takeAck(Segment s, long seq) {
+    long ack = localSequence(s.ack);
+    if (state == TcpState.SYN_RECEIVED) {
+      if (ack != 1) {
+        table.sendResetFor(s);
+        return false;
+      }
+      becomeEstablished((long) s.window << sendScale, 0);
+    }
+    if (ack > sender.nxt) {
+      acknowledgeOutOfWindow(s);
+      return false;
+    }
+    if (ack < sender.una - sender.maxWindow()) {
+      // RFC 5961, section 5.2: too old to be honest.
+      challenge();
+      return false;
+    }
+    boolean wasWritable = sender.isWritable();
+    if (ack >= sender.una) {
+      if (ack > sender.una) {
+        softError = 0;
+        stack.ipv4().confirmReachable(remote);
+      }
+      boolean mayBeDuplicate = s.payloadLength == 0 && !s.isFin();
+      sender.acknowledge(s, ack, seq, (long) s.window << sendScale, mayBeDuplicate);
+    }
+    if (!wasWritable && sender.isWritable()) {
+      readiness.ring();
+    }
+    finishSending();
+    return true;
+  }
+
+  private void finishSending() {
+    if (!sender.isFinAcknowledged()) {
+      return;
+    }
+    switch (state) {
+      case FIN_WAIT_1 -> {
+        state = TcpState.FIN_WAIT_2;
+        if (isOrphan) {
+          lifeTimer.arm(stack.nowNs() + FIN_TIMEOUT_NS);
+        }
+        readiness.ring();
+      }
+      case CLOSING -> becomeTimeWait();
+      case LAST_ACK -> close(0);
+      default -> {}
+    }
+  }
+
+  private void takeData(Segment s, long seq) {
+    if (s.payloadLength == 0 && !s.isFin()) {
+      return;
+    }
+    if (!state.mayReceive()) {
+      if (s.payloadLength > 0 || seq + s.payloadLength < receiver.nxt) {
+        sendAck();
+      }
+      return;
+    }
+    if (isOrphan && s.payloadLength > 0 && seq + s.payloadLength > receiver.nxt) {
+      // Nobody will ever read it: say so.
+      table.sendResetFor(s);
+      close(Errno.ECONNRESET);
+      return;
+    }
+    if (hasTimestamps && s.hasTimestamps && s.timestampEcho != 0) {
+      long ms = timestamp(stack.nowNs()) - s.timestampEcho;
+      receiver.sampleRtt(Math.clamp(ms, 1, 60_000) * 1_000_000L);
+    }
+    int before = receiver.available();
+    boolean mayWait = receiver.accept(seq, s.data, s.payload, s.payloadLength, s.isFin());
+    receiveMss = Math.max(receiveMss, s.payloadLength);
+    if (isReadShut) {
+      receiver.discard();
+    }
+    if (receiver.available() > before) {
+      readiness.ring();
+    }
+    if (receiver.isFinReached()) {
+      takeFin();
+    }
+    if (state != TcpState.TIME_WAIT) {
+      acknowledgeData(s.payloadLength, mayWait);
+    }
+  }
+
+  private void takeFin() {
+    readiness.ring();
+    switch (state) {
+      case ESTABLISHED -> state = TcpState.CLOSE_WAIT;
+      case FIN_WAIT_1 -> state = TcpState.CLOSING;
+      case FIN_WAIT_2 -> {
+        sendAck();
+        becomeTimeWait();
+      }
+      default -> {}
+    }
+  }
+
+  // ---- Acknowledging.
+
+  private void acknowledgeData(int bytes, boolean mayWait) {
+    unacknowledgedBytes += bytes;
+    if (!mayWait || quickAcks > 0 || unacknowledgedBytes >= 2 * receiveMss) {
+      sendAck();
+    } else if (!isAckPending) {
+      isAckPending = true;
+      ackTimer.arm(stack.nowNs() + DELAYED_ACK_NS);
+    }
+  }
+
+  private void ackTimeout() {
+    if (isAckPending) {
+      sendAck();
+    }
+  }
+
+  private void sendAck() {
+    transmit(sender.nxt, TcpHeader.ACK, null, 0, stack.nowNs());
+  }
+
+  /** A segment that the peer must answer, for it is before its window. */
+  void probe(long now) {
+    transmit(sender.una - 1, TcpHeader.ACK, null, 0, now);
+  }
+
+  /** Sends a segment of this connection with all that each of its segments says. */
+  void transmit(long seq, int flags, @Nullable StreamStore store, int length, long now) {
+    SegmentWriter w = table.writer().clear();
+    w.seq = Sequence.toWire(initial, seq);
+    w.ack = Sequence.toWire(peerInitial, receiver.nxt);
+    w.flags = flags;
+    w.window = receiver.offerWindow(receiveMss, receiveScale);
+    w.hasTimestamps = hasTimestamps;
+    w.timestamp = timestamp(now);
+    w.timestampEcho = recentTimestamp;
+    if (isSackOn) {
+      int room = (sender.mss() - length - 4) / 8;
+      int most = hasTimestamps ? 3 : Segment.MAX_SACKS;
+      receiver.writeSacks(w, peerInitial, Math.min(room, most));
+    }
+    lastAckSent = receiver.nxt;
+    unacknowledgedBytes = 0;
+    isAckPending = false;
+    quickAcks -= quickAcks > 0 ? 1 : 0;
+    int sent = w.send(this, store, seq, length);
+    if (sent == -Errno.EMSGSIZE) {
+      sender.setMss(sendMss());
+    }
+  }
+
+  int timestamp(long nowNs) {
+    return (int) (nowNs / 1_000_000) + timestampOffset;
+  }
+
+  long localSequence(int wire) {
+    return Sequence.fromWire(initial, wire, sender.una);
+  }
+
+  // ---- Errors and ends.
+
+  @Override
+  void error(int wireSeq, int errno, int mtu) {
+    long seq = localSequence(wireSeq);
+    boolean isInFlight =
+        state == TcpState.SYN_SENT ? wireSeq == initial : seq >= sender.una && seq < sender.nxt;
+    if (!isInFlight) {
+      // Not about anything that is out there: forged, or late.
+      return;
+    }
+    if (mtu != 0) {
+      stack.ipv4().pathMtu().lower(remote, mtu);
+      if (state.isSynchronized()) {
+        sender.setMss(sendMss());
+      }
+    } else if (state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED) {
+      close(errno);
+    } else {
+      softError = errno;
+    }
+  }
+
+  /** Ends the connection if nothing was heard for the user timeout. {@return whether it did} */
+  boolean isGivingUp(long sinceNs, long now) {
+    long most = userTimeoutNs != 0 ? userTimeoutNs : DEFAULT_USER_TIMEOUT_NS;
+    if (isOrphan) {
+      most = Math.min(most, FIN_TIMEOUT_NS);
+    }
+    if (now - sinceNs < most) {
+      return false;
+    }
+    close(softError != 0 ? softError : Errno.ETIMEDOUT);
+    return true;
+  }
+
+  private void lifeTimeout() {
+    close(0);
+  }
+
+  private void becomeTimeWait() {
+    state = TcpState.TIME_WAIT;
+    leaveTable();
+    table.addTimeWait(
+        this,
+        Sequence.toWire(initial, sender.nxt),
+        Sequence.toWire(peerInitial, receiver.nxt),
+        hasTimestamps,
+        timestampOffset,
+        recentTimestamp);
+    readiness.ring();
+  }
+
+  private void close(int errno) {
+    error = errno;
+    state = TcpState.CLOSED;
+    leaveTable();
+    if (errno != 0) {
+      receiver.release();
+    }
+    readiness.ring();
+  }
+
+  private void leaveTable() {
+    table.remove(this);
+    handshakeTimer.disarm();
+    ackTimer.disarm();
+    lifeTimer.disarm();
+    keepAlive.disarm();
+    sender.release();
+  }
+
+  /** Tells the peer that this is over, at once. */
+  void reset() {
+    if (state != TcpState.CLOSED && state != TcpState.TIME_WAIT) {
+      if (state != TcpState.SYN_SENT) {
+        stack.counters().tcpResetsOut++;
+        transmit(sender.nxt, TcpHeader.RST | TcpHeader.ACK, null, 0, stack.nowNs());
+      }
+      close(Errno.ECONNRESET);
+    }
+  }
+
+  // ---- What the application does.
+
+  /** {@return the bell that rings when one can read, write, or see the end} */
+  public Readiness readiness() {
+    return readiness;
+  }
+
+  /** Takes bytes to send. {@return how many, or -errno; {@code -EAGAIN} without room} */
+  public int write(byte[] from, int at, int length) {
+    stack.enter();
+    try {
+      if (error != 0) {
+        return -takeErrorLocked();
+      }
+      if (state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED) {
+        return -Errno.EAGAIN;
+      }
+      if (isWriteShut || !state.maySend()) {
+        return -Errno.EPIPE;
+      }
+      int n = sender.write(from, at, length);
+      if (n == 0 && length > 0) {
+        return -Errno.EAGAIN;
+      }
+      sender.output();
+      return n;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Gives bytes that came. {@return how many, 0 at the end, or -errno} */
+  public int read(byte[] to, int at, int max, boolean isPeek) {
+    stack.enter();
+    try {
+      if (receiver.available() > 0) {
+        int n = receiver.read(to, at, max, isPeek);
+        if (state.mayReceive() && receiver.isUpdateDue(receiveMss)) {
+          sendAck();
+        }
+        return n;
+      }
+      if (error != 0) {
+        return -takeErrorLocked();
+      }
+      if (state == TcpState.SYN_SENT || (state.mayReceive() && !isReadShut)) {
+        return -Errno.EAGAIN;
+      }
+      return 0;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Ends this side's stream, after what was written. {@return 0 or {@code -ENOTCONN}} */
+  public int shutdownWrite() {
+    stack.enter();
+    try {
+      if (!state.isSynchronized()) {
+        return -Errno.ENOTCONN;
+      }
+      endStream();
+      return 0;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** What comes from now on is thrown away. */
+  public void shutdownRead() {
+    stack.enter();
+    try {
+      isReadShut = true;
+      receiver.discard();
+      readiness.ring();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private void endStream() {
+    if (!isWriteShut && state.maySend()) {
+      isWriteShut = true;
+      state = state == TcpState.ESTABLISHED ? TcpState.FIN_WAIT_1 : TcpState.LAST_ACK;
+      sender.queueFin();
+      sender.output();
+    }
+    isWriteShut = true;
+  }
+
+  /**
+   * Lets go of the connection. What was written still goes out; what was received and not read is
+   * lost, and the peer told so by a reset, as Linux does.
+   */
+  public void close() {
+    stack.enter();
+    try {
+      isOrphan = true;
+      readiness.listen(null);
+      if (!state.isSynchronized()) {
+        reset();
+      } else if (receiver.available() > 0) {
+        receiver.release();
+        reset();
+      } else {
+        endStream();
+        if (state == TcpState.FIN_WAIT_2) {
+          lifeTimer.arm(stack.nowNs() + FIN_TIMEOUT_NS);
+        }
+      }
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** As {@link #close} with SO_LINGER of no time: the peer gets a reset. */
+  public void abort() {
+    stack.enter();
+    try {
+      isOrphan = true;
+      readiness.listen(null);
+      reset();
+      receiver.release();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private int takeErrorLocked() {
+    int e = error;
+    error = 0;
+    return e;
+  }
+
+  /** {@return the pending error as SO_ERROR gives it, which this clears} */
+  public int takeError() {
+    stack.enter();
+    try {
+      return takeErrorLocked();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** {@return whether {@link #read} would give something other than {@code -EAGAIN}} */
+  public boolean isReadable() {
+    return receiver.available() > 0
+        || error != 0
+        || isReadShut
+        || !(state.mayReceive() || state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED);
+  }
+
+  /** {@return whether {@link #write} would give something other than {@code -EAGAIN}} */
+  public boolean isWritable() {
+    boolean isOpening = state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED;
+    return error != 0 || (!isOpening && (!state.maySend() || sender.isWritable()));
+  }
+
+  public TcpState state() {
+    return state;
+  }
+
+  public int localAddress() {
+    return local;
+  }
+
+  public int localPort() {
+    return localPort;
+  }
+
+  public int remoteAddress() {
+    return remote;
+  }
+
+  public int remotePort() {
+    return remotePort;
+  }
+
+  /** {@return the bytes that can be read now} */
+  public int available() {
+    return receiver.available();
+  }
+
+  /** TCP_NODELAY. */
+  public void setNoDelay(boolean isNoDelay) {
+    stack.enter();
+    sender.isNoDelay = isNoDelay;
+    flush();
+  }
+
+  /** TCP_CORK. */
+  public void setCorked(boolean isCorked) {
+    stack.enter();
+    sender.isCorked = isCorked;
+    flush();
+  }
+
+  /** What an option held back goes out; ends the entry that the caller began. */
+  private void flush() {
+    try {
+      if (state.isSynchronized() && state != TcpState.TIME_WAIT) {
+        sender.output();
+      }
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** TCP_USER_TIMEOUT; 0 is the default. */
+  public void setUserTimeoutNs(long ns) {
+    this.userTimeoutNs = ns;
+  }
+
+  /** SO_KEEPALIVE with its three times. */
+  public void setKeepAlive(boolean isOn, long idleNs, long intervalNs, int count) {
+    stack.enter();
+    try {
+      keepAlive.set(isOn, idleNs, intervalNs, count);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** SO_RCVBUF: fixes the window's limit. */
+  public void setReceiveLimit(int bytes) {
+    receiver.fixLimit(bytes);
+  }
+
+  /** SO_SNDBUF: fixes how much waits to be acknowledged. */
+  public void setSendLimit(int bytes) {
+    sender.fixLimit(bytes);
+  }
+
+  /** TCP_CONGESTION. {@return whether there is one of that name} */
+  public boolean setCongestionControl(String name) {
+    switch (name) {
+      case "cubic" -> sender.setControl(new Cubic());
+      case "reno" -> sender.setControl(new Reno());
+      default -> {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  long lastHeardNs() {
+    return lastHeardNs;
+  }
+
+  boolean hasDataInFlight() {
+    return sender.inFlight() > 0;
+  }
+
+  void keepAliveFailed() {
+    close(softError != 0 ? softError : Errno.ETIMEDOUT);
+  }
+
+  /** {@return the smoothed round-trip time, for TCP_INFO} */
+  public long srttNs() {
+    return sender.rtt().srttNs();
+  }
+
+  /** {@return the congestion window in bytes, for TCP_INFO} */
+  public long congestionWindow() {
+    return sender.cwnd();
+  }
+
+  /** {@return the bytes of a full segment} */
+  public int segmentBytes() {
+    return sender.mss();
+  }
+}

@@ -1,0 +1,265 @@
+package redoubt.net.transport.tcp;
+
+import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.net.buffer.Packet;
+import redoubt.net.header.TcpHeader;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Secret;
+import redoubt.net.transport.Ports;
+
+/** All of TCP's connections and listeners, and who gets which segment. */
+public final class TcpTable {
+  /** The window in a SYN, which is never scaled. */
+  static final int FIRST_WINDOW = 65_535;
+
+  /**
+   * Linux's {@code tcp_mem}, roughly: past it buffers do not grow and nothing is kept for later.
+   */
+  static final long MEMORY_LIMIT_BYTES = 256L << 20;
+
+  private static final int MAX_FLOWS = 262_144;
+  private static final int MAX_TIME_WAIT = 16_384;
+  private static final int BUCKETS = 64;
+
+  private final NetworkStack stack;
+  private final FlowTable flows;
+  private final @Nullable TcpListener[] listeners = new TcpListener[BUCKETS];
+  private final ArrayDeque<TimeWait> timeWaits = new ArrayDeque<>();
+  private final Segment segment = new Segment();
+  private final SegmentWriter writer;
+  private final HandshakeTerms terms = new HandshakeTerms();
+  private final SynCookie cookies;
+
+  public TcpTable(NetworkStack stack) {
+    this.stack = stack;
+    this.flows = new FlowTable(stack.secret());
+    this.writer = new SegmentWriter(stack);
+    this.cookies = new SynCookie(stack.secret());
+  }
+
+  /** Takes a packet that begins with its TCP header. */
+  public void receive(Packet p) {
+    stack.counters().tcpSegmentsIn++;
+    if (p.isLinkGroup || !segment.parse(p)) {
+      stack.counters().malformed++;
+    } else if (!Segment.isChecksumGood(p)) {
+      stack.counters().badChecksum++;
+    } else {
+      dispatch(segment);
+    }
+    p.free();
+  }
+
+  void dispatch(Segment s) {
+    Flow f = flows.find(s.destination, s.destinationPort, s.source, s.sourcePort);
+    if (f != null) {
+      f.receive(s);
+      return;
+    }
+    TcpListener l = findListener(s.destination, s.destinationPort);
+    if (l != null) {
+      l.receive(s);
+    } else {
+      sendResetFor(s);
+    }
+  }
+
+  private @Nullable TcpListener findListener(int address, int port) {
+    TcpListener any = null;
+    for (TcpListener l = listeners[port % BUCKETS]; l != null; l = l.next) {
+      if (l.port() == port && l.address() == address) {
+        return l;
+      }
+      if (l.port() == port && l.address() == 0) {
+        any = l;
+      }
+    }
+    return any;
+  }
+
+  /** An ICMP error about a segment from here. */
+  public void error(
+      int local, int localPort, int remote, int remotePort, int wireSeq, int errno, int mtu) {
+    Flow f = flows.find(local, localPort, remote, remotePort);
+    if (f != null) {
+      f.error(wireSeq, errno, mtu);
+    }
+  }
+
+  // ---- Opening.
+
+  /** Listens. {@return the listener, or null when the port is taken} */
+  public @Nullable TcpListener listen(int address, int port, int backlog) {
+    stack.enter();
+    try {
+      int chosen = port;
+      if (port == 0) {
+        chosen = Ports.pick(stack.secret(), candidate -> !isListening(address, candidate));
+      }
+      if (chosen == 0 || isListening(address, chosen)) {
+        return null;
+      }
+      TcpListener l = new TcpListener(stack, address, chosen, backlog);
+      l.next = listeners[chosen % BUCKETS];
+      listeners[chosen % BUCKETS] = l;
+      return l;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private boolean isListening(int address, int port) {
+    for (TcpListener l = listeners[port % BUCKETS]; l != null; l = l.next) {
+      if (l.port() == port && (l.address() == address || l.address() == 0 || address == 0)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** What {@link #connect} gives: a connection that is opening, or why there is none. */
+  public record Opened(@Nullable TcpConnection connection, int errno) {}
+
+  /** Begins to connect, from {@code local} and {@code localPort} where they are not 0. */
+  public Opened connect(int local, int localPort, int remote, int remotePort) {
+    stack.enter();
+    try {
+      int source = local != 0 ? local : stack.ipv4().sourceFor(remote);
+      if (source == 0) {
+        return new Opened(null, Errno.ENETUNREACH);
+      }
+      int port = localPort;
+      if (port == 0) {
+        port = Ports.pick(stack.secret(), p -> isFree(source, p, remote, remotePort));
+      }
+      if (port == 0 || isFull()) {
+        return new Opened(null, Errno.EADDRNOTAVAIL);
+      }
+      if (flows.find(source, port, remote, remotePort) != null) {
+        return new Opened(null, Errno.EADDRINUSE);
+      }
+      int initial = initialSequence(source, port, remote, remotePort);
+      TcpConnection c = new TcpConnection(stack, source, port, remote, remotePort, initial);
+      flows.add(c);
+      c.connect();
+      return new Opened(c, 0);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private boolean isFree(int local, int port, int remote, int remotePort) {
+    return flows.find(local, port, remote, remotePort) == null && findListener(local, port) == null;
+  }
+
+  boolean isFull() {
+    return flows.size() >= MAX_FLOWS;
+  }
+
+  /** RFC 6528: a clock of 4 microseconds a tick, and a secret distance for each four-tuple. */
+  int initialSequence(int local, int localPort, int remote, int remotePort) {
+    Secret secret = stack.secret();
+    long addresses = (long) local << 32 | (remote & 0xffff_ffffL);
+    long ports = (long) localPort << 16 | remotePort;
+    return (int) (secret.hash(addresses, ports, 0x69736e) + stack.nowNs() / 4000);
+  }
+
+  /** RFC 7323, section 5.4: where a peer sees the timestamp clock begin says nothing of uptime. */
+  int timestampOffset(int local, int remote) {
+    long addresses = (long) local << 32 | (remote & 0xffff_ffffL);
+    return (int) stack.secret().hash(addresses, 0, 0x7473);
+  }
+
+  int mssFor(int remote) {
+    return Math.clamp(stack.ipv4().mtu(remote) - 40, 88, 65_495);
+  }
+
+  // ---- Closing.
+
+  /** RFC 9293, section 3.10.7.1: a segment for nobody is answered so that its sender gives up. */
+  void sendResetFor(Segment s) {
+    if (s.isReset()) {
+      return;
+    }
+    stack.counters().tcpResetsOut++;
+    SegmentWriter w = writer.clear();
+    if (s.isAck()) {
+      w.seq = s.ack;
+      w.flags = TcpHeader.RST;
+    } else {
+      w.seq = 0;
+      w.ack = s.seq + s.sequenceLength();
+      w.flags = TcpHeader.RST | TcpHeader.ACK;
+    }
+    w.sendBack(s);
+  }
+
+  void addTimeWait(
+      Flow of,
+      int sendNext,
+      int receiveNext,
+      boolean hasTimestamps,
+      int timestampOffset,
+      int recentTimestamp) {
+    if (timeWaits.size() >= MAX_TIME_WAIT) {
+      endTimeWait(timeWaits.getFirst());
+    }
+    TimeWait t =
+        new TimeWait(
+            stack, of, sendNext, receiveNext, hasTimestamps, timestampOffset, recentTimestamp);
+    timeWaits.addLast(t);
+    flows.add(t);
+  }
+
+  void endTimeWait(TimeWait t) {
+    t.end();
+    flows.remove(t);
+    if (timeWaits.peekFirst() == t) {
+      timeWaits.removeFirst();
+    } else {
+      timeWaits.remove(t);
+    }
+  }
+
+  void add(Flow f) {
+    flows.add(f);
+  }
+
+  void remove(Flow f) {
+    flows.remove(f);
+  }
+
+  void remove(TcpListener l) {
+    int bucket = l.port() % BUCKETS;
+    TcpListener before = null;
+    for (TcpListener i = listeners[bucket]; i != null; before = i, i = i.next) {
+      if (i == l) {
+        if (before == null) {
+          listeners[bucket] = l.next;
+        } else {
+          before.next = l.next;
+        }
+        return;
+      }
+    }
+  }
+
+  SegmentWriter writer() {
+    return writer;
+  }
+
+  HandshakeTerms terms() {
+    return terms;
+  }
+
+  SynCookie cookies() {
+    return cookies;
+  }
+
+  /** {@return how many connections there are in any state} */
+  public int size() {
+    return flows.size();
+  }
+}
