@@ -3,6 +3,7 @@ package redoubt.net.stack;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import redoubt.net.buffer.ChunkPool;
@@ -80,12 +81,17 @@ public final class NetworkStack {
 
   /** Finishes what the entry caused, lets go of the lock, then calls listeners. */
   public void exit() {
+    if (mu.getHoldCount() > 1) {
+      // An entry within an entry: the outer one finishes for both.
+      mu.unlock();
+      return;
+    }
     settle();
     Thread sleeper = sleeperToWake();
     Readiness r = pollPending();
     mu.unlock();
     if (sleeper != null) {
-      java.util.concurrent.locks.LockSupport.unpark(sleeper);
+      LockSupport.unpark(sleeper);
     }
     while (r != null) {
       r.call();

@@ -32,16 +32,16 @@ public final class UdpEndpoint {
   private final PacketQueue received = new PacketQueue();
   @Nullable UdpEndpoint next;
   private int chargedBytes;
-  private int receiveLimit = DEFAULT_RECEIVE_LIMIT;
-  private int boundAddress;
-  private int localPort;
-  private int remoteAddress;
-  private int remotePort;
+  private volatile int receiveLimit = DEFAULT_RECEIVE_LIMIT;
+  private volatile int boundAddress;
+  private volatile int localPort;
+  private volatile int remoteAddress;
+  private volatile int remotePort;
   private int error;
-  private int ttl = Ipv4.DEFAULT_TTL;
-  private int tos;
-  private boolean isReuse;
-  private boolean isBroadcastAllowed;
+  private volatile int ttl = Ipv4.DEFAULT_TTL;
+  private volatile int tos;
+  private volatile boolean isReuse;
+  private volatile boolean isBroadcastAllowed;
   private boolean isClosed;
 
   UdpEndpoint(NetworkStack stack) {

@@ -38,7 +38,7 @@ public final class TcpConnection extends Flow {
   private final KeepAlive keepAlive;
   private final int initial;
   private int peerInitial;
-  private TcpState state;
+  private volatile TcpState state;
   private int error;
   private int softError;
 
@@ -555,7 +555,7 @@ public final class TcpConnection extends Flow {
       if (error != 0) {
         return -takeErrorLocked();
       }
-      if (state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED) {
+      if (isOpening()) {
         return -Errno.EAGAIN;
       }
       if (isWriteShut || !state.maySend()) {
@@ -586,7 +586,7 @@ public final class TcpConnection extends Flow {
       if (error != 0) {
         return -takeErrorLocked();
       }
-      if (state == TcpState.SYN_SENT || (state.mayReceive() && !isReadShut)) {
+      if (isOpening() || (state.mayReceive() && !isReadShut)) {
         return -Errno.EAGAIN;
       }
       return 0;
@@ -687,16 +687,29 @@ public final class TcpConnection extends Flow {
 
   /** {@return whether {@link #read} would give something other than {@code -EAGAIN}} */
   public boolean isReadable() {
-    return receiver.available() > 0
-        || error != 0
-        || isReadShut
-        || !(state.mayReceive() || state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED);
+    stack.enter();
+    try {
+      return receiver.available() > 0
+          || error != 0
+          || isReadShut
+          || !(state.mayReceive() || isOpening());
+    } finally {
+      stack.exit();
+    }
   }
 
   /** {@return whether {@link #write} would give something other than {@code -EAGAIN}} */
   public boolean isWritable() {
-    boolean isOpening = state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED;
-    return error != 0 || (!isOpening && (!state.maySend() || sender.isWritable()));
+    stack.enter();
+    try {
+      return error != 0 || (!isOpening() && (!state.maySend() || sender.isWritable()));
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private boolean isOpening() {
+    return state == TcpState.SYN_SENT || state == TcpState.SYN_RECEIVED;
   }
 
   public TcpState state() {
@@ -721,7 +734,12 @@ public final class TcpConnection extends Flow {
 
   /** {@return the bytes that can be read now} */
   public int available() {
-    return receiver.available();
+    stack.enter();
+    try {
+      return receiver.available();
+    } finally {
+      stack.exit();
+    }
   }
 
   /** TCP_NODELAY. */
@@ -751,7 +769,9 @@ public final class TcpConnection extends Flow {
 
   /** TCP_USER_TIMEOUT; 0 is the default. */
   public void setUserTimeoutNs(long ns) {
-    this.userTimeoutNs = ns;
+    stack.enter();
+    userTimeoutNs = ns;
+    stack.exit();
   }
 
   /** SO_KEEPALIVE with its three times. */
@@ -766,23 +786,32 @@ public final class TcpConnection extends Flow {
 
   /** SO_RCVBUF: fixes the window's limit. */
   public void setReceiveLimit(int bytes) {
+    stack.enter();
     receiver.fixLimit(bytes);
+    stack.exit();
   }
 
   /** SO_SNDBUF: fixes how much waits to be acknowledged. */
   public void setSendLimit(int bytes) {
+    stack.enter();
     sender.fixLimit(bytes);
+    stack.exit();
   }
 
   /** TCP_CONGESTION. {@return whether there is one of that name} */
   public boolean setCongestionControl(String name) {
-    switch (name) {
-      case "cubic" -> sender.setControl(new Cubic());
-      case "reno" -> sender.setControl(new Reno());
-      default -> {
-        return false;
-      }
+    CongestionControl control =
+        switch (name) {
+          case "cubic" -> new Cubic();
+          case "reno" -> new Reno();
+          default -> null;
+        };
+    if (control == null) {
+      return false;
     }
+    stack.enter();
+    sender.setControl(control);
+    stack.exit();
     return true;
   }
 
