@@ -283,9 +283,9 @@ public final class Amd64Syscalls {
       case 250 -> -ENOSYS; // keyctl: none
       case 251 -> Scheduling.ioprioSet(t, a); // ioprio_set
       case 252 -> Scheduling.ioprioGet(t, a); // ioprio_get
-      case 253 -> -ENOSYS; // inotify_init: none
-      case 254 -> -ENOSYS; // inotify_add_watch: none
-      case 255 -> -ENOSYS; // inotify_rm_watch: none
+      case 253 -> InotifyCalls.inotifyInit(t, a); // inotify_init
+      case 254 -> InotifyCalls.inotifyAddWatch(t, a); // inotify_add_watch
+      case 255 -> InotifyCalls.inotifyRmWatch(t, a); // inotify_rm_watch
       case 256 -> -ENOSYS; // migrate_pages: none
       case 257 -> Open.openat(t, a); // openat
       case 258 -> Directories.mkdirat(t, a); // mkdirat
@@ -324,7 +324,7 @@ public final class Amd64Syscalls {
       case 291 -> EventPoll.epollCreate1(t, a); // epoll_create1
       case 292 -> Dup.dup3(t, a); // dup3
       case 293 -> Pipes.pipe2(t, a); // pipe2
-      case 294 -> -ENOSYS; // inotify_init1: none
+      case 294 -> InotifyCalls.inotifyInit1(t, a); // inotify_init1
       case 295 -> ReadWrite.preadv(t, a); // preadv
       case 296 -> ReadWrite.pwritev(t, a); // pwritev
       case 297 -> SignalCalls.rtTgsigqueueinfo(t, a); // rt_tgsigqueueinfo

@@ -23,6 +23,7 @@ import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.FsNotify;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.PathWalk;
 import redoubt.sentry.vfs.SetAttr;
@@ -106,6 +107,7 @@ final class Attributes {
       s.mode &= ~Stat.S_ISGID;
     }
     inode.setattr(s);
+    FsNotify.changed(p.dentry, s.valid);
     return 0;
   }
 
@@ -182,6 +184,7 @@ final class Attributes {
       }
     }
     inode.setattr(s);
+    FsNotify.changed(p.dentry, s.valid);
     return 0;
   }
 
@@ -331,6 +334,7 @@ final class Attributes {
       s.mtimeNs = mtimeNs;
     }
     inode.setattr(s);
+    FsNotify.changed(p.dentry, s.valid);
     return 0;
   }
 
@@ -361,6 +365,7 @@ final class Attributes {
     s.size = length;
     dropSetId(t, inode, s);
     inode.setattr(s);
+    FsNotify.changed(p.dentry, s.valid);
     return 0;
   }
 
@@ -401,10 +406,17 @@ final class Attributes {
         return ReadWrite.fileTooBig(t);
       }
       ReadWrite.dropSetId(t, inode);
-      return f.truncate(length);
+      return modified(f, f.truncate(length));
     } finally {
       f.decRef();
     }
+  }
+
+  private static long modified(FileDescription f, long r) {
+    if (r >= 0) {
+      FsNotify.modified(f);
+    }
+    return r;
   }
 
   private static final int FALLOC_KNOWN =
@@ -473,6 +485,6 @@ final class Attributes {
       return ReadWrite.fileTooBig(t);
     }
     ReadWrite.dropSetId(t, inode);
-    return f.allocate(mode, offset, length);
+    return modified(f, f.allocate(mode, offset, length));
   }
 }

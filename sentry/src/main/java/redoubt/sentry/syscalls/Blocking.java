@@ -18,6 +18,7 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.kernel.Waiter;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.FsNotify;
 
 /**
  * Reads and writes that may wait, over descriptions that never do: what vfs_read and vfs_write are
@@ -37,10 +38,13 @@ final class Blocking {
    */
   static long read(Task t, FileDescription f, IoBuffer dst, long offset, boolean nonblocking) {
     long r = tryRead(t, f, dst, offset);
-    if (r != -EAGAIN || nonblocking) {
-      return r;
+    if (r == -EAGAIN && !nonblocking) {
+      r = waitAndRead(t, f, dst, offset);
     }
-    return waitAndRead(t, f, dst, offset);
+    if (r > 0) {
+      FsNotify.accessed(f);
+    }
+    return r;
   }
 
   private static long tryRead(Task t, FileDescription f, IoBuffer dst, long offset) {
@@ -97,7 +101,9 @@ final class Blocking {
         : r > 0 && src.remaining() > 0 && !nonblocking && f.writesWhole()) {
       r = waitAndWrite(t, f, src, offset, Math.max(r, 0));
     }
-    if (r == -EPIPE) {
+    if (r > 0) {
+      FsNotify.modified(f);
+    } else if (r == -EPIPE) {
       sigpipe(t);
     }
     return r;

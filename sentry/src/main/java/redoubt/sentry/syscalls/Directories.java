@@ -21,6 +21,7 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.UserIo;
 import redoubt.sentry.vfs.DirSink;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.FsNotify;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.PathWalk;
 import redoubt.sentry.vfs.Vfs;
@@ -103,6 +104,7 @@ final class Directories {
         if (r < 0) {
           return r;
         }
+        FsNotify.accessed(f);
         if (records.length == 0) {
           return records.full ? -EINVAL : 0;
         }

@@ -23,6 +23,7 @@ import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.FsNotify;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
@@ -83,6 +84,7 @@ final class ExtendedAttributes {
     Vfs.checkWritable(p.mount);
     checkPermission(t, p.inode(), name, true);
     p.inode().setxattr(name, value, flags);
+    FsNotify.attributes(p.dentry);
     return 0;
   }
 
@@ -216,6 +218,7 @@ final class ExtendedAttributes {
     Vfs.checkWritable(p.mount);
     checkPermission(t, p.inode(), name, true);
     p.inode().removexattr(name);
+    FsNotify.attributes(p.dentry);
     return 0;
   }
 }

@@ -228,6 +228,10 @@ public final class Dentry {
     pins--;
   }
 
+  synchronized int pins() {
+    return pins;
+  }
+
   synchronized boolean isPinned() {
     return pins > 0 || mounts > 0;
   }

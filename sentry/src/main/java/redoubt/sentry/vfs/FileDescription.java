@@ -88,13 +88,14 @@ public abstract class FileDescription {
     path.mount.pin();
   }
 
-  /** Counts this description, if it can write, among its file's writers until it is closed. */
-  final FileDescription countWriter() {
+  /** It was opened by name: counts it among its file's writers, if it can write; tells watches. */
+  final FileDescription opened() {
     if (isWritable() && written == null) {
       Inode inode = inode();
       inode.addWriters(1);
       written = inode;
     }
+    FsNotify.opened(path);
     return this;
   }
 
@@ -160,12 +161,14 @@ public abstract class FileDescription {
       if (links != null) {
         links.run();
       }
+      FsNotify.closed(this);
       release();
       if (written != null) {
         written.addWriters(-1);
       }
       dropLocks(this);
       path.dentry.unpin();
+      FsNotify.unpinned(path.dentry);
       path.mount.unpin();
     }
   }

@@ -51,8 +51,8 @@ public abstract class Inode {
   /** POSIX, OFD and flock locks; made by the lock code at first use. */
   public volatile @Nullable Object locks;
 
-  /** Watches of inotify; made at first use. */
-  public volatile @Nullable Object watches;
+  /** Who wants to know what happens to it: inotify(7). See {@link FsNotify}. */
+  volatile @Nullable InodeWatches watches;
 
   private static final AtomicIntegerFieldUpdater<Inode> WRITERS =
       AtomicIntegerFieldUpdater.newUpdater(Inode.class, "writers");

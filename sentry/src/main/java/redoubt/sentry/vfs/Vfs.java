@@ -132,8 +132,9 @@ public final class Vfs {
       }
       throw e;
     }
+    FsNotify.created(dir, name, inode);
     // A new file is opened as asked, whatever its mode says.
-    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_TRUNC).countWriter();
+    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_TRUNC).opened();
   }
 
   private static FileDescription openTmpfile(
@@ -147,7 +148,7 @@ public final class Vfs {
     dir.checkPermission(t.creds(), MAY_WRITE | MAY_EXEC);
     Inode inode = dir.tmpfile(mode & ~t.fs().umask() & 07777, t.creds());
     Dentry d = Dentry.anonymous(inode, "#" + inode.ino());
-    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_DIRECTORY).countWriter();
+    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_DIRECTORY).opened();
   }
 
   /**
@@ -189,7 +190,11 @@ public final class Vfs {
         a.valid = SetAttr.SIZE;
         inode.setattr(a);
       }
-      return inode.open(t, p, flags).countWriter();
+      FileDescription f = inode.open(t, p, flags).opened();
+      if (type == Inode.S_IFREG && (flags & O_TRUNC) != 0) {
+        FsNotify.modified(f);
+      }
+      return f;
     }
     return t.kernel().specialFiles().open(t, p, flags);
   }
@@ -260,6 +265,7 @@ public final class Vfs {
       dir.link(walk.last, target);
       entered(parent.dentry, walk.last, target);
     }
+    FsNotify.linked(dir, walk.last, target);
   }
 
   public static void unlink(Task t, VfsPath start, String path) {
@@ -328,6 +334,7 @@ public final class Vfs {
             name, null); // a name just removed is often made or asked for again
       }
     }
+    FsNotify.removed(dir, p.dentry, child);
     return true;
   }
 
@@ -414,6 +421,15 @@ public final class Vfs {
         }
       }
     }
+    if ((flags & RENAME_EXCHANGE) != 0 && replaced != null) {
+      FsNotify.moved(oldDir, oldName, newDir, newName, moving, null);
+      FsNotify.moved(newDir, newName, oldDir, oldName, replaced, null);
+    } else {
+      FsNotify.moved(oldDir, oldName, newDir, newName, moving, replaced);
+      if (replaced != null) {
+        FsNotify.nameGone(to.dentry, replaced);
+      }
+    }
     return true;
   }
 
@@ -484,10 +500,13 @@ public final class Vfs {
     PathWalk walk = new PathWalk(t, start);
     VfsPath parent = newNameParent(walk, path, directory);
     Inode dir = checkedForCreate(t, parent);
+    VfsPath p;
     synchronized (dir) {
       Inode made = maker.make(dir, walk.last);
-      return new VfsPath(parent.mount, entered(parent.dentry, walk.last, made));
+      p = new VfsPath(parent.mount, entered(parent.dentry, walk.last, made));
     }
+    FsNotify.created(dir, walk.last, p.inode());
+    return p;
   }
 
   /** Walks to the parent of a name that must not exist yet. */

@@ -21,8 +21,8 @@ import redoubt.sentry.platform.systrap.patch.Answers;
  *   DEAD    the process is dead (the watcher writes this)
  * </pre>
  *
- * <p>A side that sleeps on the word says so in a word of its own; who gives the turn away looks there
- * and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
+ * <p>A side that sleeps on the word says so in a word of its own; who gives the turn away looks
+ * there and wakes it. Nothing here allocates on the way of {@link #run} and the copies.
  */
 final class StubContext implements GuestContext {
   /** Balancer's periods that a guest may withstand an interrupt: some 10 s. */
