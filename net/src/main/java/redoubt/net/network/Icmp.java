@@ -80,10 +80,10 @@ public final class Icmp {
       reply = copy;
     }
     reply.isChecksumGood = false;
+    int us = reply.destination;
+    int them = reply.source;
     IcmpHeader.finish(reply.data, reply.start, IcmpHeader.ECHO_REPLY, 0, reply.length());
-    stack
-        .ipv4()
-        .send(reply, reply.destination, reply.source, Ipv4Header.ICMP, 0, Ipv4.DEFAULT_TTL, false);
+    stack.ipv4().send(reply, us, them, Ipv4Header.ICMP, 0, Ipv4.DEFAULT_TTL, false);
   }
 
   /**
@@ -109,10 +109,10 @@ public final class Icmp {
     p.end = p.start + IcmpHeader.LENGTH + quote;
     Bytes.put32(p.data, p.start + 4, info);
     System.arraycopy(b, at, p.data, p.start + IcmpHeader.LENGTH, quote);
+    int us = about.destination;
+    int them = about.source;
     IcmpHeader.finish(p.data, p.start, type, code, p.length());
-    stack
-        .ipv4()
-        .send(p, about.destination, about.source, Ipv4Header.ICMP, 0xc0, Ipv4.DEFAULT_TTL, false);
+    stack.ipv4().send(p, us, them, Ipv4Header.ICMP, 0xc0, Ipv4.DEFAULT_TTL, false);
   }
 
   private boolean takeToken() {

@@ -95,9 +95,7 @@ public final class NetworkStack {
     }
     while (r != null) {
       r.call();
-      mu.lock();
-      r = pollPending();
-      mu.unlock();
+      r = nextPending();
     }
   }
 
@@ -119,6 +117,15 @@ public final class NetworkStack {
       lastPending.next = r;
     }
     lastPending = r;
+  }
+
+  private @Nullable Readiness nextPending() {
+    mu.lock();
+    try {
+      return pollPending();
+    } finally {
+      mu.unlock();
+    }
   }
 
   private @Nullable Readiness pollPending() {
