@@ -1,5 +1,10 @@
 package redoubt.sentry.ipc;
 
+import redoubt.sentry.fs.proc.ProcTexts;
+import redoubt.sentry.ipc.sysv.MessageQueues;
+import redoubt.sentry.ipc.sysv.Messages;
+import redoubt.sentry.ipc.sysv.SemaphoreSets;
+import redoubt.sentry.ipc.sysv.Semaphores;
 import redoubt.sentry.ipc.sysv.SharedSegments;
 import redoubt.sentry.kernel.Kernel;
 
@@ -11,6 +16,13 @@ public final class Ipc {
   public static void install(Kernel kernel) {
     kernel.register(AnonymousFiles.class, new AnonymousFiles(kernel));
     kernel.register(SharedSegments.class, new SharedSegments(kernel));
+    var semaphores = new SemaphoreSets();
+    var messages = new MessageQueues();
+    kernel.register(SemaphoreSets.class, semaphores);
+    kernel.register(MessageQueues.class, messages);
+    ProcTexts texts = ProcTexts.of(kernel);
+    texts.set("sysvipc/sem", (t, out) -> Semaphores.list(semaphores, out));
+    texts.set("sysvipc/msg", (t, out) -> Messages.list(messages, out));
     kernel.specialFiles().registerFifo(PipeFile::openFifo);
     redoubt.sentry.socket.Sockets.install(kernel);
   }

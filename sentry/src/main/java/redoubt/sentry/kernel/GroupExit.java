@@ -131,6 +131,10 @@ public final class GroupExit {
 
   private static void groupExits(ThreadGroup g) {
     g.timers.release();
+    Runnable undo = g.semaphoreUndo;
+    if (undo != null) {
+      undo.run();
+    }
     ControllingTerminal tty = g.tty;
     if (g.sid == g.tgid() && tty != null) {
       tty.sessionLeaderExited();

@@ -62,6 +62,10 @@ public final class ThreadGroup {
   boolean execed;
 
   volatile boolean childSubreaper;
+
+  /** Gives back at the end what semop(2) took with SEM_UNDO. */
+  public volatile @Nullable Runnable semaphoreUndo;
+
   public volatile int oomScoreAdj;
   public volatile boolean dumpable = true;
 

@@ -3,6 +3,8 @@ package redoubt.sentry.syscalls;
 import static redoubt.abi.Errno.ENOSYS;
 import static redoubt.abi.Errno.EPERM;
 
+import redoubt.sentry.ipc.sysv.Messages;
+import redoubt.sentry.ipc.sysv.Semaphores;
 import redoubt.sentry.ipc.sysv.SharedMemory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
@@ -94,14 +96,14 @@ public final class Amd64Syscalls {
       case 61 -> WaitCalls.wait4(t, a); // wait4
       case 62 -> SignalCalls.kill(t, a); // kill
       case 63 -> SystemCalls.uname(t, a); // uname
-      case 64 -> -ENOSYS; // semget: none
-      case 65 -> -ENOSYS; // semop: none
-      case 66 -> -ENOSYS; // semctl: none
+      case 64 -> Semaphores.semget(t, a); // semget
+      case 65 -> Semaphores.semop(t, a); // semop
+      case 66 -> Semaphores.semctl(t, a); // semctl
       case 67 -> SharedMemory.shmdt(t, a); // shmdt
-      case 68 -> -ENOSYS; // msgget: none
-      case 69 -> -ENOSYS; // msgsnd: none
-      case 70 -> -ENOSYS; // msgrcv: none
-      case 71 -> -ENOSYS; // msgctl: none
+      case 68 -> Messages.msgget(t, a); // msgget
+      case 69 -> Messages.msgsnd(t, a); // msgsnd
+      case 70 -> Messages.msgrcv(t, a); // msgrcv
+      case 71 -> Messages.msgctl(t, a); // msgctl
       case 72 -> FileControl.fcntl(t, a); // fcntl
       case 73 -> FileControl.flock(t, a); // flock
       case 74 -> FileSystemCalls.fsync(t, a); // fsync
@@ -250,7 +252,7 @@ public final class Amd64Syscalls {
       case 217 -> Directories.getdents64(t, a); // getdents64
       case 218 -> ExitCalls.setTidAddress(t, a); // set_tid_address
       case 219 -> SignalCalls.restartSyscall(t, a); // restart_syscall
-      case 220 -> -ENOSYS; // semtimedop: none
+      case 220 -> Semaphores.semtimedop(t, a); // semtimedop
       case 221 -> FileSystemCalls.fadvise64(t, a); // fadvise64
       case 222 -> Timers.timerCreate(t, a); // timer_create
       case 223 -> Timers.timerSettime(t, a); // timer_settime

@@ -2,8 +2,6 @@ package redoubt.sentry.ipc.sysv;
 
 import static redoubt.abi.Errno.EFAULT;
 
-import redoubt.sentry.kernel.Clocks;
-import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.Mappable;
 import redoubt.sentry.platform.MapBatch;
@@ -12,10 +10,8 @@ import redoubt.sentry.platform.MapBatch;
  * One segment: a range of the memory file with an owner. Linux's shmid_kernel. Guarded by its
  * table's monitor.
  */
-public final class SharedSegment implements Mappable {
+public final class SharedSegment extends IpcObject implements Mappable {
   final SharedSegments table;
-  final int id;
-  final int key;
 
   /** Bytes asked for, and the whole pages that hold them. */
   final long size;
@@ -25,56 +21,21 @@ public final class SharedSegment implements Mappable {
   /** Where the range starts in the memory file. */
   final long base;
 
-  final int creatorUid;
-  final int creatorGid;
   final int creatorPid;
-  int uid;
-  int gid;
-  int mode;
   int attached;
   int lastPid;
-  boolean removed;
   boolean locked;
   long attachedAt;
   long detachedAt;
-  long changedAt = now();
 
   SharedSegment(
       SharedSegments table, int id, int key, long size, long pages, long base, int mode, Task t) {
+    super(id, key, mode, t);
     this.table = table;
-    this.id = id;
-    this.key = key;
     this.size = size;
     this.pages = pages;
     this.base = base;
-    this.mode = mode;
-    this.uid = t.creds().euid;
-    this.gid = t.creds().egid;
-    this.creatorUid = uid;
-    this.creatorGid = gid;
     this.creatorPid = t.tgid();
-  }
-
-  static long now() {
-    return Clocks.realtimeNs() / 1_000_000_000L;
-  }
-
-  /** {@return whether {@code c} may do what {@code want} (4 read, 2 write) says}: ipcperms */
-  boolean permits(Credentials c, int want) {
-    if (c.hasCapability(redoubt.abi.Caps.CAP_IPC_OWNER)) {
-      return true;
-    }
-    int granted = mode;
-    if (c.euid == uid || c.euid == creatorUid) {
-      granted >>= 6;
-    } else if (c.inEffectiveGroup(gid) || c.inEffectiveGroup(creatorGid)) {
-      granted >>= 3;
-    }
-    return (granted & want) == want;
-  }
-
-  boolean isOwner(Credentials c) {
-    return c.euid == uid || c.euid == creatorUid || c.hasCapability(redoubt.abi.Caps.CAP_SYS_ADMIN);
   }
 
   @Override

@@ -212,8 +212,7 @@ class HostileTest {
 
   /** {@return the addresses of all syscall instructions in the stub's text}, intended or not */
   private static List<Long> callSites() throws IOException {
-    byte[] elf =
-        Files.readAllBytes(Path.of(System.getProperty("redoubt.native"), "keeper"));
+    byte[] elf = Files.readAllBytes(Path.of(System.getProperty("redoubt.native"), "keeper"));
     var sites = new ArrayList<Long>();
     long[] text = segment(0);
     for (int i = 0; i < text[1]; i++) {
