@@ -20,9 +20,8 @@ import redoubt.net.transport.tcp.TcpTable;
  * One TCP/IP stack: what a network namespace is to Linux. One lock guards all of it; every entry,
  * be it a call, a batch of frames or a timer, runs between {@link #enter} and {@link #exit}.
  *
- * <p>One lock, not one per connection: a packet's work is about a microsecond, a hand-over between
- * locks costs as much on the few cores that a sandbox has, and state that is changed by one thread
- * at a time is easy to get right.
+ * <p>One lock, not one per connection: no entry waits for anything while it holds the lock, a
+ * sandbox has few cores, and state that is changed by one thread at a time is easy to get right.
  */
 public final class NetworkStack {
   /** Bytes of packets in flight and in queues; past it, frames are dropped. */

@@ -19,7 +19,8 @@ import redoubt.net.transport.tcp.TcpListener;
 
 /** The stack against Linux's own, over real frames. */
 class LinuxInteropTest {
-  private static final int BYTES = 8 << 20;
+  /** A gigabyte fits with -Dredoubt.interop.bytes and heap enough; the default is for every day. */
+  private static final int BYTES = Integer.getInteger("redoubt.interop.bytes", 8 << 20);
 
   // Sends what it was told to, then says the hash of what comes back.
   private static final String CLIENT =
@@ -103,6 +104,16 @@ class LinuxInteropTest {
   }
 
   @Test
+  void shouldTransferWithALinuxThatKnowsNoOptions() throws Exception {
+    try (var peer = new LinuxPeer(0.01)) {
+      for (String option : new String[] {"sack", "timestamps", "window_scaling"}) {
+        peer.in("sysctl", "-w", "net.ipv4.tcp_" + option + "=0");
+      }
+      transferBothWays(peer, 1 << 20);
+    }
+  }
+
+  @Test
   void shouldConnectToLinux() throws Exception {
     String server =
         """
@@ -147,23 +158,27 @@ class LinuxInteropTest {
 
   private static void transferBothWays(double loss, int bytes) throws Exception {
     try (var peer = new LinuxPeer(loss)) {
-      TcpListener l = peer.stack.tcp().listen(0, 7000, 8);
-      assertNotNull(l);
-      Wait arrival = new Wait(l.readiness());
-      Process p = peer.start("python3", "-c", CLIENT, String.valueOf(bytes));
-      TcpConnection c = l.accept();
-      while (c == null) {
-        arrival.await();
-        c = l.accept();
-      }
-      Wait wait = new Wait(c.readiness());
-      assertEquals(hash(pattern(bytes)), hash(readAll(c, wait, bytes)));
-      byte[] answer = new byte[bytes];
-      new Random(3).nextBytes(answer);
-      writeAll(c, wait, answer);
-      c.close();
-      assertEquals(bytes + " " + hash(answer) + "\n", LinuxPeer.finish(p, "client"));
+      transferBothWays(peer, bytes);
     }
+  }
+
+  private static void transferBothWays(LinuxPeer peer, int bytes) throws Exception {
+    TcpListener l = peer.stack.tcp().listen(0, 7000, 8);
+    assertNotNull(l);
+    Wait arrival = new Wait(l.readiness());
+    Process p = peer.start("python3", "-c", CLIENT, String.valueOf(bytes));
+    TcpConnection c = l.accept();
+    while (c == null) {
+      arrival.await();
+      c = l.accept();
+    }
+    Wait wait = new Wait(c.readiness());
+    assertEquals(hash(pattern(bytes)), hash(readAll(c, wait, bytes)));
+    byte[] answer = new byte[bytes];
+    new Random(3).nextBytes(answer);
+    writeAll(c, wait, answer);
+    c.close();
+    assertEquals(bytes + " " + hash(answer) + "\n", LinuxPeer.finish(p, "client"));
   }
 
   private static byte[] pattern(int bytes) {

@@ -25,6 +25,9 @@ public final class TcpConnection extends Flow {
   /** What fifteen doublings of the least timeout come to (Linux's {@code tcp_retries2}). */
   private static final long DEFAULT_USER_TIMEOUT_NS = 924_600_000_000L;
 
+  /** RFC 7323, section 5.5: after so long a silence the timestamps may have come round. */
+  private static final long PAWS_IDLE_NS = 24L * 24 * 3600 * 1_000_000_000L;
+
   private static final int MIN_MSS = 88;
 
   private final NetworkStack stack;
@@ -237,7 +240,8 @@ public final class TcpConnection extends Flow {
     if (!hasTimestamps || !s.hasTimestamps) {
       return true;
     }
-    if (s.timestamp - recentTimestamp < 0 && !s.isReset()) {
+    boolean isOlder = s.timestamp - recentTimestamp < 0;
+    if (isOlder && !s.isReset() && stack.nowNs() - lastHeardNs < PAWS_IDLE_NS) {
       stack.counters().tcpPawsDropped++;
       acknowledgeOutOfWindow(s);
       return false;
@@ -528,6 +532,9 @@ public final class TcpConnection extends Flow {
     lifeTimer.disarm();
     keepAlive.disarm();
     sender.release();
+    if (isOrphan) {
+      receiver.release();
+    }
   }
 
   /** Tells the peer that this is over, at once. */
@@ -642,6 +649,7 @@ public final class TcpConnection extends Flow {
       readiness.listen(null);
       if (!state.isSynchronized()) {
         reset();
+        receiver.release();
       } else if (receiver.available() > 0) {
         receiver.release();
         reset();

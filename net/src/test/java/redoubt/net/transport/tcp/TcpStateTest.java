@@ -96,6 +96,20 @@ class TcpStateTest {
   }
 
   @Test
+  void shouldGiveBackUnreadBytesOfAConnectionThatHasEnded() {
+    TcpConnection[] c = TcpTransferTest.connect(n);
+    c[0].write(new byte[5000], 0, 5000);
+    c[0].shutdownWrite();
+    n.run(SECOND_NS);
+    c[1].shutdownWrite();
+    n.run(SECOND_NS);
+    assertEquals(TcpState.CLOSED, c[1].state());
+    assertEquals(5000, c[1].available());
+    c[1].close();
+    assertEquals(0, n.b.chunks().outBytes());
+  }
+
+  @Test
   void shouldLetANewConnectionTakeThePlaceOfOneInTimeWait() {
     TcpListener l = n.b.tcp().listen(0, 80, 4);
     assertNotNull(l);
