@@ -15,6 +15,9 @@ import redoubt.net.stack.Readiness;
 public final class TcpListener {
   private static final int MAX_BACKLOG = 4096;
 
+  /** As long as a cookie is good: without one sent lately, none can come back. */
+  private static final long COOKIE_NS = 120_000_000_000L;
+
   private final NetworkStack stack;
   private final Readiness readiness;
   private final int address;
@@ -22,6 +25,7 @@ public final class TcpListener {
   private final int backlog;
   private final Set<HalfOpen> halfOpen = new HashSet<>();
   private final ArrayDeque<TcpConnection> accepted = new ArrayDeque<>();
+  private long cookieUntilNs = Long.MIN_VALUE;
   private boolean isClosed;
 
   /** In the table: the next with the same hash of the port. */
@@ -125,6 +129,7 @@ public final class TcpListener {
 
   private void sendCookie(Segment s) {
     stack.counters().tcpSynCookiesSent++;
+    cookieUntilNs = stack.nowNs() + COOKIE_NS;
     TcpTable tcp = stack.tcp();
     HandshakeTerms terms = tcp.terms().from(s);
     if (!s.hasTimestamps) {
@@ -142,7 +147,8 @@ public final class TcpListener {
 
   private void receiveCookie(Segment s) {
     TcpTable tcp = stack.tcp();
-    int mss = s.isSyn() ? 0 : tcp.cookies().check(s, stack.nowNs());
+    boolean mayBeCookie = !s.isSyn() && stack.nowNs() < cookieUntilNs;
+    int mss = mayBeCookie ? tcp.cookies().check(s, stack.nowNs()) : 0;
     if (mss == 0) {
       stack.counters().tcpSynCookiesBad++;
       tcp.sendResetFor(s);
