@@ -64,12 +64,17 @@ final class LinuxPeer implements AutoCloseable {
     assumeTrue("root".equals(System.getProperty("user.name")), "needs root");
     assumeTrue(Files.exists(Path.of("/usr/bin/python3")), "needs python3");
     assumeTrue(Files.exists(Path.of("/usr/sbin/ip")) || Files.exists(Path.of("/sbin/ip")), "no ip");
-    Process p = new ProcessBuilder("ip", "netns", "add", "rdtprobe").start();
-    boolean isMade = p.waitFor() == 0;
-    if (isMade) {
-      new ProcessBuilder("ip", "netns", "del", "rdtprobe").start().waitFor();
-    }
-    assumeTrue(isMade, "cannot make a network namespace here");
+    String probe = "rdp" + ProcessHandle.current().pid() % 100_000;
+    assumeTrue(succeeds("ip", "netns", "add", probe), "cannot make a network namespace here");
+    boolean hasVeth = succeeds("ip", "-n", probe, "link", "add", "type", "veth");
+    succeeds("ip", "netns", "del", probe);
+    assumeTrue(hasVeth, "this kernel has no veth");
+  }
+
+  private static boolean succeeds(String... command) throws Exception {
+    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+    p.getInputStream().readAllBytes();
+    return p.waitFor() == 0;
   }
 
   /** Starts a program on Linux's side. */
