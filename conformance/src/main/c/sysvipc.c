@@ -35,6 +35,20 @@ static void rcv(const char *name, int id, long type, int len, int f) {
   else printf("%s: %ld type %ld text %.20s\n", name, r, m.type, m.text);
 }
 
+static void proc(const char *file, int key) {
+  char b[4096];
+  FILE *f = fopen(file, "r");
+  int k, id;
+  while (f && fgets(b, sizeof b, f))
+    if (sscanf(b, "%d %d", &k, &id) == 2 && k == key) {
+      b[22] = 0;
+      int perms, n, at = 0;
+      sscanf(b + 23, "%o %d", &perms, &n);
+      printf("%s: width %zu perms %o first %d\n", file, strlen(b + 23), perms, n);
+    }
+  if (f) fclose(f);
+}
+
 static void semaphores(void) {
   R("no key", semget(0x1234, 1, 0));
   R("zero", semget(IPC_PRIVATE, 0, 0600));
@@ -58,6 +72,7 @@ static void semaphores(void) {
   u.array = b;
   R("getall", semctl(id, 0, GETALL, u));
   printf("values: %d %d %d\n", b[0], b[1], b[2]);
+  proc("/proc/sysvipc/sem", 0x1234);
   struct semid_ds ds;
   u.buf = &ds;
   R("stat", semctl(id, 0, IPC_STAT, u));
@@ -161,6 +176,7 @@ static void messages(void) {
   rcv("q copy wait", id, 0, 100, 040000);
   rcv("q rest", id, 0, 100, 0);
   rcv("q none", id, 9, 100, IPC_NOWAIT);
+  proc("/proc/sysvipc/msg", 0x4321);
   struct msqid_ds ds;
   R("q stat", msgctl(id, IPC_STAT, &ds));
   printf("q stat: %o %ld %ld %ld\n", ds.msg_perm.mode, (long)ds.msg_qnum, (long)ds.msg_qbytes, (long)ds.__msg_cbytes);

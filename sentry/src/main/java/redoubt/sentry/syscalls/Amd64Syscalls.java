@@ -3,6 +3,7 @@ package redoubt.sentry.syscalls;
 import static redoubt.abi.Errno.ENOSYS;
 import static redoubt.abi.Errno.EPERM;
 
+import redoubt.sentry.ipc.mqueue.PosixQueueCalls;
 import redoubt.sentry.ipc.sysv.Messages;
 import redoubt.sentry.ipc.sysv.Semaphores;
 import redoubt.sentry.ipc.sysv.SharedMemory;
@@ -272,12 +273,12 @@ public final class Amd64Syscalls {
       case 237 -> MemoryPolicies.mbind(t, a); // mbind
       case 238 -> MemoryPolicies.setMempolicy(t, a); // set_mempolicy
       case 239 -> MemoryPolicies.getMempolicy(t, a); // get_mempolicy
-      case 240 -> -ENOSYS; // mq_open: none
-      case 241 -> -ENOSYS; // mq_unlink: none
-      case 242 -> -ENOSYS; // mq_timedsend: none
-      case 243 -> -ENOSYS; // mq_timedreceive: none
-      case 244 -> -ENOSYS; // mq_notify: none
-      case 245 -> -ENOSYS; // mq_getsetattr: none
+      case 240 -> PosixQueueCalls.mqOpen(t, a); // mq_open
+      case 241 -> PosixQueueCalls.mqUnlink(t, a); // mq_unlink
+      case 242 -> PosixQueueCalls.mqTimedsend(t, a); // mq_timedsend
+      case 243 -> PosixQueueCalls.mqTimedreceive(t, a); // mq_timedreceive
+      case 244 -> PosixQueueCalls.mqNotify(t, a); // mq_notify
+      case 245 -> PosixQueueCalls.mqGetsetattr(t, a); // mq_getsetattr
       case 246 -> -EPERM; // kexec_load: never
       case 247 -> WaitCalls.waitid(t, a); // waitid
       case 248 -> -ENOSYS; // add_key: none

@@ -72,4 +72,12 @@ abstract class IpcObject {
     mode = m.get(Memory.INT, Ipc.IPC64_PERM_MODE) & 0777;
     changedAt = now();
   }
+
+  /**
+   * Appends {@code text}, right-aligned. (No String.format: its locale tables are not in the
+   * sentry's image.)
+   */
+  static void column(StringBuilder out, int width, String text) {
+    out.repeat(' ', Math.max(0, width - text.length())).append(text);
+  }
 }

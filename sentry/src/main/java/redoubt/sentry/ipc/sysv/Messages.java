@@ -297,23 +297,21 @@ public final class Messages {
   public static void list(MessageQueues all, StringBuilder out) {
     synchronized (all) {
       for (MessageQueue q : all.all()) {
-        out.append(
-            String.format(
-                "%10d %10d  %4o  %10d %10d %5d %5d %5d %5d %5d %5d %10d %10d %10d\n",
-                q.key,
-                q.id,
-                q.mode,
-                q.bytes,
-                q.count(),
-                q.lastSender,
-                q.lastReceiver,
-                q.uid,
-                q.gid,
-                q.creatorUid,
-                q.creatorGid,
-                q.sentAt,
-                q.receivedAt,
-                q.changedAt));
+        IpcObject.column(out, 10, Long.toString(q.key));
+        IpcObject.column(out, 11, Long.toString(q.id));
+        IpcObject.column(out, 6, Integer.toOctalString(q.mode));
+        IpcObject.column(out, 12, Long.toString(q.bytes));
+        IpcObject.column(out, 11, Long.toString(q.count()));
+        IpcObject.column(out, 6, Long.toString(q.lastSender));
+        IpcObject.column(out, 6, Long.toString(q.lastReceiver));
+        IpcObject.column(out, 6, Long.toString(q.uid));
+        IpcObject.column(out, 6, Long.toString(q.gid));
+        IpcObject.column(out, 6, Long.toString(q.creatorUid));
+        IpcObject.column(out, 6, Long.toString(q.creatorGid));
+        IpcObject.column(out, 11, Long.toString(q.sentAt));
+        IpcObject.column(out, 11, Long.toString(q.receivedAt));
+        IpcObject.column(out, 11, Long.toString(q.changedAt));
+        out.append('\n');
       }
     }
   }

@@ -300,19 +300,17 @@ public final class Semaphores {
   public static void list(SemaphoreSets all, StringBuilder out) {
     synchronized (all) {
       for (SemaphoreSet s : all.all()) {
-        out.append(
-            String.format(
-                "%10d %10d  %4o %10d %5d %5d %5d %5d %10d %10d\n",
-                s.key,
-                s.id,
-                s.mode,
-                s.values.length,
-                s.uid,
-                s.gid,
-                s.creatorUid,
-                s.creatorGid,
-                s.operatedAt,
-                s.changedAt));
+        IpcObject.column(out, 10, Long.toString(s.key));
+        IpcObject.column(out, 11, Long.toString(s.id));
+        IpcObject.column(out, 6, Integer.toOctalString(s.mode));
+        IpcObject.column(out, 11, Long.toString(s.values.length));
+        IpcObject.column(out, 6, Long.toString(s.uid));
+        IpcObject.column(out, 6, Long.toString(s.gid));
+        IpcObject.column(out, 6, Long.toString(s.creatorUid));
+        IpcObject.column(out, 6, Long.toString(s.creatorGid));
+        IpcObject.column(out, 11, Long.toString(s.operatedAt));
+        IpcObject.column(out, 11, Long.toString(s.changedAt));
+        out.append('\n');
       }
     }
   }
