@@ -70,7 +70,9 @@ class BadInputTest {
   @Test
   void shouldNameWhatIsWrongWithConfigJson() throws Exception {
     assertRefused("line 1, column 16: expected a value", "{\"ociVersion\": ");
-    assertRefused("root.path: expected a string", "{\"ociVersion\": \"1.2.0\", \"root\": {\"path\": 7}, " + PROCESS + "}");
+    assertRefused(
+        "root.path: expected a string",
+        "{\"ociVersion\": \"1.2.0\", \"root\": {\"path\": 7}, " + PROCESS + "}");
     assertRefused("ociVersion: 9.0.0", "{\"ociVersion\": \"9.0.0\", " + PROCESS + "}");
     assertRefused("process.args: is empty", with("\"process\": {\"args\": [], \"cwd\": \"/\"}"));
     assertRefused(
@@ -115,8 +117,10 @@ class BadInputTest {
     assertNotExecuted("No such file or directory", "missing", null);
     assertNotExecuted("(neither a program for x86-64 nor a script", "text", bytes("just words\n"));
     assertNotExecuted("(neither a program for x86-64 nor a script", "empty", bytes(""));
-    assertNotExecuted("(neither a program for x86-64 nor a script", "short", bytes("\u007fELF\2\1\1"));
-    assertNotExecuted("(the file is there; its interpreter", "script", bytes("#!/nonexistent/sh\n"));
+    assertNotExecuted(
+        "(neither a program for x86-64 nor a script", "short", bytes("\u007fELF\2\1\1"));
+    assertNotExecuted(
+        "(the file is there; its interpreter", "script", bytes("#!/nonexistent/sh\n"));
     assertNotExecuted("(neither a program for x86-64", "hashbang", bytes("#!\n"));
     byte[] elf = Files.readAllBytes(Path.of("/bin/true"));
     byte[] wrong = elf.clone();
@@ -134,7 +138,8 @@ class BadInputTest {
     return text.getBytes(StandardCharsets.ISO_8859_1);
   }
 
-  private void assertNotExecuted(String expected, String name, byte @Nullable [] content) throws Exception {
+  private void assertNotExecuted(String expected, String name, byte @Nullable [] content)
+      throws Exception {
     Path file = product.directory.resolve(name);
     if (content != null) {
       Files.write(file, content);
@@ -154,7 +159,8 @@ class BadInputTest {
     assertOneLine("unknown command 'frob'", product.redoubt("frob"));
     assertOneLine("missing container id", product.redoubt("run", "--bundle", bundle));
     assertOneLine("unexpected argument 'd'", product.redoubt("run", "--bundle", bundle, "c", "d"));
-    assertOneLine("invalid container id '../c'", product.redoubt("run", "--bundle", bundle, "../c"));
+    assertOneLine(
+        "invalid container id '../c'", product.redoubt("run", "--bundle", bundle, "../c"));
     assertOneLine(
         "--pid-file: open /nonexistent/",
         product.redoubt(
@@ -246,9 +252,9 @@ class BadInputTest {
     Path mount = Files.createDirectory(product.directory.resolve("volume"));
     command("mount", "-t", "tmpfs", "-o", "size=64k", "none", mount.toString());
     try {
-      String script = "echo kept >/v/kept; dd if=/dev/zero of=/v/big bs=4k count=99 2>&1; cat /v/kept";
-      Result result =
-          product.redoubt("do", "--volume", mount + ":/v", "/bin/sh", "-c", script);
+      String script =
+          "echo kept >/v/kept; dd if=/dev/zero of=/v/big bs=4k count=99 2>&1; cat /v/kept";
+      Result result = product.redoubt("do", "--volume", mount + ":/v", "/bin/sh", "-c", script);
       assertTrue(result.output().contains("No space left on device"), result.output());
       assertTrue(result.output().endsWith("kept\n"), result.output());
       assertEquals("kept\n", Files.readString(mount.resolve("kept")));

@@ -76,7 +76,8 @@ class LeakTest {
       Process command =
           verb.equals("do")
               ? product.start("do", "/bin/sleep", "100")
-              : product.start("run", "--bundle", product.bundle("/bin/sleep", "100"), product.id("c"));
+              : product.start(
+                  "run", "--bundle", product.bundle("/bin/sleep", "100"), product.id("c"));
       product.running(verb.equals("do") ? "do-" + command.pid() : product.id("c"));
       Product.kill(command.toHandle());
       product.assertNothingLeft();
@@ -89,7 +90,10 @@ class LeakTest {
     Process run = product.start("run", "--bundle", product.bundle("/bin/sleep", "100"), id);
     Sandbox sandbox = product.running(id);
     ProcessHandle launcher =
-        run.children().filter(p -> Product.comm(p.pid()).equals("launcher")).findAny().orElseThrow();
+        run.children()
+            .filter(p -> Product.comm(p.pid()).equals("launcher"))
+            .findAny()
+            .orElseThrow();
     Product.kill(launcher);
     Thread.sleep(200);
     assertTrue(sandbox.sentry().isAlive());

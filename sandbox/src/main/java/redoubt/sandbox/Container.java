@@ -210,7 +210,8 @@ public final class Container {
     Cgroups cgroups = Cgroups.ofHost();
     String path = spec.linux().cgroupsPath();
     try {
-      cgroups.apply(path.isEmpty() ? Cgroups.defaultPath(directory.id()) : path, spec.linux().resources());
+      cgroups.apply(
+          path.isEmpty() ? Cgroups.defaultPath(directory.id()) : path, spec.linux().resources());
     } finally {
       cgroupDirectories.addAll(cgroups.made());
     }
