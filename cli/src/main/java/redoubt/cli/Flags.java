@@ -78,6 +78,11 @@ final class Flags {
       String value = equals < 0 ? "" : name.substring(equals + 1);
       name = equals < 0 ? name : name.substring(0, equals);
       Flag flag = known.get(name);
+      if (flag == null && takesRest(word)) {
+        flag = known.get(word.substring(1, 2));
+        value = word.substring(2);
+        equals = 1;
+      }
       if (flag == null) {
         throw new UsageException("unknown flag " + word + "; --help lists them");
       }
@@ -91,6 +96,12 @@ final class Flags {
       }
       given.computeIfAbsent(flag.name, k -> new ArrayList<>()).add(value);
     }
+  }
+
+  /** {@return whether the word is a letter with its value right behind it, as in {@code -n1}} */
+  private boolean takesRest(String word) {
+    Flag flag = word.startsWith("--") ? null : known.get(word.substring(1, 2));
+    return flag != null && !flag.isSwitch() && word.length() > 2;
   }
 
   private static String truth(String word, String value) {

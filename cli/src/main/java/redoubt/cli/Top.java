@@ -24,13 +24,15 @@ final class Top implements Verb {
   @Override
   public String examples() {
     return """
-      redoubt top --count 1 c1
+      redoubt top c1
+      redoubt top -b -n1 c1 >processes
     """;
   }
 
   @Override
   public void declare(Flags flags) {
     flags
+        .flag("batch|b", "do not clear the screen, as for a file")
         .value("count|n", "N", "end after N screens (default: go on until interrupted)")
         .value("interval|i", "SECONDS", "between two screens (default 2)");
   }
@@ -42,12 +44,14 @@ final class Top implements Verb {
     flags.atMost(1);
     int count = flags.number("count", 0);
     int interval = Math.max(1, flags.number("interval", 2));
+    String clear = Pty.isTerminal(1) && !flags.is("batch") ? "\033[H\033[J" : "";
     try (SentrySandbox sandbox = SentrySandbox.connect(context.directory(id))) {
       var before = new HashMap<Integer, Long>();
       for (int round = 0; count == 0 || round < count; round++) {
         if (round > 0) {
           Thread.sleep(interval * 1000L);
         }
+        Context.print(clear);
         show(sandbox, before, round == 0 ? 0 : interval);
       }
     } catch (InterruptedException e) {
@@ -66,7 +70,7 @@ final class Top implements Verb {
           process.cpuTimeNs() - before.getOrDefault(process.pid(), process.cpuTimeNs()));
     }
     busy.sort(Comparator.comparingLong((ProcessInfo p) -> -used.getOrDefault(p.pid(), 0L)));
-    var out = new StringBuilder(Pty.isTerminal(1) ? "\033[H\033[J" : "");
+    var out = new StringBuilder();
     out.append(sandbox.id()).append(": ").append(stats.processes()).append(" processes, ");
     out.append(stats.threads()).append(" threads, ");
     out.append(stats.guestMemoryBytes() >> 20).append(" MiB of guests, ");
