@@ -17,7 +17,6 @@ import static redoubt.abi.Inotify.IN_MASK_ADD;
 import static redoubt.abi.Inotify.IN_MASK_CREATE;
 import static redoubt.abi.Inotify.IN_ONESHOT;
 import static redoubt.abi.Inotify.IN_Q_OVERFLOW;
-import static redoubt.abi.Inotify.IN_UNMOUNT;
 import static redoubt.abi.Inotify.SIZEOF_INOTIFY_EVENT;
 
 import java.lang.foreign.MemorySegment;
@@ -277,7 +276,7 @@ public final class Inotify extends FileDescription {
         text.append("inotify wd:").append(Integer.toHexString(w.number));
         text.append(" ino:").append(Long.toHexString(w.inode.ino()));
         text.append(" sdev:").append(Long.toHexString(w.inode.fs.device()));
-        text.append(" mask:").append(Integer.toHexString(w.mask & (IN_ALL_EVENTS | IN_UNMOUNT)));
+        text.append(" mask:").append(Integer.toHexString(w.mask));
         text.append(" ignored_mask:0\n");
       }
     }

@@ -48,7 +48,15 @@ final class PosixQueue {
   /** A registration of mq_notify(3). */
   private record Notice(ThreadGroup process, int how, int signo, long value) {}
 
-  record Message(int priority, byte[] text) {}
+  static final class Message {
+    final int priority;
+    final byte[] text;
+
+    Message(int priority, byte[] text) {
+      this.priority = priority;
+      this.text = text;
+    }
+  }
 
   PosixQueue(int maxMessages, int maxSize, int mode, Credentials c) {
     this.maxMessages = maxMessages;

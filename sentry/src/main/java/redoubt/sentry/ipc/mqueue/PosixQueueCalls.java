@@ -204,7 +204,7 @@ public final class PosixQueueCalls {
   }
 
   private static long give(Task t, Args a, PosixQueue.Message message) {
-    byte[] text = message.text();
+    byte[] text = message.text;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment m = arena.allocate(Math.max(1, text.length));
       MemorySegment.copy(text, 0, m, Memory.BYTE, 0, text.length);
@@ -212,7 +212,7 @@ public final class PosixQueueCalls {
         return -EFAULT;
       }
     }
-    if (a.a3 != 0 && t.copyOutInt(a.a3, message.priority()) < 0) {
+    if (a.a3 != 0 && t.copyOutInt(a.a3, message.priority) < 0) {
       return -EFAULT;
     }
     return text.length;

@@ -9,7 +9,15 @@ import redoubt.sentry.kernel.WaitQueue;
 
 /** One message queue: Linux's msg_queue. Guarded by its table's monitor. */
 final class MessageQueue extends IpcObject {
-  record Message(long type, byte[] text) {}
+  static final class Message {
+    final long type;
+    final byte[] text;
+
+    Message(long type, byte[] text) {
+      this.type = type;
+      this.text = text;
+    }
+  }
 
   private final ArrayDeque<Message> messages = new ArrayDeque<>();
   final WaitQueue senders = new WaitQueue();

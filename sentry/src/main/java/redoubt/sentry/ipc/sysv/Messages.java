@@ -93,10 +93,10 @@ public final class Messages {
       if (!q.permits(t.creds(), 2)) {
         return -EACCES;
       }
-      if (!q.hasRoom(m.text().length)) {
+      if (!q.hasRoom(m.text.length)) {
         return -EAGAIN;
       }
-      if (!all.charge(m.text().length)) {
+      if (!all.charge(m.text.length)) {
         return -ENOMEM;
       }
       q.add(m);
@@ -157,25 +157,25 @@ public final class Messages {
       if (m == null) {
         return -ENOMSG;
       }
-      if (a.a2 < m.text().length && (flags & Ipc.MSG_NOERROR) == 0) {
+      if (a.a2 < m.text.length && (flags & Ipc.MSG_NOERROR) == 0) {
         return -E2BIG;
       }
       if ((flags & Ipc.MSG_COPY) == 0) {
         q.remove(m);
-        all.uncharge(m.text().length);
+        all.uncharge(m.text.length);
         q.lastReceiver = t.tgid();
         q.receivedAt = IpcObject.now();
       }
     }
     q.senders.notify(Poll.POLLOUT);
-    return give(t, a.a1, m, (int) Math.min(a.a2, m.text().length));
+    return give(t, a.a1, m, (int) Math.min(a.a2, m.text.length));
   }
 
   private static long give(Task t, long uaddr, Message message, int length) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment m = arena.allocate(8L + length, 8);
-      m.set(Memory.LONG, 0, message.type());
-      MemorySegment.copy(message.text(), 0, m, Memory.BYTE, 8, length);
+      m.set(Memory.LONG, 0, message.type);
+      MemorySegment.copy(message.text, 0, m, Memory.BYTE, 8, length);
       return t.copyOutNow(uaddr, m, 0, 8L + length) < 0 ? -EFAULT : length;
     }
   }
