@@ -17,10 +17,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIf;
 import redoubt.cli.Product.Sandbox;
 
 /** A running sandbox seen from outside: what its processes may do on the host (DESIGN §5). */
 @Timeout(60)
+@EnabledIf(
+    value = "redoubt.cli.Product#canRun",
+    disabledReason = "no ./redoubt has been built (tools/dist), or the user is not root")
 class ConfinementTest {
   private static final List<String> NAMESPACES = List.of("mnt", "pid", "ipc", "uts", "net");
 

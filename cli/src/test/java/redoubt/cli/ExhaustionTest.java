@@ -10,10 +10,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIf;
 import redoubt.cli.Product.Result;
 
 /** A guest that uses up one thing gets Linux's errno; the sandbox goes on (exhaust.c). */
 @Timeout(60)
+@EnabledIf(
+    value = "redoubt.cli.Product#canRun",
+    disabledReason = "no ./redoubt has been built (tools/dist), or the user is not root")
 class ExhaustionTest {
   private Product product;
   private String program;

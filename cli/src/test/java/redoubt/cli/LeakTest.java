@@ -11,11 +11,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIf;
 import redoubt.cli.Product.Result;
 import redoubt.cli.Product.Sandbox;
 
 /** Whatever process of a sandbox is killed, and whenever: nothing is left, and the end is told. */
 @Timeout(120)
+@EnabledIf(
+    value = "redoubt.cli.Product#canRun",
+    disabledReason = "no ./redoubt has been built (tools/dist), or the user is not root")
 class LeakTest {
   private static final int KILLED = 137;
 
