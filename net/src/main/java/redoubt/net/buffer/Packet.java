@@ -46,6 +46,21 @@ public final class Packet {
     return end - start;
   }
 
+  /** {@return another packet with the same bytes and addresses, or null without memory} */
+  public @Nullable Packet copy() {
+    Packet p = pool.allocate(length());
+    if (p != null) {
+      System.arraycopy(data, start, p.data, p.start, length());
+      p.end = p.start + length();
+      p.source = source;
+      p.destination = destination;
+      p.sourcePort = sourcePort;
+      p.isLinkGroup = isLinkGroup;
+      p.isChecksumGood = isChecksumGood;
+    }
+    return p;
+  }
+
   /** Gives the packet back to its pool. */
   public void free() {
     pool.free(this);

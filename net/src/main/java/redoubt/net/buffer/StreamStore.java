@@ -1,5 +1,7 @@
 package redoubt.net.buffer;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,12 +39,41 @@ public final class StreamStore {
     }
   }
 
+  public void write(long offset, MemorySegment from, long at, int length) {
+    while (length > 0) {
+      byte[] chunk = chunkForWrite(offset >> ChunkPool.SHIFT);
+      int in = (int) offset & (ChunkPool.CHUNK - 1);
+      int n = Math.min(length, ChunkPool.CHUNK - in);
+      MemorySegment.copy(from, ValueLayout.JAVA_BYTE, at, chunk, in, n);
+      offset += n;
+      at += n;
+      length -= n;
+    }
+  }
+
+  public void read(long offset, MemorySegment to, long at, int length) {
+    while (length > 0) {
+      byte[] chunk = chunkForRead(offset);
+      int in = (int) offset & (ChunkPool.CHUNK - 1);
+      int n = Math.min(length, ChunkPool.CHUNK - in);
+      MemorySegment.copy(chunk, in, to, ValueLayout.JAVA_BYTE, at, n);
+      offset += n;
+      at += n;
+      length -= n;
+    }
+  }
+
+  private byte[] chunkForRead(long offset) {
+    byte @Nullable [] chunk = chunks[(int) (offset >> ChunkPool.SHIFT) & (chunks.length - 1)];
+    if (chunk == null) {
+      throw new IllegalStateException("nothing was written at " + offset);
+    }
+    return chunk;
+  }
+
   public void read(long offset, byte[] to, int at, int length) {
     while (length > 0) {
-      byte @Nullable [] chunk = chunks[(int) (offset >> ChunkPool.SHIFT) & (chunks.length - 1)];
-      if (chunk == null) {
-        throw new IllegalStateException("nothing was written at " + offset);
-      }
+      byte[] chunk = chunkForRead(offset);
       int in = (int) offset & (ChunkPool.CHUNK - 1);
       int n = Math.min(length, ChunkPool.CHUNK - in);
       System.arraycopy(chunk, in, to, at, n);

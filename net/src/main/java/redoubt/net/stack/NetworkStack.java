@@ -135,7 +135,7 @@ public final class NetworkStack {
         lastPending = null;
       }
       r.next = null;
-      r.isPending = false;
+      r.polled();
     }
     return r;
   }

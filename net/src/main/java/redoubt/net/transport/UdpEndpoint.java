@@ -1,7 +1,10 @@
 package redoubt.net.transport;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
+import redoubt.abi.Poll;
 import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.PacketQueue;
 import redoubt.net.header.Ipv4Header;
@@ -37,7 +40,9 @@ public final class UdpEndpoint {
   private volatile int localPort;
   private volatile int remoteAddress;
   private volatile int remotePort;
-  private int error;
+  private volatile int error;
+  private volatile boolean isReadable;
+  private volatile int multicastTtl = 1;
   private volatile int ttl = Ipv4.DEFAULT_TTL;
   private volatile int tos;
   private volatile boolean isReuse;
@@ -69,6 +74,20 @@ public final class UdpEndpoint {
         return -Errno.EADDRNOTAVAIL;
       }
       return stack.udp().bind(this, address, port);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** As {@link #bind}, for a caller who has its own book of who may have which port. */
+  public int bindReserved(int address, int port) {
+    stack.enter();
+    try {
+      if (isClosed || localPort != 0) {
+        return isClosed ? -Errno.EBADF : -Errno.EINVAL;
+      }
+      stack.udp().add(this, address, port);
+      return 0;
     } finally {
       stack.exit();
     }
@@ -135,21 +154,121 @@ public final class UdpEndpoint {
   }
 
   private int transmit(byte[] from, int at, int length, int address, int port) {
-    // Who is bound to a group's address sends from its own.
-    boolean isBoundToOurs = boundAddress != 0 && stack.isLocal(boundAddress);
-    int source = isBoundToOurs ? boundAddress : stack.ipv4().sourceFor(address);
-    if (source == 0) {
-      return -Errno.ENETUNREACH;
-    }
     Packet p = stack.packets().allocate(UdpHeader.LENGTH + length);
     if (p == null) {
       return -Errno.ENOBUFS;
     }
     System.arraycopy(from, at, p.data, p.start + UdpHeader.LENGTH, length);
+    return transmit(p, length, address, port);
+  }
+
+  /** Sends one datagram from native memory. {@return the length or -errno} */
+  public int sendTo(MemorySegment from, long at, int length, int address, int port) {
+    if (length > MAX_PAYLOAD) {
+      return -Errno.EMSGSIZE;
+    }
+    stack.enter();
+    try {
+      int pending = takeErrorLocked();
+      if (pending != 0) {
+        return -pending;
+      }
+      int ready = prepareSend(address);
+      if (ready < 0) {
+        return ready;
+      }
+      Packet p = stack.packets().allocate(UdpHeader.LENGTH + length);
+      if (p == null) {
+        return -Errno.ENOBUFS;
+      }
+      MemorySegment.copy(
+          from, ValueLayout.JAVA_BYTE, at, p.data, p.start + UdpHeader.LENGTH, length);
+      return transmit(p, length, address, port);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private int transmit(Packet p, int length, int address, int port) {
+    // Who is bound to a group's address sends from its own.
+    boolean isBoundToOurs = boundAddress != 0 && stack.isLocal(boundAddress);
+    int source = isBoundToOurs ? boundAddress : stack.ipv4().sourceFor(address);
+    if (source == 0) {
+      p.free();
+      return -Errno.ENETUNREACH;
+    }
     p.end = p.start + UdpHeader.LENGTH + length;
     UdpHeader.write(p.data, p.start, p.length(), source, localPort, address, port);
-    int sent = stack.ipv4().send(p, source, address, Ipv4Header.UDP, tos, ttl, false);
+    boolean isGroup = Ipv4.isMulticast(address);
+    int sent =
+        stack
+            .ipv4()
+            .send(p, source, address, Ipv4Header.UDP, tos, isGroup ? multicastTtl : ttl, false);
     return sent < 0 ? sent : length;
+  }
+
+  /**
+   * Copies the next datagram to native memory and keeps it: {@link #drop} follows, unless the
+   * caller only looks.
+   *
+   * @return its whole length, which may be more than was copied, or {@code -EAGAIN}, or the error
+   *     that came instead
+   */
+  public int peek(MemorySegment to, long at, int max, Info info) {
+    stack.enter();
+    try {
+      int pending = takeErrorLocked();
+      if (pending != 0) {
+        return -pending;
+      }
+      Packet p = received.peek();
+      if (p == null) {
+        return -Errno.EAGAIN;
+      }
+      MemorySegment.copy(p.data, p.start, to, ValueLayout.JAVA_BYTE, at, Math.min(p.length(), max));
+      tell(p, info);
+      return p.length();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private static void tell(Packet p, Info info) {
+    info.source = p.source;
+    info.sourcePort = p.sourcePort;
+    info.destination = p.destination;
+  }
+
+  /** Forgets the datagram that {@link #peek} gave. */
+  public void drop() {
+    stack.enter();
+    try {
+      Packet p = received.poll();
+      if (p != null) {
+        chargedBytes -= p.charge;
+        p.free();
+      }
+      isReadable = !received.isEmpty();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** {@return the length of the next datagram, or 0} (FIONREAD) */
+  public int nextLength() {
+    stack.enter();
+    try {
+      Packet p = received.peek();
+      return p == null ? 0 : p.length();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** {@return the POLL* bits that tell of something to receive or an error} Takes no lock. */
+  public int poll() {
+    readiness.observe();
+    return (isReadable ? Poll.POLLIN | Poll.POLLRDNORM : 0) | (error != 0 ? Poll.POLLERR : 0);
   }
 
   /**
@@ -171,13 +290,12 @@ public final class UdpEndpoint {
       }
       int length = p.length();
       System.arraycopy(p.data, p.start, to, at, Math.min(length, max));
-      info.source = p.source;
-      info.sourcePort = p.sourcePort;
-      info.destination = p.destination;
+      tell(p, info);
       if (!isPeek) {
         received.poll();
         chargedBytes -= p.charge;
         p.free();
+        isReadable = !received.isEmpty();
       }
       return length;
     } finally {
@@ -196,7 +314,8 @@ public final class UdpEndpoint {
     stack.counters().udpIn++;
     chargedBytes += p.charge;
     received.add(p);
-    readiness.ring();
+    isReadable = true;
+    readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
   }
 
   /** {@return how well a datagram fits, or -1 when it is not for this endpoint} */
@@ -217,7 +336,7 @@ public final class UdpEndpoint {
 
   void fail(int errno) {
     error = errno;
-    readiness.ring();
+    readiness.ring(Poll.POLLERR | Poll.POLLIN | Poll.POLLOUT);
   }
 
   private int takeErrorLocked() {
@@ -255,6 +374,7 @@ public final class UdpEndpoint {
       }
       isClosed = true;
       received.clear();
+      isReadable = false;
     } finally {
       stack.exit();
     }
@@ -294,6 +414,11 @@ public final class UdpEndpoint {
 
   public void setTtl(int ttl) {
     this.ttl = ttl;
+  }
+
+  /** IP_MULTICAST_TTL. */
+  public void setMulticastTtl(int ttl) {
+    this.multicastTtl = ttl;
   }
 
   public void setTos(int tos) {

@@ -44,6 +44,11 @@ public final class UdpTable {
     }
     p.sourcePort = UdpHeader.sourcePort(b, at);
     int port = UdpHeader.destinationPort(b, at);
+    if (p.isLinkGroup) {
+      p.start += UdpHeader.LENGTH;
+      deliverToAll(p, port);
+      return;
+    }
     UdpEndpoint e = find(p.destination, port, p.source, p.sourcePort);
     if (e == null) {
       stack.counters().udpNoPort++;
@@ -55,6 +60,27 @@ public final class UdpTable {
     e.deliver(p);
   }
 
+  /** What is sent to a group or by broadcast each endpoint that fits gets its own copy of. */
+  private void deliverToAll(Packet p, int port) {
+    UdpEndpoint last = null;
+    for (UdpEndpoint e = buckets[port % BUCKETS]; e != null; e = e.next) {
+      if (e.score(p.destination, port, p.source, p.sourcePort) < 0) {
+        continue;
+      }
+      Packet copy = last == null ? null : p.copy();
+      if (last != null && copy != null) {
+        last.deliver(copy);
+      }
+      last = e;
+    }
+    if (last != null) {
+      last.deliver(p);
+    } else {
+      stack.counters().udpNoPort++;
+      p.free();
+    }
+  }
+
   private static boolean isChecksumGood(Packet p, int length) {
     if (p.isChecksumGood || UdpHeader.checksum(p.data, p.start) == 0) {
       return true;
@@ -63,15 +89,25 @@ public final class UdpTable {
     return Checksum.isGood(Checksum.add(sum, p.data, p.start, length));
   }
 
-  /** The most specific one: a connected endpoint before one with an address before any. */
+  /**
+   * The most specific one: a connected endpoint before one with an address before any; of several
+   * that share a port, the peer's hash chooses.
+   */
   private @Nullable UdpEndpoint find(int local, int localPort, int remote, int remotePort) {
     UdpEndpoint best = null;
     int bestScore = -1;
+    int equals = 0;
+    long hash = 0;
     for (UdpEndpoint e = buckets[localPort % BUCKETS]; e != null; e = e.next) {
       int score = e.score(local, localPort, remote, remotePort);
       if (score > bestScore) {
         best = e;
         bestScore = score;
+        equals = 1;
+      } else if (score == bestScore && score >= 0) {
+        hash = equals == 1 ? stack.secret().hash(remote, remotePort, localPort) : hash;
+        equals++;
+        best = Long.remainderUnsigned(hash, equals) == 0 ? e : best;
       }
     }
     return best;
@@ -101,10 +137,14 @@ public final class UdpTable {
     } else if (isTaken(e, address, port)) {
       return -Errno.EADDRINUSE;
     }
-    e.setLocal(address, chosen);
-    e.next = buckets[chosen % BUCKETS];
-    buckets[chosen % BUCKETS] = e;
+    add(e, address, chosen);
     return 0;
+  }
+
+  void add(UdpEndpoint e, int address, int port) {
+    e.setLocal(address, port);
+    e.next = buckets[port % BUCKETS];
+    buckets[port % BUCKETS] = e;
   }
 
   private boolean isTaken(UdpEndpoint who, int address, int port) {

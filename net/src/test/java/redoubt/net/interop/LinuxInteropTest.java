@@ -83,7 +83,7 @@ class LinuxInteropTest {
       var info = new UdpEndpoint.Info();
       byte[] buffer = new byte[65_536];
       echo.readiness()
-          .listen(() -> {
+          .listen(events -> {
             int n = echo.receive(buffer, 0, buffer.length, info, false);
             if (n >= 0) {
               echo.sendTo(buffer, 0, n, info.source, info.sourcePort);
@@ -237,7 +237,7 @@ class LinuxInteropTest {
     private final Semaphore rings = new Semaphore(0);
 
     Wait(Readiness r) {
-      r.listen(rings::release);
+      r.listen(events -> rings.release());
     }
 
     void await() throws InterruptedException {

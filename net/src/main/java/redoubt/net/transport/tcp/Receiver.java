@@ -1,5 +1,6 @@
 package redoubt.net.transport.tcp;
 
+import java.lang.foreign.MemorySegment;
 import redoubt.net.buffer.StreamStore;
 import redoubt.net.stack.NetworkStack;
 
@@ -218,21 +219,39 @@ final class Receiver {
     return n + 1;
   }
 
-  /** Copies out what is next, and forgets it unless this is a peek. {@return the bytes copied} */
-  int read(byte[] to, int at, int max, boolean isPeek) {
+  /** Copies out what is next, and keeps it. {@return the bytes copied} */
+  int read(byte[] to, int at, int max) {
     int n = Math.min(max, available());
     store.read(readAt, to, at, n);
-    if (!isPeek) {
-      readAt += n;
-      // nxt counts the FIN, which holds no byte.
-      if (readAt == dataEnd() && ranges == 0) {
-        store.discardAll(readAt);
-      } else {
-        store.discardTo(readAt);
-      }
-      tune();
-    }
     return n;
+  }
+
+  /** As {@link #read}, from {@code skip} bytes on, to native memory. */
+  int peek(MemorySegment to, long at, int max, int skip) {
+    int n = Math.min(max, available() - skip);
+    store.read(readAt + skip, to, at, n);
+    return n;
+  }
+
+  /** Forgets {@code n} bytes, which have been read. */
+  void consume(int n) {
+    readAt += n;
+    // nxt counts the FIN, which holds no byte.
+    if (readAt == dataEnd() && ranges == 0) {
+      store.discardAll(readAt);
+    } else {
+      store.discardTo(readAt);
+    }
+    tune();
+  }
+
+  long rttNs() {
+    return rttNs;
+  }
+
+  /** {@return all bytes that came in order so far} */
+  long received() {
+    return dataEnd() - 1;
   }
 
   /** A measure of the path's round trip, from the echo of a timestamp. */

@@ -36,6 +36,11 @@ final class RttEstimator {
     return srttNs;
   }
 
+  /** {@return the smoothed deviation} */
+  long varianceNs() {
+    return rttvarNs;
+  }
+
   /** {@return the least of the last minutes, or {@link Long#MAX_VALUE}} */
   long minNs() {
     return minNs;

@@ -1,5 +1,6 @@
 package redoubt.net.transport.tcp;
 
+import java.lang.foreign.MemorySegment;
 import redoubt.net.buffer.StreamStore;
 import redoubt.net.header.TcpHeader;
 import redoubt.net.stack.NetworkStack;
@@ -64,6 +65,7 @@ final class Sender {
   private long windowAck;
 
   private int mss = 536;
+  private long retransmitted;
   private boolean isSackOn;
   private long cwnd;
   private long threshold = Long.MAX_VALUE / 2;
@@ -145,6 +147,37 @@ final class Sender {
       end += n;
     }
     return n;
+  }
+
+  /** As the other, from native memory. */
+  int write(MemorySegment from, long at, int length) {
+    int n = Math.min(length, free());
+    if (n > 0) {
+      store.write(end, from, at, n);
+      end += n;
+    }
+    return n;
+  }
+
+  /** {@return bytes that are not acknowledged, sent or not} */
+  int waiting() {
+    return (int) Math.max(end - una, 0);
+  }
+
+  void describe(TcpInfo info) {
+    info.mss = mss;
+    info.rtoNs = rtt.rtoNs();
+    info.srttNs = rtt.srttNs();
+    info.rttVarNs = rtt.varianceNs();
+    info.cwnd = cwnd;
+    info.threshold = threshold;
+    info.inFlight = inFlight();
+    info.segmentsInFlight = board.size();
+    info.notSent = unsent();
+    info.bytesAcked = Math.max(Math.min(una, end) - 1, 0);
+    info.bytesSent = Math.max(Math.min(nxt, end) - 1, 0);
+    info.retransmitted = retransmitted;
+    info.window = window;
   }
 
   int free() {
@@ -268,6 +301,7 @@ final class Sender {
     board.markRetransmitted(i, now);
     prrOut += board.length(i);
     stack.counters().tcpRetransmitted++;
+    retransmitted++;
     transmit(board.start(i), dataLength, board.is(i, Scoreboard.FIN), now);
   }
 

@@ -1,7 +1,9 @@
 package redoubt.net.transport.tcp;
 
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
+import redoubt.abi.Poll;
 import redoubt.net.buffer.StreamStore;
 import redoubt.net.header.TcpHeader;
 import redoubt.net.stack.NetworkStack;
@@ -29,6 +31,10 @@ public final class TcpConnection extends Flow {
   private static final long PAWS_IDLE_NS = 24L * 24 * 3600 * 1_000_000_000L;
 
   private static final int MIN_MSS = 88;
+  private static final int READABLE = Poll.POLLIN | Poll.POLLRDNORM;
+  private static final int WRITABLE = Poll.POLLOUT | Poll.POLLWRNORM;
+  private static final int EVERYTHING =
+      READABLE | WRITABLE | Poll.POLLRDHUP | Poll.POLLHUP | Poll.POLLERR;
 
   private final NetworkStack stack;
   private final TcpTable table;
@@ -42,7 +48,7 @@ public final class TcpConnection extends Flow {
   private final int initial;
   private int peerInitial;
   private volatile TcpState state;
-  private int error;
+  private volatile int error;
   private int softError;
 
   // What the handshake agreed on.
@@ -67,8 +73,8 @@ public final class TcpConnection extends Flow {
   private long synSentNs;
   private long userTimeoutNs;
   private boolean isOrphan;
-  private boolean isReadShut;
-  private boolean isWriteShut;
+  private volatile boolean isReadShut;
+  private volatile boolean isWriteShut;
 
   /** For an active open; {@link #connect} begins it. */
   TcpConnection(
@@ -133,7 +139,7 @@ public final class TcpConnection extends Flow {
     lastHeardNs = stack.nowNs();
     sender.start(sendMss(), window, isSackOn, rttNs);
     keepAlive.arm();
-    readiness.ring();
+    readiness.ring(WRITABLE);
   }
 
   /** What a segment may carry besides the options that each has. */
@@ -328,7 +334,7 @@ public final class TcpConnection extends Flow {
       sender.acknowledge(s, ack, seq, (long) s.window << sendScale, mayBeDuplicate);
     }
     if (!wasWritable && sender.isWritable()) {
-      readiness.ring();
+      readiness.ring(WRITABLE);
     }
     finishSending();
     return true;
@@ -344,7 +350,6 @@ public final class TcpConnection extends Flow {
         if (isOrphan) {
           lifeTimer.arm(stack.nowNs() + FIN_TIMEOUT_NS);
         }
-        readiness.ring();
       }
       case CLOSING -> becomeTimeWait();
       case LAST_ACK -> close(0);
@@ -379,7 +384,7 @@ public final class TcpConnection extends Flow {
       receiver.discard();
     }
     if (receiver.available() > before) {
-      readiness.ring();
+      readiness.ring(READABLE);
     }
     if (receiver.isFinReached()) {
       takeFin();
@@ -390,7 +395,7 @@ public final class TcpConnection extends Flow {
   }
 
   private void takeFin() {
-    readiness.ring();
+    readiness.ring(READABLE | Poll.POLLRDHUP | (isWriteShut ? Poll.POLLHUP : 0));
     switch (state) {
       case ESTABLISHED -> state = TcpState.CLOSE_WAIT;
       case FIN_WAIT_1 -> state = TcpState.CLOSING;
@@ -512,17 +517,14 @@ public final class TcpConnection extends Flow {
         hasTimestamps,
         timestampOffset,
         recentTimestamp);
-    readiness.ring();
+    readiness.ring(EVERYTHING);
   }
 
   private void close(int errno) {
     error = errno;
     state = TcpState.CLOSED;
     leaveTable();
-    if (errno != 0) {
-      receiver.release();
-    }
-    readiness.ring();
+    readiness.ring(EVERYTHING);
   }
 
   private void leaveTable() {
@@ -559,14 +561,9 @@ public final class TcpConnection extends Flow {
   public int write(byte[] from, int at, int length) {
     stack.enter();
     try {
-      if (error != 0) {
-        return -takeErrorLocked();
-      }
-      if (isOpening()) {
-        return -Errno.EAGAIN;
-      }
-      if (isWriteShut || !state.maySend()) {
-        return -Errno.EPIPE;
+      int ready = writeReady();
+      if (ready < 0) {
+        return ready;
       }
       int n = sender.write(from, at, length);
       if (n == 0 && length > 0) {
@@ -579,27 +576,106 @@ public final class TcpConnection extends Flow {
     }
   }
 
+  /** As the other, from native memory; what a hostile writer changes there meanwhile is data. */
+  public int write(MemorySegment from, long at, int length) {
+    stack.enter();
+    try {
+      int ready = writeReady();
+      if (ready < 0) {
+        return ready;
+      }
+      int n = sender.write(from, at, length);
+      if (n == 0 && length > 0) {
+        return -Errno.EAGAIN;
+      }
+      sender.output();
+      return n;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private int writeReady() {
+    if (error != 0) {
+      return -takeErrorLocked();
+    }
+    if (isOpening()) {
+      return -Errno.EAGAIN;
+    }
+    return isWriteShut || !state.maySend() ? -Errno.EPIPE : 0;
+  }
+
+  /**
+   * {@return how many bytes {@link #write} would take now, or why none: -errno} Clears the error
+   * that it returns.
+   */
+  public int room() {
+    stack.enter();
+    try {
+      int ready = writeReady();
+      int room = ready < 0 ? 0 : sender.free();
+      return ready < 0 ? ready : room > 0 ? room : -Errno.EAGAIN;
+    } finally {
+      stack.exit();
+    }
+  }
+
   /** Gives bytes that came. {@return how many, 0 at the end, or -errno} */
   public int read(byte[] to, int at, int max, boolean isPeek) {
     stack.enter();
     try {
-      if (receiver.available() > 0) {
-        int n = receiver.read(to, at, max, isPeek);
-        if (state.mayReceive() && receiver.isUpdateDue(receiveMss)) {
-          sendAck();
-        }
-        return n;
+      if (receiver.available() == 0) {
+        return nothingToRead();
       }
-      if (error != 0) {
-        return -takeErrorLocked();
+      int n = receiver.read(to, at, max);
+      if (!isPeek) {
+        consumeLocked(n);
       }
-      if (isOpening() || (state.mayReceive() && !isReadShut)) {
-        return -Errno.EAGAIN;
-      }
-      return 0;
+      return n;
     } finally {
       stack.exit();
     }
+  }
+
+  /**
+   * Copies what came, from {@code skip} bytes on, and keeps it: {@link #consume} follows.
+   *
+   * @return how many bytes, 0 at the end, or -errno
+   */
+  public int peek(MemorySegment to, long at, int max, int skip) {
+    stack.enter();
+    try {
+      if (receiver.available() <= skip) {
+        return skip > 0 ? 0 : nothingToRead();
+      }
+      return receiver.peek(to, at, max, skip);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Forgets the next {@code n} bytes, which must have come. */
+  public void consume(int n) {
+    stack.enter();
+    try {
+      consumeLocked(Math.min(n, receiver.available()));
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private void consumeLocked(int n) {
+    receiver.consume(n);
+    if (state.mayReceive() && receiver.isUpdateDue(receiveMss)) {
+      sendAck();
+    }
+  }
+
+  private int nothingToRead() {
+    if (error != 0) {
+      return -takeErrorLocked();
+    }
+    return isOpening() || (state.mayReceive() && !isReadShut) ? -Errno.EAGAIN : 0;
   }
 
   /** Ends this side's stream, after what was written. {@return 0 or {@code -ENOTCONN}} */
@@ -622,7 +698,7 @@ public final class TcpConnection extends Flow {
     try {
       isReadShut = true;
       receiver.discard();
-      readiness.ring();
+      readiness.ring(READABLE | Poll.POLLRDHUP);
     } finally {
       stack.exit();
     }
@@ -714,6 +790,33 @@ public final class TcpConnection extends Flow {
     } finally {
       stack.exit();
     }
+  }
+
+  /**
+   * {@return the POLL* bits of poll(2) as Linux's tcp_poll gives them} Takes no lock: what changes
+   * meanwhile rings the bell.
+   */
+  public int poll() {
+    readiness.observe();
+    TcpState s = state;
+    int mask = error != 0 ? Poll.POLLERR : 0;
+    boolean isOpening = s == TcpState.SYN_SENT || s == TcpState.SYN_RECEIVED;
+    boolean isEnded = s == TcpState.CLOSED || s == TcpState.TIME_WAIT;
+    boolean in = isReadShut || isEnded || !(isOpening || s.mayReceive());
+    boolean out = isWriteShut || isEnded;
+    if (isEnded || (in && out)) {
+      mask |= Poll.POLLHUP;
+    }
+    if (in) {
+      mask |= READABLE | Poll.POLLRDHUP;
+    }
+    if (isOpening) {
+      return mask;
+    }
+    if (receiver.available() > 0) {
+      mask |= READABLE;
+    }
+    return out || sender.isWritable() ? mask | WRITABLE : mask;
   }
 
   private boolean isOpening() {
@@ -821,6 +924,38 @@ public final class TcpConnection extends Flow {
     sender.setControl(control);
     stack.exit();
     return true;
+  }
+
+  /** {@return bytes written that the peer has not acknowledged} (SIOCOUTQ) */
+  public int unacknowledged() {
+    stack.enter();
+    try {
+      return sender.waiting();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Fills in what TCP_INFO tells. */
+  public void describe(TcpInfo info) {
+    stack.enter();
+    try {
+      info.state = state;
+      info.sendScale = sendScale;
+      info.receiveScale = receiveScale;
+      info.hasTimestamps = hasTimestamps;
+      info.isSackOn = isSackOn;
+      info.receiveMss = receiveMss;
+      info.pathMtu = stack.ipv4().mtu(remote);
+      info.receiveRttNs = receiver.rttNs();
+      info.bytesReceived = receiver.received();
+      info.receiveLimit = receiver.limit();
+      info.lastHeardNs = lastHeardNs;
+      info.nowNs = stack.nowNs();
+      sender.describe(info);
+    } finally {
+      stack.exit();
+    }
   }
 
   long lastHeardNs() {

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import redoubt.abi.Poll;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Readiness;
 
@@ -22,7 +23,7 @@ public final class TcpListener {
   private final Readiness readiness;
   private final int address;
   private final int port;
-  private final int backlog;
+  private int backlog;
   private final Set<HalfOpen> halfOpen = new HashSet<>();
   private final ArrayDeque<TcpConnection> accepted = new ArrayDeque<>();
   private long cookieUntilNs = Long.MIN_VALUE;
@@ -36,7 +37,28 @@ public final class TcpListener {
     this.readiness = new Readiness(stack);
     this.address = address;
     this.port = port;
-    this.backlog = Math.clamp(backlog, 0, MAX_BACKLOG) + 1;
+    this.backlog = limit(backlog);
+  }
+
+  private static int limit(int backlog) {
+    return Math.clamp(backlog, 0, MAX_BACKLOG) + 1;
+  }
+
+  /** What a second listen(2) says. */
+  public void setBacklog(int wanted) {
+    stack.enter();
+    backlog = limit(wanted);
+    stack.exit();
+  }
+
+  /** {@return how many wait to be accepted} */
+  public int waiting() {
+    stack.enter();
+    try {
+      return accepted.size();
+    } finally {
+      stack.exit();
+    }
   }
 
   public Readiness readiness() {
@@ -190,7 +212,7 @@ public final class TcpListener {
     stack.tcp().add(c);
     c.establish(terms, rttNs);
     accepted.add(c);
-    readiness.ring();
+    readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
     return c;
   }
 }

@@ -58,7 +58,7 @@ public final class TcpTable {
       f.receive(s);
       return;
     }
-    TcpListener l = findListener(s.destination, s.destinationPort);
+    TcpListener l = findListener(s.destination, s.destinationPort, s.source, s.sourcePort);
     if (l != null) {
       l.receive(s);
     } else {
@@ -66,17 +66,25 @@ public final class TcpTable {
     }
   }
 
-  private @Nullable TcpListener findListener(int address, int port) {
-    TcpListener any = null;
+  /** The most specific one; of several that share an address, the peer's hash chooses. */
+  private @Nullable TcpListener findListener(int address, int port, int peer, int peerPort) {
+    TcpListener best = null;
+    int equals = 0;
+    long hash = 0;
     for (TcpListener l = listeners[port % BUCKETS]; l != null; l = l.next) {
-      if (l.port() == port && l.address() == address) {
-        return l;
+      if (l.port() != port || (l.address() != 0 && l.address() != address)) {
+        continue;
       }
-      if (l.port() == port && l.address() == 0) {
-        any = l;
+      if (best == null || (best.address() == 0 && l.address() != 0)) {
+        best = l;
+        equals = 1;
+      } else if (l.address() == best.address()) {
+        hash = equals == 1 ? stack.secret().hash(peer, peerPort, port) : hash;
+        equals++;
+        best = Long.remainderUnsigned(hash, equals) == 0 ? l : best;
       }
     }
-    return any;
+    return best;
   }
 
   /** An ICMP error about a segment from here. */
@@ -101,13 +109,30 @@ public final class TcpTable {
       if (chosen == 0 || isListening(address, chosen)) {
         return null;
       }
-      TcpListener l = new TcpListener(stack, address, chosen, backlog);
-      l.next = listeners[chosen % BUCKETS];
-      listeners[chosen % BUCKETS] = l;
-      return l;
+      return addListener(address, chosen, backlog);
     } finally {
       stack.exit();
     }
+  }
+
+  /**
+   * As {@link #listen}, for a caller who has its own book of who may have which port: others may
+   * listen there, too, and share what comes (SO_REUSEPORT).
+   */
+  public TcpListener listenReserved(int address, int port, int backlog) {
+    stack.enter();
+    try {
+      return addListener(address, port, backlog);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private TcpListener addListener(int address, int port, int backlog) {
+    TcpListener l = new TcpListener(stack, address, port, backlog);
+    l.next = listeners[port % BUCKETS];
+    listeners[port % BUCKETS] = l;
+    return l;
   }
 
   private boolean isListening(int address, int port) {
@@ -151,7 +176,8 @@ public final class TcpTable {
   }
 
   private boolean isFree(int local, int port, int remote, int remotePort) {
-    return flows.find(local, port, remote, remotePort) == null && findListener(local, port) == null;
+    return flows.find(local, port, remote, remotePort) == null
+        && findListener(local, port, remote, remotePort) == null;
   }
 
   boolean isFull() {
