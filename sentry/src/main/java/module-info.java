@@ -4,6 +4,7 @@
 module redoubt.sentry {
   requires transitive redoubt.abi;
   requires transitive redoubt.host;
+  requires redoubt.net;
   requires redoubt.p9;
   requires static org.jspecify;
   requires static com.google.errorprone.annotations;

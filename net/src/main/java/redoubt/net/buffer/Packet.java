@@ -22,6 +22,9 @@ public final class Packet {
   public int destination;
   public int sourcePort;
 
+  /** Number of the interface that it came in by. */
+  public int interfaceIndex;
+
   /** Whether the link addressed more than this host, so that no error may be sent back. */
   public boolean isLinkGroup;
 
@@ -55,6 +58,7 @@ public final class Packet {
       p.source = source;
       p.destination = destination;
       p.sourcePort = sourcePort;
+      p.interfaceIndex = interfaceIndex;
       p.isLinkGroup = isLinkGroup;
       p.isChecksumGood = isChecksumGood;
     }

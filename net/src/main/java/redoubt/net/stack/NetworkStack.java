@@ -1,8 +1,8 @@
 package redoubt.net.stack;
 
 import java.security.SecureRandom;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +38,7 @@ public final class NetworkStack {
   private final ChunkPool chunks = new ChunkPool();
   private final RouteTable routes = new RouteTable();
   private final Counters counters = new Counters();
-  private final List<Nic> nics = new ArrayList<>();
+  private final List<Nic> nics = new CopyOnWriteArrayList<>();
   private final PacketQueue looped = new PacketQueue();
   private final Ipv4 ipv4;
   private final Icmp icmp;
@@ -66,7 +66,7 @@ public final class NetworkStack {
   }
 
   private Nic addLoopback() {
-    Nic lo = new Nic(this, "lo", new Loopback());
+    Nic lo = new Nic(this, "lo", 1, new Loopback());
     nics.add(lo);
     lo.addAddress(0x7f000001, 8);
     routes.add(new Route(0x7f000000, 8, 0, 0x7f000001, lo));
@@ -173,12 +173,17 @@ public final class NetworkStack {
 
   /** Adds an interface without addresses. */
   public Nic addNic(String name, Link link) {
+    return addNic(name, nics.size() + 1, link);
+  }
+
+  /** As the other, with the interface's number. */
+  public Nic addNic(String name, int index, Link link) {
     enter();
     try {
       if (nics.size() >= MAX_NICS) {
         throw new IllegalStateException("more than " + MAX_NICS + " interfaces");
       }
-      Nic nic = new Nic(this, name, link);
+      Nic nic = new Nic(this, name, index, link);
       nics.add(nic);
       return nic;
     } finally {
@@ -212,6 +217,16 @@ public final class NetworkStack {
   public boolean isLocal(int address) {
     for (int i = 0; i < nics.size(); i++) {
       if (nics.get(i).hasAddress(address)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** {@return whether there is an interface of this name} */
+  public boolean hasNic(String name) {
+    for (int i = 0; i < nics.size(); i++) {
+      if (nics.get(i).name().equals(name)) {
         return true;
       }
     }

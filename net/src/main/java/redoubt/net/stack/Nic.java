@@ -10,16 +10,19 @@ import redoubt.net.network.NeighborTable;
 public final class Nic {
   private final NetworkStack stack;
   private final String name;
+  private final int index;
   private final Link link;
   private final NeighborTable neighbors;
-  private int[] addresses = new int[0];
-  private int[] prefixLengths = new int[0];
+  // Prefix lengths are written first: who reads addresses sees as many of them.
+  private volatile int[] prefixLengths = new int[0];
+  private volatile int[] addresses = new int[0];
   private int mtu;
-  private boolean isUp = true;
+  private volatile boolean isUp = true;
 
-  Nic(NetworkStack stack, String name, Link link) {
+  Nic(NetworkStack stack, String name, int index, Link link) {
     this.stack = stack;
     this.name = name;
+    this.index = index;
     this.link = link;
     this.mtu = link.mtu();
     this.neighbors = new NeighborTable(stack, this);
@@ -27,6 +30,11 @@ public final class Nic {
 
   public String name() {
     return name;
+  }
+
+  /** {@return the interface's number, as if_nametoindex(3) gives it} */
+  public int index() {
+    return index;
   }
 
   public Link link() {
@@ -58,10 +66,13 @@ public final class Nic {
   }
 
   void addAddress(int address, int prefixLength) {
-    addresses = Arrays.copyOf(addresses, addresses.length + 1);
-    prefixLengths = Arrays.copyOf(prefixLengths, addresses.length);
-    addresses[addresses.length - 1] = address;
-    prefixLengths[addresses.length - 1] = prefixLength;
+    int n = addresses.length;
+    int[] more = Arrays.copyOf(addresses, n + 1);
+    int[] lengths = Arrays.copyOf(prefixLengths, n + 1);
+    more[n] = address;
+    lengths[n] = prefixLength;
+    prefixLengths = lengths;
+    addresses = more;
   }
 
   public boolean hasAddress(int address) {
@@ -86,6 +97,16 @@ public final class Nic {
     return address == -1;
   }
 
+  /** {@return the addresses, in the order in which they were given} */
+  public int[] addresses() {
+    return addresses.clone();
+  }
+
+  /** {@return how many bits of address number {@code i} name its subnet} */
+  public int prefixLength(int i) {
+    return prefixLengths[i];
+  }
+
   /** {@return the first address, or 0 when there is none} */
   public int primaryAddress() {
     return addresses.length == 0 ? 0 : addresses[0];
@@ -96,6 +117,7 @@ public final class Nic {
    * {@link NetworkStack#exit}, for a batch of frames at once.
    */
   public void deliver(Packet frame) {
+    frame.interfaceIndex = index;
     if (!isUp) {
       frame.free();
     } else if (link.mac() == 0) {

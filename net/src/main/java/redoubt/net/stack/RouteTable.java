@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** Longest prefix first. Changes copy the table, so that a lookup is a scan of a plain array. */
 public final class RouteTable {
   private static final int MAX = 4096;
-  private Route[] routes = new Route[0];
+  private volatile Route[] routes = new Route[0];
 
   /**
    * Adds {@code route}, before older ones of the same length.

@@ -28,6 +28,7 @@ public final class UdpEndpoint {
     public int source;
     public int sourcePort;
     public int destination;
+    public int interfaceIndex;
   }
 
   private final NetworkStack stack;
@@ -237,6 +238,7 @@ public final class UdpEndpoint {
     info.source = p.source;
     info.sourcePort = p.sourcePort;
     info.destination = p.destination;
+    info.interfaceIndex = p.interfaceIndex;
   }
 
   /** Forgets the datagram that {@link #peek} gave. */

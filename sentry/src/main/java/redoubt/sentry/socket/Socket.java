@@ -355,10 +355,18 @@ public abstract class Socket extends FileDescription {
 
   /** setsockopt(2) with the value in {@code s}. */
   public final long setOption(Task t, int level, int name, MemorySegment s, int length) {
-    return level == SOL_SOCKET
-        ? setSocketOption(t, name, s, length)
-        : setProtocolOption(t, level, name, s, length);
+    if (level != SOL_SOCKET) {
+      return setProtocolOption(t, level, name, s, length);
+    }
+    long r = setSocketOption(t, name, s, length);
+    if (r >= 0) {
+      socketOptionSet(name);
+    }
+    return r;
   }
+
+  /** An option of SOL_SOCKET has been set. */
+  protected void socketOptionSet(int name) {}
 
   private long setSocketOption(Task t, int name, MemorySegment s, int length) {
     if (name == SO_BINDTODEVICE) {
@@ -448,12 +456,17 @@ public abstract class Socket extends FileDescription {
     return 0;
   }
 
-  private static long bindToDevice(Task t, MemorySegment s, int length) {
+  private long bindToDevice(Task t, MemorySegment s, int length) {
     StringBuilder name = new StringBuilder();
     for (int i = 0; i < Math.min(length, 15) && s.get(Memory.BYTE, i) != 0; i++) {
       name.append((char) s.get(Memory.BYTE, i));
     }
-    return name.isEmpty() || name.toString().equals("lo") ? 0 : -redoubt.abi.Errno.ENODEV;
+    return name.isEmpty() || hasDevice(name.toString()) ? 0 : -redoubt.abi.Errno.ENODEV;
+  }
+
+  /** {@return whether there is an interface of this name} */
+  protected boolean hasDevice(String name) {
+    return name.equals("lo");
   }
 
   private long setTimeout(int name, MemorySegment s, int length) {

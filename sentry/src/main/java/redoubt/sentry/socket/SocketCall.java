@@ -43,7 +43,9 @@ public final class SocketCall {
 
   public long packetInfoHigh;
   public long packetInfoLow;
+  public int packetInfoIndex;
 
+  private MemorySegment data = MemorySegment.NULL;
   private MemorySegment control = Arena.ofAuto().allocate(512, 8);
 
   /** {@return at least {@code bytes} of memory for control messages}; valid until the next call */
@@ -52,6 +54,14 @@ public final class SocketCall {
       control = Arena.ofAuto().allocate(bytes, 8);
     }
     return control;
+  }
+
+  /** {@return at least {@code bytes} of memory for data that come in pieces}; as {@link #control} */
+  public MemorySegment data(int bytes) {
+    if (data.byteSize() < bytes) {
+      data = Arena.ofAuto().allocate(bytes, 8);
+    }
+    return data;
   }
 
   /** {@return the call state of {@code t}} */
@@ -74,6 +84,7 @@ public final class SocketCall {
     accepted = null;
     timestampNs = 0;
     hasPacketInfo = false;
+    packetInfoIndex = 1;
     return this;
   }
 

@@ -207,14 +207,14 @@ final class ControlMessages {
     long data = at + SIZEOF_CMSGHDR;
     if (s.family() == redoubt.abi.Socket.AF_INET) {
       int address = Integer.reverseBytes((int) c.packetInfoLow);
-      m.set(Memory.INT, data, 1);
+      m.set(Memory.INT, data, c.packetInfoIndex);
       m.set(Memory.INT, data + 4, address);
       m.set(Memory.INT, data + 8, address);
       return put(m, at, limit, redoubt.abi.Socket.SOL_IP, Ip.IP_PKTINFO, Ip.SIZEOF_IN_PKTINFO, c);
     }
     m.set(Memory.LONG, data, Long.reverseBytes(c.packetInfoHigh));
     m.set(Memory.LONG, data + 8, Long.reverseBytes(c.packetInfoLow));
-    m.set(Memory.INT, data + 16, 1);
+    m.set(Memory.INT, data + 16, c.packetInfoIndex);
     return put(
         m, at, limit, redoubt.abi.Socket.SOL_IPV6, Ipv6.IPV6_PKTINFO, Ipv6.SIZEOF_IN6_PKTINFO, c);
   }

@@ -98,6 +98,9 @@ final class Sender {
   boolean isNoDelay;
   boolean isCorked;
 
+  /** The last write said so; ends with the next, or as a cork does. */
+  boolean isMoreToCome;
+
   Sender(NetworkStack stack, TcpConnection connection) {
     this.stack = stack;
     this.connection = connection;
@@ -354,7 +357,7 @@ final class Sender {
     if (isFinQueued) {
       return true;
     }
-    if (isCorked) {
+    if (isCorked || isMoreToCome) {
       return false;
     }
     return isNoDelay || smallEnd <= una;
@@ -646,7 +649,7 @@ final class Sender {
       alarm = Alarm.NONE;
       timer.disarm();
     } else if (alarm != Alarm.PERSIST) {
-      if (isCorked && una + window - nxt >= unsent()) {
+      if ((isCorked || isMoreToCome) && una + window - nxt >= unsent()) {
         setAlarm(Alarm.PERSIST, now + CORK_NS);
       } else {
         setAlarm(Alarm.PERSIST, now + rtt.rtoNs());

@@ -576,8 +576,13 @@ public final class TcpConnection extends Flow {
     }
   }
 
-  /** As the other, from native memory; what a hostile writer changes there meanwhile is data. */
-  public int write(MemorySegment from, long at, int length) {
+  /**
+   * As the other, from native memory; what a hostile writer changes there meanwhile is data.
+   *
+   * @param more whether the caller will write more soon, so that a short segment may wait
+   *     (MSG_MORE)
+   */
+  public int write(MemorySegment from, long at, int length, boolean more) {
     stack.enter();
     try {
       int ready = writeReady();
@@ -588,6 +593,7 @@ public final class TcpConnection extends Flow {
       if (n == 0 && length > 0) {
         return -Errno.EAGAIN;
       }
+      sender.isMoreToCome = more;
       sender.output();
       return n;
     } finally {

@@ -27,6 +27,7 @@ public final class TcpListener {
   private final Set<HalfOpen> halfOpen = new HashSet<>();
   private final ArrayDeque<TcpConnection> accepted = new ArrayDeque<>();
   private long cookieUntilNs = Long.MIN_VALUE;
+  private volatile int waiting;
   private boolean isClosed;
 
   /** In the table: the next with the same hash of the port. */
@@ -51,14 +52,9 @@ public final class TcpListener {
     stack.exit();
   }
 
-  /** {@return how many wait to be accepted} */
+  /** {@return how many wait to be accepted} Takes no lock: what changes rings the bell. */
   public int waiting() {
-    stack.enter();
-    try {
-      return accepted.size();
-    } finally {
-      stack.exit();
-    }
+    return waiting;
   }
 
   public Readiness readiness() {
@@ -77,7 +73,9 @@ public final class TcpListener {
   public @Nullable TcpConnection accept() {
     stack.enter();
     try {
-      return accepted.poll();
+      TcpConnection c = accepted.poll();
+      waiting = accepted.size();
+      return c;
     } finally {
       stack.exit();
     }
@@ -109,6 +107,7 @@ public final class TcpListener {
         c.reset();
       }
       accepted.clear();
+      waiting = 0;
     } finally {
       stack.exit();
     }
@@ -212,6 +211,7 @@ public final class TcpListener {
     stack.tcp().add(c);
     c.establish(terms, rttNs);
     accepted.add(c);
+    waiting = accepted.size();
     readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
     return c;
   }

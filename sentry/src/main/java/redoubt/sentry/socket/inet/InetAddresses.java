@@ -29,8 +29,17 @@ final class InetAddresses {
     return high == 0 && (low == 0 || low == ANY4);
   }
 
+  /** {@return the low half of an IPv4 address in its mapped form} */
+  static long mapped(int address) {
+    return MAPPED | (address & 0xffffffffL);
+  }
+
+  static boolean isMulticast4(long high, long low) {
+    return isV4(high, low) && ((int) low >>> 28 == 0xe || (int) low == -1);
+  }
+
   /** {@return whether the loopback interface has this address}: 127.0.0.0/8 and ::1 */
-  static boolean isLocal(long high, long low) {
+  static boolean isLoopback(long high, long low) {
     return high == 0 && (low == 1 || low >>> 24 == 0xffff7fL);
   }
 

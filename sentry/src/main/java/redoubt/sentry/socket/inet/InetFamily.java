@@ -1,5 +1,6 @@
 package redoubt.sentry.socket.inet;
 
+import static redoubt.abi.Errno.ENETUNREACH;
 import static redoubt.abi.Errno.EPERM;
 import static redoubt.abi.Errno.EPROTONOSUPPORT;
 import static redoubt.abi.Errno.ESOCKTNOSUPPORT;
@@ -10,17 +11,59 @@ import static redoubt.abi.Socket.SOCK_RAW;
 import static redoubt.abi.Socket.SOCK_STREAM;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.abi.Ip;
+import redoubt.net.stack.NetworkStack;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketFamily;
 
-/** The loopback's TCP and UDP of one sandbox, for AF_INET and AF_INET6. */
+/**
+ * TCP and UDP of one sandbox, for AF_INET and AF_INET6: between its own sockets without packets, to
+ * others through a {@link NetworkStack} where there is one.
+ */
 public final class InetFamily {
   final PortTable tcpPorts = new PortTable(true);
   final PortTable udpPorts = new PortTable(false);
+
+  private volatile @Nullable NetworkStack stack;
+
+  /** From now on sockets reach what {@code stack} reaches. Before the first guest runs. */
+  public void attach(NetworkStack stack) {
+    this.stack = stack;
+  }
+
+  /** {@return the way out of the sandbox, or null when there is only the loopback} */
+  public @Nullable NetworkStack stack() {
+    return stack;
+  }
+
+  /** {@return whether the sandbox itself has this address} */
+  boolean isLocal(long high, long low) {
+    if (InetAddresses.isLoopback(high, low)) {
+      return true;
+    }
+    NetworkStack s = stack;
+    return s != null && InetAddresses.isV4(high, low) && s.isLocal((int) low);
+  }
+
+  /** {@return 0 if the address can be reached, else -ENETUNREACH} */
+  long route(long high, long low) {
+    return isLocal(high, low) || source4(high, low) != 0 ? 0 : -ENETUNREACH;
+  }
+
+  /** {@return the IPv4 address from which one sends to an address outside, or 0} */
+  int source4(long high, long low) {
+    NetworkStack s = stack;
+    return s == null || !InetAddresses.isV4(high, low) ? 0 : s.ipv4().sourceFor((int) low);
+  }
+
+  boolean hasDevice(String name) {
+    NetworkStack s = stack;
+    return name.equals("lo") || (s != null && s.hasNic(name));
+  }
 
   /** {@return AF_INET} */
   public SocketFamily v4() {

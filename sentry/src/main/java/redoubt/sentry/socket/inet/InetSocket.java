@@ -3,7 +3,6 @@ package redoubt.sentry.socket.inet;
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.EADDRNOTAVAIL;
 import static redoubt.abi.Errno.EINVAL;
-import static redoubt.abi.Errno.ENETUNREACH;
 import static redoubt.abi.Errno.ENOPROTOOPT;
 import static redoubt.abi.Errno.ENOTCONN;
 import static redoubt.abi.Errno.EPERM;
@@ -19,6 +18,7 @@ import redoubt.abi.Caps;
 import redoubt.abi.Ip;
 import redoubt.abi.Ipv6;
 import redoubt.host.Memory;
+import redoubt.net.stack.NetworkStack;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketAddress;
@@ -117,7 +117,10 @@ abstract class InetSocket extends Socket {
     if (isV6() && v6Only && InetAddresses.isV4(high, low)) {
       return -EINVAL;
     }
-    if (!InetAddresses.isAny(high, low) && !InetAddresses.isLocal(high, low) && !isFreeBind()) {
+    if (!InetAddresses.isAny(high, low)
+        && !inet.isLocal(high, low)
+        && !mayBindTo(high, low)
+        && !isFreeBind()) {
       return -EADDRNOTAVAIL;
     }
     if (port != 0 && port < UNPRIVILEGED && !t.hasCapability(Caps.CAP_NET_BIND_SERVICE)) {
@@ -147,7 +150,19 @@ abstract class InetSocket extends Socket {
       return r;
     }
     localPort = (int) r;
+    bound();
     return 0;
+  }
+
+  /** Under this: the socket has got a port. */
+  void bound() {}
+
+  /** The port is given up. */
+  void unbound() {}
+
+  /** Whether an address that no interface has may be bound: a group's. */
+  boolean mayBindTo(long high, long low) {
+    return false;
   }
 
   /** Under this: whether the protocol's state allows bind(2). */
@@ -165,6 +180,7 @@ abstract class InetSocket extends Socket {
     if (port != 0) {
       ports.unbind(this, port);
       localPort = 0;
+      unbound();
     }
   }
 
@@ -183,11 +199,6 @@ abstract class InetSocket extends Socket {
     return 0;
   }
 
-  /** {@return 0 if the loopback reaches the address, else -ENETUNREACH} */
-  static long route(long high, long low) {
-    return InetAddresses.isLocal(high, low) ? 0 : -ENETUNREACH;
-  }
-
   /** {@return the low half of the address meant by {@code low}}: "any" means this machine */
   static long destinationLow(long high, long low) {
     return InetAddresses.isAny(high, low)
@@ -202,8 +213,40 @@ abstract class InetSocket extends Socket {
     if (!InetAddresses.isAny(localHigh, localLow)) {
       return localLow;
     }
-    return InetAddresses.isV4(toHigh, toLow) ? InetAddresses.LOOPBACK4 : toLow;
+    if (InetAddresses.isLoopback(toHigh, toLow)) {
+      return InetAddresses.isV4(toHigh, toLow) ? InetAddresses.LOOPBACK4 : toLow;
+    }
+    int source = inet.source4(toHigh, toLow);
+    return source == 0 ? toLow : InetAddresses.mapped(source);
   }
+
+  @Override
+  protected boolean hasDevice(String name) {
+    return inet.hasDevice(name);
+  }
+
+  /** {@return what IP_MTU and IPV6_MTU give for the way to the peer} */
+  private int pathMtu() {
+    NetworkStack s = inet.stack();
+    if (s == null || inet.isLocal(remoteHigh, remoteLow)) {
+      return 65536;
+    }
+    s.enter();
+    try {
+      return s.ipv4().mtu((int) remoteLow);
+    } finally {
+      s.exit();
+    }
+  }
+
+  /** {@return an option of SOL_IP that was set, or {@code otherwise}} */
+  final int ipOption(int name, int otherwise) {
+    int v = kept(ipOptions, name);
+    return v == UNSET ? otherwise : v;
+  }
+
+  /** An option of SOL_IP has been set. */
+  void ipOptionSet(int name) {}
 
   // ---- options ----
 
@@ -245,6 +288,7 @@ abstract class InetSocket extends Socket {
           return -EINVAL;
         }
         keep(ipOptions, name, v);
+        ipOptionSet(name);
         return 0;
       }
       case Ip.IP_TRANSPARENT -> {
@@ -331,7 +375,7 @@ abstract class InetSocket extends Socket {
         if (remotePort == 0) {
           return -ENOTCONN;
         }
-        value = 65536;
+        value = pathMtu();
       } else {
         value = kept(ipOptions, name);
         if (value == UNSET) {
@@ -342,7 +386,7 @@ abstract class InetSocket extends Socket {
       value =
           name == Ipv6.IPV6_V6ONLY
               ? (v6Only ? 1 : 0)
-              : name == Ipv6.IPV6_MTU ? 65536 : kept(ipv6Options, name);
+              : name == Ipv6.IPV6_MTU ? pathMtu() : kept(ipv6Options, name);
       if (value == UNSET || (value == -1 && name == Ipv6.IPV6_UNICAST_HOPS)) {
         value = ipv6Default(name);
       }

@@ -1,6 +1,7 @@
 package redoubt.sentry.socket.inet;
 
 import static redoubt.abi.Errno.EADDRINUSE;
+import static redoubt.abi.Errno.EADDRNOTAVAIL;
 import static redoubt.abi.Errno.EAGAIN;
 import static redoubt.abi.Errno.EALREADY;
 import static redoubt.abi.Errno.ECONNABORTED;
@@ -25,6 +26,7 @@ import static redoubt.abi.Poll.POLLWRNORM;
 import static redoubt.abi.Socket.AF_UNSPEC;
 import static redoubt.abi.Socket.MSG_ERRQUEUE;
 import static redoubt.abi.Socket.MSG_FASTOPEN;
+import static redoubt.abi.Socket.MSG_MORE;
 import static redoubt.abi.Socket.MSG_OOB;
 import static redoubt.abi.Socket.MSG_PEEK;
 import static redoubt.abi.Socket.MSG_TRUNC;
@@ -33,6 +35,11 @@ import static redoubt.abi.Socket.SHUT_WR;
 import static redoubt.abi.Socket.SOCK_STREAM;
 import static redoubt.abi.Socket.SOL_TCP;
 import static redoubt.abi.Socket.SOMAXCONN;
+import static redoubt.abi.Socket.SO_KEEPALIVE;
+import static redoubt.abi.Socket.SO_RCVBUF;
+import static redoubt.abi.Socket.SO_RCVBUFFORCE;
+import static redoubt.abi.Socket.SO_SNDBUF;
+import static redoubt.abi.Socket.SO_SNDBUFFORCE;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -43,6 +50,9 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Ip;
 import redoubt.abi.Tcp;
 import redoubt.host.Memory;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.transport.tcp.TcpConnection;
+import redoubt.net.transport.tcp.TcpListener;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
@@ -51,11 +61,12 @@ import redoubt.sentry.socket.SocketAddress;
 import redoubt.sentry.socket.SocketCall;
 
 /**
- * TCP between two sockets of the same sandbox: <a
- * href="https://man7.org/linux/man-pages/man7/tcp.7.html">tcp(7)</a>, without segments. A sender
- * appends to its peer's receive queue under the peer's monitor; FIN is a flag there, RST an error.
+ * TCP: <a href="https://man7.org/linux/man-pages/man7/tcp.7.html">tcp(7)</a>. Between two sockets
+ * of the same sandbox without segments: a sender appends to its peer's receive queue under the
+ * peer's monitor; FIN is a flag there, RST an error. To a peer outside through a {@link
+ * WireConnection}.
  *
- * <p>What differs from Linux: no TIME_WAIT, urgent data are ordinary data.
+ * <p>What differs from Linux: no TIME_WAIT within the sandbox, urgent data are ordinary data.
  */
 final class TcpSocket extends InetSocket {
   private static final int CLOSED = 0;
@@ -68,6 +79,9 @@ final class TcpSocket extends InetSocket {
       POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP | POLLHUP | POLLERR;
   private static final int MSS = 65483; // of the loopback's MTU of 65536
   private static final int UNSET = Integer.MIN_VALUE;
+
+  /** How often a connect(2) to the outside looks for a port that no old connection holds. */
+  private static final int PORT_TRIES = 64;
 
   // Written under this; read by polls and the peer without it.
   private volatile int state;
@@ -85,12 +99,20 @@ final class TcpSocket extends InetSocket {
   private long bytesReceived; // guarded by this
   private volatile long bytesSent;
 
+  /** The way to a peer outside of the sandbox; {@link #peer} is null then. */
+  private volatile @Nullable WireConnection wire;
+
+  /** Takes connections from outside, while this listens. */
+  private volatile @Nullable TcpListener wireListener;
+
   private final ArrayDeque<TcpSocket> pending = new ArrayDeque<>(0); // guarded by this
   private final ArrayDeque<TcpSocket> synQueue = new ArrayDeque<>(0); // guarded by this
   private int backlog; // guarded by this
 
   private final int[] options = new int[64]; // guarded by itself
   private volatile String congestion = "cubic";
+  private volatile boolean sendBufferFixed;
+  private volatile boolean receiveBufferFixed;
 
   TcpSocket(Task t, InetFamily inet, int family, int flags) {
     super(t, inet, inet.tcpPorts, family, SOCK_STREAM, Ip.IPPROTO_TCP, flags);
@@ -130,7 +152,7 @@ final class TcpSocket extends InetSocket {
         return -EISCONN;
       }
       case SYN_SENT -> {
-        return -EALREADY;
+        return settleWire() ? settledWire() : -EALREADY;
       }
       case CONNECTED -> {
         if (connecting) {
@@ -156,12 +178,236 @@ final class TcpSocket extends InetSocket {
     if (v4 && !takesV4()) {
       return -ENETUNREACH;
     }
-    r = route(high, low);
+    if (InetAddresses.isMulticast4(high, low)) {
+      return -ENETUNREACH;
+    }
+    r = inet.route(high, low);
+    boolean anyPort = localPort == 0;
     if (r == 0) {
       r = autobind();
     }
-    return r < 0 ? r : connectTo(t, high, low, InetAddresses.port(a));
+    if (r < 0) {
+      return r;
+    }
+    int port = InetAddresses.port(a);
+    return inet.isLocal(high, low)
+        ? connectTo(t, high, low, port)
+        : connectOut(high, low, port, anyPort);
   }
+
+  // ---- connections to the outside ----
+
+  /** Begins to connect to a peer outside of the sandbox. */
+  private long connectOut(long high, long low, int port, boolean anyPort) {
+    NetworkStack stack = inet.stack();
+    if (stack == null) {
+      return -ENETUNREACH;
+    }
+    boolean bound = !InetAddresses.isAny(localHigh, localLow);
+    if (bound && InetAddresses.isLoopback(localHigh, localLow)) {
+      return -EINVAL; // net/ipv4/route.c: no way out for such a source
+    }
+    int local = bound ? (int) localLow : 0;
+    WireConnection.Opened o =
+        WireConnection.open(stack, local, localPort, (int) low, port);
+    for (int i = 0; i < PORT_TRIES && anyPort && o.errno() == EADDRINUSE; i++) {
+      // An old connection of that port still lingers: another port will do.
+      unbind();
+      long r = autobind();
+      if (r < 0) {
+        return r;
+      }
+      o = WireConnection.open(stack, local, localPort, (int) low, port);
+    }
+    WireConnection w = o.wire();
+    if (w == null) {
+      return o.errno() == EADDRINUSE ? -EADDRNOTAVAIL : -o.errno();
+    }
+    synchronized (this) {
+      localHigh = high;
+      localLow = InetAddresses.mapped(w.localAddress());
+      remoteHigh = high;
+      remoteLow = low;
+      remotePort = port;
+      receiveShut = false;
+      sendShut = false;
+      finReceived = false;
+      wire = w;
+      state = SYN_SENT;
+      connecting = true;
+    }
+    applyOptions(w);
+    w.attach(this);
+    return -EINPROGRESS;
+  }
+
+  /** Looks whether a connection to the outside is made or refused; {@return whether it is} */
+  private boolean settleWire() {
+    WireConnection w = wire;
+    if (state != SYN_SENT || w == null || w.isOpening()) {
+      return false;
+    }
+    boolean refused;
+    synchronized (this) {
+      if (state != SYN_SENT) {
+        return true;
+      }
+      refused = w.isClosed() && w.available() == 0;
+      state = refused ? CLOSED : CONNECTED;
+      if (refused) {
+        wire = null;
+        remotePort = 0;
+        receiveShut = true;
+        sendShut = true;
+      }
+    }
+    if (refused) {
+      w.close();
+    }
+    return true;
+  }
+
+  /** What the first call after {@link #settleWire} says of it. */
+  private long settledWire() {
+    connecting = false;
+    if (state == CONNECTED) {
+      return 0;
+    }
+    long e = takeError();
+    return e != 0 ? e : -ECONNABORTED;
+  }
+
+  /** The network says that the connection has failed. */
+  void fail(int errno) {
+    setError(errno);
+  }
+
+  /** Tells a connection to the outside what options were set before. */
+  private void applyOptions(WireConnection w) {
+    synchronized (options) {
+      for (int name = 0; name < options.length; name++) {
+        if (options[name] != UNSET) {
+          applyOption(w, name, options[name]);
+        }
+      }
+      applyKeepAlive(w);
+    }
+    if (!congestion.equals("cubic")) {
+      w.setCongestionControl(congestion);
+    }
+    if (sendBufferFixed) {
+      w.setSendLimit(sendBuffer());
+    }
+    if (receiveBufferFixed) {
+      w.setReceiveLimit(receiveBuffer());
+    }
+  }
+
+  private static void applyOption(WireConnection w, int name, int value) {
+    switch (name) {
+      case Tcp.TCP_NODELAY -> w.setNoDelay(value != 0);
+      case Tcp.TCP_CORK -> w.setCorked(value != 0);
+      case Tcp.TCP_USER_TIMEOUT -> w.setUserTimeoutMs(value);
+      default -> {}
+    }
+  }
+
+  private void applyKeepAlive(WireConnection w) {
+    w.setKeepAlive(
+        isKept(SO_KEEPALIVE),
+        optionOr(Tcp.TCP_KEEPIDLE),
+        optionOr(Tcp.TCP_KEEPINTVL),
+        optionOr(Tcp.TCP_KEEPCNT));
+  }
+
+  private int optionOr(int name) {
+    synchronized (options) {
+      return options[name] == UNSET ? defaultOption(name) : options[name];
+    }
+  }
+
+  @Override
+  protected void socketOptionSet(int name) {
+    switch (name) {
+      case SO_SNDBUF, SO_SNDBUFFORCE -> sendBufferFixed = true;
+      case SO_RCVBUF, SO_RCVBUFFORCE -> receiveBufferFixed = true;
+      case SO_KEEPALIVE -> {}
+      default -> {
+        return;
+      }
+    }
+    WireConnection w = wire;
+    if (w == null) {
+      return;
+    }
+    switch (name) {
+      case SO_SNDBUF, SO_SNDBUFFORCE -> w.setSendLimit(sendBuffer());
+      case SO_RCVBUF, SO_RCVBUFFORCE -> w.setReceiveLimit(receiveBuffer());
+      default -> applyKeepAlive(w);
+    }
+  }
+
+  /** Under this: listens on the network, too, if the address is one of its. */
+  private void listenOut() {
+    NetworkStack stack = inet.stack();
+    TcpListener l = wireListener;
+    if (l != null) {
+      l.setBacklog(backlog);
+      return;
+    }
+    boolean any = InetAddresses.isAny(localHigh, localLow);
+    boolean v4 = any ? takesV4() : InetAddresses.isV4(localHigh, localLow);
+    if (stack == null || !v4 || InetAddresses.isLoopback(localHigh, localLow)) {
+      return;
+    }
+    l = stack.tcp().listenReserved(any ? 0 : (int) localLow, localPort, backlog);
+    wireListener = l;
+    l.readiness().listen(queue::notify);
+  }
+
+  private void stopListeningOut() {
+    TcpListener l = wireListener;
+    if (l != null) {
+      wireListener = null;
+      l.readiness().listen(null);
+      l.close();
+    }
+  }
+
+  /** {@return a socket for the next connection from outside, or null} */
+  private @Nullable TcpSocket acceptOut(Task t) {
+    TcpListener l = wireListener;
+    TcpConnection c = l == null ? null : l.accept();
+    if (c == null) {
+      return null;
+    }
+    TcpSocket s = new TcpSocket(t, inet, family(), 0);
+    takeAfter(s);
+    WireConnection w = WireConnection.of(c);
+    s.localLow = InetAddresses.mapped(w.localAddress());
+    s.localPort = localPort;
+    s.remoteLow = InetAddresses.mapped(w.remoteAddress());
+    s.remotePort = w.remotePort();
+    inet.tcpPorts.join(s, localPort);
+    s.wire = w;
+    s.state = CONNECTED;
+    s.applyOptions(w);
+    w.attach(s);
+    return s;
+  }
+
+  /** Gives {@code s}, which this listener makes, what it inherits. */
+  private void takeAfter(TcpSocket s) {
+    s.inherit(this);
+    synchronized (options) {
+      System.arraycopy(options, 0, s.options, 0, options.length);
+    }
+    s.congestion = congestion;
+    s.sendBufferFixed = sendBufferFixed;
+    s.receiveBufferFixed = receiveBufferFixed;
+  }
+
+  // ---- connections within the sandbox ----
 
   private long connectTo(Task t, long high, long low, int port) {
     synchronized (this) {
@@ -205,15 +451,8 @@ final class TcpSocket extends InetSocket {
 
   @Override
   public long connectResult() {
-    if (state == SYN_SENT) {
-      return -EAGAIN;
-    }
-    connecting = false;
-    if (state == CONNECTED) {
-      return 0;
-    }
-    long e = takeError();
-    return e != 0 ? e : -ECONNABORTED;
+    settleWire();
+    return state == SYN_SENT ? -EAGAIN : settledWire();
   }
 
   /** Takes {@code client}'s SYN: a connection at once if there is room in the accept queue. */
@@ -235,11 +474,7 @@ final class TcpSocket extends InetSocket {
   /** Under this: makes the listening side's socket for {@code client}. */
   private void establish(Task t, TcpSocket client) {
     TcpSocket s = new TcpSocket(t, inet, family(), 0);
-    s.inherit(this);
-    synchronized (options) {
-      System.arraycopy(options, 0, s.options, 0, options.length);
-    }
-    s.congestion = congestion;
+    takeAfter(s);
     s.localHigh = client.remoteHigh;
     s.localLow = client.remoteLow;
     s.localPort = localPort;
@@ -271,6 +506,7 @@ final class TcpSocket extends InetSocket {
       }
       backlog = Integer.compareUnsigned(wanted, SOMAXCONN) > 0 ? SOMAXCONN : wanted;
       state = LISTENING;
+      listenOut();
     }
     return 0;
   }
@@ -289,11 +525,15 @@ final class TcpSocket extends InetSocket {
         return -EINVAL;
       }
       s = pending.poll();
+      boolean fromOutside = s == null;
+      if (fromOutside) {
+        s = acceptOut(t);
+      }
       if (s == null) {
         return -EAGAIN;
       }
       do {
-        admitted = synQueue.poll();
+        admitted = fromOutside ? null : synQueue.poll();
       } while (admitted != null && admitted.state != SYN_SENT);
       if (admitted != null) {
         establish(t, admitted);
@@ -312,6 +552,7 @@ final class TcpSocket extends InetSocket {
 
   @Override
   public long shutdown(int how) {
+    settleWire();
     switch (state) {
       case CLOSED -> {
         return -ENOTCONN;
@@ -324,13 +565,19 @@ final class TcpSocket extends InetSocket {
       }
       default -> {}
     }
+    WireConnection w = wire;
     if (how != SHUT_WR) {
       receiveShut = true;
+      if (w != null) {
+        w.shutdownRead();
+      }
     }
     if (how != SHUT_RD && !sendShut) {
       sendShut = true;
       TcpSocket p = peer;
-      if (p != null) {
+      if (w != null) {
+        w.shutdownWrite();
+      } else if (p != null) {
         p.finReceived = true;
         p.queue.notify(POLLIN | POLLRDNORM | POLLRDHUP | (p.sendShut ? POLLHUP : 0));
       }
@@ -342,9 +589,14 @@ final class TcpSocket extends InetSocket {
   /** Back to the beginning: connect(2) with AF_UNSPEC, shutdown(2) of a listening socket. */
   private void disconnect() {
     abandon(true);
+    WireConnection w = wire;
+    if (w != null) {
+      w.abort();
+    }
     synchronized (this) {
       state = CLOSED;
       peer = null;
+      wire = null;
       finReceived = false;
       receiveShut = false;
       sendShut = false;
@@ -363,6 +615,12 @@ final class TcpSocket extends InetSocket {
       reset = !received.isEmpty() || linger() == 0;
     }
     abandon(reset);
+    WireConnection w = wire;
+    if (w != null && linger() == 0) {
+      w.abort();
+    } else if (w != null) {
+      w.close();
+    }
     synchronized (this) {
       received.consume(received.bytes());
       state = CLOSED;
@@ -374,6 +632,7 @@ final class TcpSocket extends InetSocket {
   private void abandon(boolean reset) {
     List<TcpSocket> orphans;
     List<TcpSocket> refused;
+    stopListeningOut();
     synchronized (this) {
       orphans = new ArrayList<>(pending);
       refused = new ArrayList<>(synQueue);
@@ -429,7 +688,7 @@ final class TcpSocket extends InetSocket {
     if ((c.flags & MSG_FASTOPEN) != 0) {
       return -EOPNOTSUPP;
     }
-    if (state == SYN_SENT) {
+    if (state == SYN_SENT && !settleWire()) {
       return -EAGAIN;
     }
     if (hasError()) {
@@ -437,6 +696,10 @@ final class TcpSocket extends InetSocket {
       if (e != 0) {
         return e;
       }
+    }
+    WireConnection w = wire;
+    if (w != null) {
+      return w.send(t, src, (c.flags & MSG_MORE) != 0);
     }
     TcpSocket to = peer;
     if (sendShut || state != CONNECTED || to == null) {
@@ -483,6 +746,10 @@ final class TcpSocket extends InetSocket {
       return (c.flags & MSG_ERRQUEUE) != 0 ? -EAGAIN : -EINVAL;
     }
     boolean keep = (c.flags & MSG_PEEK) != 0;
+    WireConnection w = wire;
+    if (w != null) {
+      return receiveOut(w, dst, keep, (c.flags & MSG_TRUNC) != 0);
+    }
     TcpSocket wake = null;
     long r;
     synchronized (this) {
@@ -511,6 +778,16 @@ final class TcpSocket extends InetSocket {
     return r;
   }
 
+  private long receiveOut(WireConnection w, IoBuffer dst, boolean keep, boolean discards) {
+    settleWire();
+    long r = discards ? w.discard(dst.remaining(), keep) : w.receive(dst, keep);
+    if ((r == 0 || r == -EAGAIN) && hasError()) {
+      long e = takeError();
+      return e != 0 ? e : r;
+    }
+    return r;
+  }
+
   private long nothingToReceive() {
     if (state == LISTENING) {
       return -ENOTCONN;
@@ -527,19 +804,32 @@ final class TcpSocket extends InetSocket {
 
   @Override
   protected synchronized long unread() {
+    WireConnection w = wire;
+    if (w != null) {
+      return w.available();
+    }
     return state == LISTENING ? pending.size() : received.bytes();
   }
 
   @Override
   protected long unsent() {
-    return 0; // what was sent has arrived
+    WireConnection w = wire;
+    return w == null ? 0 : w.unacknowledged(); // within the sandbox what was sent has arrived
   }
 
   @Override
   public int poll() {
     int mask = hasError() ? POLLERR : 0;
+    WireConnection w = wire;
+    if (w != null) {
+      return mask | w.poll();
+    }
     int s = state;
     if (s == LISTENING) {
+      TcpListener l = wireListener;
+      if (l != null && l.waiting() > 0) {
+        return mask | POLLIN | POLLRDNORM;
+      }
       synchronized (this) {
         return pending.isEmpty() ? mask : mask | POLLIN | POLLRDNORM;
       }
@@ -633,6 +923,14 @@ final class TcpSocket extends InetSocket {
     synchronized (options) {
       options[name] = v;
     }
+    WireConnection w = wire;
+    if (w != null) {
+      if (name == Tcp.TCP_KEEPIDLE || name == Tcp.TCP_KEEPINTVL || name == Tcp.TCP_KEEPCNT) {
+        applyKeepAlive(w);
+      } else {
+        applyOption(w, name, v);
+      }
+    }
     return 0;
   }
 
@@ -649,6 +947,10 @@ final class TcpSocket extends InetSocket {
       return -ENOENT;
     }
     congestion = name;
+    WireConnection w = wire;
+    if (w != null) {
+      w.setCongestionControl(name);
+    }
     return 0;
   }
 
@@ -698,7 +1000,7 @@ final class TcpSocket extends InetSocket {
           Tcp.TCP_THIN_DUPACK ->
           0;
       case Tcp.TCP_QUICKACK -> 1;
-      case Tcp.TCP_MAXSEG -> state == CONNECTED ? MSS : 536;
+      case Tcp.TCP_MAXSEG -> maxSegment();
       case Tcp.TCP_KEEPIDLE -> 7200;
       case Tcp.TCP_KEEPINTVL -> 75;
       case Tcp.TCP_KEEPCNT -> 9;
@@ -709,8 +1011,18 @@ final class TcpSocket extends InetSocket {
     };
   }
 
+  private int maxSegment() {
+    WireConnection w = wire;
+    return w != null ? w.segmentBytes() : state == CONNECTED ? MSS : 536;
+  }
+
   private void writeInfo(MemorySegment s) {
     s.asSlice(0, Tcp.SIZEOF_TCP_INFO).fill((byte) 0);
+    WireConnection w = wire;
+    if (w != null) {
+      w.writeInfo(s);
+      return;
+    }
     s.set(Memory.BYTE, Tcp.TCP_INFO_TCPI_STATE, (byte) procState());
     s.set(
         Memory.BYTE,
@@ -745,6 +1057,10 @@ final class TcpSocket extends InetSocket {
 
   @Override
   int procState() {
+    WireConnection w = wire;
+    if (w != null) {
+      return w.procState();
+    }
     return switch (state) {
       case LISTENING -> Tcp.TCP_LISTEN;
       case SYN_SENT -> Tcp.TCP_SYN_SENT;

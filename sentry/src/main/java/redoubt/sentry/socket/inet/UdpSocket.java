@@ -31,12 +31,17 @@ import static redoubt.abi.Socket.SHUT_RD;
 import static redoubt.abi.Socket.SHUT_WR;
 import static redoubt.abi.Socket.SOCK_DGRAM;
 import static redoubt.abi.Socket.SOL_UDP;
+import static redoubt.abi.Socket.SO_BROADCAST;
+import static redoubt.abi.Socket.SO_RCVBUF;
+import static redoubt.abi.Socket.SO_RCVBUFFORCE;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Ip;
 import redoubt.abi.Tcp;
 import redoubt.abi.Udp;
 import redoubt.host.Memory;
+import redoubt.net.stack.NetworkStack;
 import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
@@ -45,7 +50,10 @@ import redoubt.sentry.socket.PacketQueue;
 import redoubt.sentry.socket.SocketAddress;
 import redoubt.sentry.socket.SocketCall;
 
-/** UDP over the loopback: <a href="https://man7.org/linux/man-pages/man7/udp.7.html">udp(7)</a>. */
+/**
+ * UDP: <a href="https://man7.org/linux/man-pages/man7/udp.7.html">udp(7)</a>. Between sockets of
+ * the same sandbox without packets, to others through {@link WireDatagrams}.
+ */
 final class UdpSocket extends InetSocket {
   private static final int MAX_PAYLOAD = 65507;
 
@@ -53,6 +61,9 @@ final class UdpSocket extends InetSocket {
   private static final int OVERHEAD = 768;
 
   private final PacketQueue received = new PacketQueue(); // guarded by this
+  /** The way to the outside, once there is a port and an address that can be reached. */
+  private volatile @Nullable WireDatagrams wire;
+
   private volatile boolean receiveShut;
   private volatile boolean sendShut;
   private volatile boolean dead;
@@ -73,6 +84,78 @@ final class UdpSocket extends InetSocket {
   }
 
   @Override
+  boolean mayBindTo(long high, long low) {
+    return InetAddresses.isMulticast4(high, low) && inet.stack() != null;
+  }
+
+  @Override
+  void bound() {
+    NetworkStack stack = inet.stack();
+    boolean any = InetAddresses.isAny(localHigh, localLow);
+    boolean v4 = any ? takesV4() : InetAddresses.isV4(localHigh, localLow);
+    if (stack == null || !v4 || InetAddresses.isLoopback(localHigh, localLow)) {
+      return;
+    }
+    WireDatagrams w = new WireDatagrams(stack);
+    wire = w;
+    for (int name : new int[] {SO_BROADCAST, SO_RCVBUF}) {
+      apply(w, name);
+    }
+    for (int name : new int[] {Ip.IP_TTL, Ip.IP_MULTICAST_TTL, Ip.IP_TOS}) {
+      applyIp(w, name);
+    }
+    w.attach(this, any ? 0 : (int) localLow, localPort);
+  }
+
+  @Override
+  void unbound() {
+    WireDatagrams w = wire;
+    wire = null;
+    if (w != null) {
+      w.close();
+    }
+  }
+
+  /** The network says that a datagram was not taken. */
+  void fail(int errno) {
+    setError(errno);
+  }
+
+  @Override
+  protected void socketOptionSet(int name) {
+    WireDatagrams w = wire;
+    if (w != null) {
+      apply(w, name);
+    }
+  }
+
+  private void apply(WireDatagrams w, int name) {
+    switch (name) {
+      case SO_BROADCAST -> w.setBroadcastAllowed(isKept(SO_BROADCAST));
+      case SO_RCVBUF, SO_RCVBUFFORCE -> w.setReceiveLimit(receiveBuffer());
+      default -> {}
+    }
+  }
+
+  @Override
+  void ipOptionSet(int name) {
+    WireDatagrams w = wire;
+    if (w != null) {
+      applyIp(w, name);
+    }
+  }
+
+  private void applyIp(WireDatagrams w, int name) {
+    int v = ipOption(name, -1);
+    switch (name) {
+      case Ip.IP_TTL -> w.setTtl(v < 0 ? 64 : v);
+      case Ip.IP_MULTICAST_TTL -> w.setMulticastTtl(v < 0 ? 1 : v);
+      case Ip.IP_TOS -> w.setTos(Math.max(v, 0));
+      default -> {}
+    }
+  }
+
+  @Override
   public long connect(Task t, SocketCall c, boolean first) {
     SocketAddress a = c.name;
     if (a.length < 2) {
@@ -80,6 +163,10 @@ final class UdpSocket extends InetSocket {
     }
     if (a.family() == AF_UNSPEC) {
       remotePort = 0;
+      WireDatagrams w = wire;
+      if (w != null) {
+        w.connect(0, 0);
+      }
       return 0;
     }
     long r = InetAddresses.check(a, family());
@@ -91,12 +178,16 @@ final class UdpSocket extends InetSocket {
     if (InetAddresses.isV4(high, low) && !takesV4()) {
       return -ENETUNREACH;
     }
-    r = route(high, low);
+    r = routeTo(high, low);
     if (r == 0) {
       r = autobind();
     }
     if (r < 0) {
       return r;
+    }
+    WireDatagrams w = wire;
+    if (w != null && InetAddresses.isV4(high, low)) {
+      w.connect((int) low, InetAddresses.port(a));
     }
     synchronized (this) {
       localLow = sourceLow(high, low);
@@ -182,11 +273,25 @@ final class UdpSocket extends InetSocket {
     if (InetAddresses.isV4(high, low) && !takesV4()) {
       return -ENETUNREACH;
     }
-    long r = route(high, low);
+    long r = routeTo(high, low);
     if (r == 0) {
       r = autobind();
     }
-    return r < 0 ? r : sendTo(src, total, high, low, port);
+    if (r < 0) {
+      return r;
+    }
+    if (inet.isLocal(high, low)) {
+      return sendTo(src, total, high, low, port);
+    }
+    WireDatagrams w = wire;
+    return w == null ? -EINVAL : w.send(src, c, total, (int) low, port);
+  }
+
+  /** As the family's route; a group or broadcast can be reached wherever there is a network. */
+  private long routeTo(long high, long low) {
+    return InetAddresses.isMulticast4(high, low) && inet.stack() != null
+        ? 0
+        : inet.route(high, low);
   }
 
   private long sendTo(IoBuffer src, long total, long high, long low, int port) {
@@ -251,7 +356,9 @@ final class UdpSocket extends InetSocket {
       }
       Packet p = received.first();
       if (p == null) {
-        return receiveShut ? 0 : -EAGAIN;
+        WireDatagrams w = wire;
+        long r = w == null ? -EAGAIN : w.receive(dst, c, this);
+        return r == -EAGAIN && receiveShut ? 0 : r;
       }
       int length = p.length();
       long r = PacketQueue.putPacket(p, dst, length);
@@ -282,12 +389,17 @@ final class UdpSocket extends InetSocket {
   @Override
   protected synchronized long unread() {
     Packet p = received.first();
-    return p == null ? 0 : p.length();
+    WireDatagrams w = wire;
+    return p != null ? p.length() : w == null ? 0 : w.nextLength();
   }
 
   @Override
   public int poll() {
     int mask = hasError() ? POLLERR : 0;
+    WireDatagrams w = wire;
+    if (w != null) {
+      mask |= w.poll();
+    }
     if (receiveShut && sendShut) {
       mask |= POLLHUP;
     }
