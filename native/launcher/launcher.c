@@ -4,6 +4,7 @@
 //
 //   launcher          boots a sandbox by the plan on descriptor 3, answers on descriptor 4
 //   launcher hold FD  stands for a process of a sandbox by the plan on FD: exits with its code
+//   launcher warden FD  waits for a sandbox's end and gives its network namespace the addresses back
 //
 // The plan is read to the end of file: records ended by NUL, each "key value".
 //   log FD            where log lines and the JVMs' standard error go
@@ -28,6 +29,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -83,11 +85,11 @@ static struct {
           .uid = 65534, .gid = 65534};
 
 static struct {
-  int control, child, tty, proxy, done;
+  int control, child, tty, proxy, done, netns, sandbox;
   long pid;
   char *id, *log;
-  struct list remove, finish;
-} hold_plan = {.control = -1, .tty = -1, .proxy = -1, .done = -1};
+  struct list remove, finish, order;
+} hold_plan = {.control = -1, .tty = -1, .proxy = -1, .done = -1, .netns = -1, .sandbox = -1};
 
 static int status_fd = STATUS_FD;
 
@@ -779,20 +781,25 @@ static void show_end(int signal) {
 //   done FD                    the watcher's pipe: tell it that nothing is left to do
 //   remove PATH                as in the launcher's plan; repeats
 //   log PATH                   the sandbox's log: its last line may say why it was ended
+//   netns FD, order HEX        network namespace, and netlink messages to it after the end; order repeats
+//   sandbox FD                 pidfd of the sandbox, for the warden
 //   finish ARG                 program to run after the end; repeats
-static int hold(int file) {
+static int read_hold_plan(int file) {
   char *text = malloc(PLAN_LIMIT + 1);
   size_t size = 0;
   ssize_t n;
-  if (!text) return 1;
+  if (!text) return -1;
   while ((n = read(file, text + size, PLAN_LIMIT - size)) > 0) size += n;
   text[size] = 0;
   for (char *at = text; at < text + size; at += strlen(at) + 1) {
     char *value = strchr(at, ' ');
-    if (!value) return 1;
+    if (!value) return -1;
     size_t key = value++ - at;
 #define KEY(name) (key == strlen(name) && !memcmp(at, name, key))
-    if (KEY("control")) hold_plan.control = atoi(value);
+    if (KEY("netns")) hold_plan.netns = atoi(value);
+    else if (KEY("sandbox")) hold_plan.sandbox = atoi(value);
+    else if (KEY("order")) add(&hold_plan.order, value, "order");
+    else if (KEY("control")) hold_plan.control = atoi(value);
     else if (KEY("id")) hold_plan.id = value;
     else if (KEY("pid")) hold_plan.pid = atol(value);
     else if (KEY("log")) hold_plan.log = value;
@@ -804,18 +811,66 @@ static int hold(int file) {
     else if (KEY("finish")) add(&hold_plan.finish, value, "finish");
 #undef KEY
   }
+  return 0;
+}
+
+static int digit(char c) { return c >= 'a' ? c - 'a' + 10 : c - '0'; }
+
+// Sends the plan's netlink orders to its network namespace, in a child: the way in is a one-way road.
+// What is there already is no error.
+static void give_network_back(void) {
+  if (hold_plan.netns < 0 || !hold_plan.order.count) return;
+  pid_t pid = fork();
+  if (pid) {
+    while (pid > 0 && waitpid(pid, 0, 0) < 0 && errno == EINTR) {}
+    return;
+  }
+  int socket_fd = setns(hold_plan.netns, CLONE_NEWNET) ? -1 : socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  for (int i = 0; socket_fd >= 0 && i < hold_plan.order.count; i++) {
+    char *hex = hold_plan.order.item[i], answer[4096];
+    union {
+      struct nlmsghdr header;
+      char bytes[4096];
+    } message;
+    size_t size = strlen(hex) / 2;
+    if (size < sizeof message.header || size > sizeof message) continue;
+    for (size_t k = 0; k < size; k++) message.bytes[k] = digit(hex[2 * k]) << 4 | digit(hex[2 * k + 1]);
+    message.header.nlmsg_len = size;
+    message.header.nlmsg_pid = 0;
+    message.header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+    if (send(socket_fd, &message, size, 0) == (ssize_t)size) recv(socket_fd, answer, sizeof answer, 0);
+  }
+  _exit(0);
+}
+
+// Outlives whoever started it: no signal but KILL ends it before its work is done.
+static int warden(int file) {
+  sigset_t all;
+  if (read_hold_plan(file) || hold_plan.sandbox < 0) return 1;
+  setsid();
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, 0);
+  struct pollfd ended = {hold_plan.sandbox, POLLIN, 0};
+  while (poll(&ended, 1, -1) < 0 && errno == EINTR) {}
+  give_network_back();
+  return 0;
+}
+
+static int hold(int file) {
+  if (read_hold_plan(file)) return 1;
   if (!hold_plan.id || strlen(hold_plan.id) > 1024 || hold_plan.control < 0) return 1;
   // What the JVM that became this program left open is not ours.
-  int keep[] = {hold_plan.control, hold_plan.tty, hold_plan.proxy, hold_plan.done};
+  int keep[] = {hold_plan.control, hold_plan.tty, hold_plan.proxy, hold_plan.done, hold_plan.netns};
   for (int fd = 3; fd < 256; fd++) {
     int used = 0;
-    for (int i = 0; i < 4; i++) used |= keep[i] == fd;
+    for (unsigned i = 0; i < sizeof keep / sizeof *keep; i++) used |= keep[i] == fd;
     if (!used) close(fd);
   }
   int code = hold_process();
   if (hold_plan.proxy >= 0) drain();
   if (restore_terminal) tcsetattr(0, TCSADRAIN, &before);
   if (hold_plan.child > 0 && code > 128) show_end(child_signal);
+  give_network_back();
   remove_all(&hold_plan.remove);
   if (hold_plan.finish.count) {
     pid_t pid = fork();
@@ -835,6 +890,7 @@ static int hold(int file) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && !strcmp(argv[1], "hold")) return hold(atoi(argv[2]));
+  if (argc == 3 && !strcmp(argv[1], "warden")) return warden(atoi(argv[2]));
   if (argc != 1) {
     fprintf(stderr, "launcher is run by redoubt; it takes its plan from descriptor 3\n");
     return 2;

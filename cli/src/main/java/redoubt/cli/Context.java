@@ -19,9 +19,9 @@ final class Context {
     this.global = global;
     this.root = new File(global.get("root", StateDirectory.defaultRoot())).getAbsolutePath();
     String network = global.get("network", "none");
-    if (!network.equals("none")) {
+    if (!network.equals("none") && !network.equals("sandbox")) {
       throw new UsageException(
-          "--network=" + network + " is not there yet; only --network=none is");
+          "--network=" + network + " is not there; give sandbox or none");
     }
     String platform = global.get("platform", "systrap");
     if (!platform.equals("systrap")) {
@@ -44,7 +44,11 @@ final class Context {
         .flag("strace", "log each system call of the container")
         .value("platform", "NAME", "how guest code is run: systrap (default)")
         .flag("no-patch", "do not patch system call sites in guest text")
-        .value("network", "KIND", "none (default): loopback only")
+        .value(
+            "network",
+            "KIND",
+            "sandbox: an own TCP/IP stack on the network namespace's interfaces (default where"
+                + " config.json has one); none: loopback only (default for do)")
         .value(
             "overlay",
             "WHAT",
@@ -87,6 +91,7 @@ final class Context {
         foreground,
         overlaysRoot(),
         cgroups && !global.is("ignore-cgroups"),
+        global.get("network", cgroups ? "auto" : "none"),
         "systrap",
         !global.is("no-patch"),
         global.is("strace"),

@@ -26,7 +26,7 @@ final class Start implements Verb {
 
     String id = flags.argument(0, "container id");
     flags.atMost(1);
-    Lifecycle.start(context.directory(id));
+    Lifecycle.start(context.directory(id), context.installation());
     return 0;
   }
 }

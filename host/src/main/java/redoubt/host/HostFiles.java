@@ -150,6 +150,15 @@ public final class HostFiles {
     return out.toByteArray();
   }
 
+  /** {@return whether {@code path} can be opened} */
+  public static boolean isReadable(String path) {
+    long n = tryOpen(path, O_RDONLY, 0);
+    if (n >= 0) {
+      new Fd((int) n).close();
+    }
+    return n >= 0;
+  }
+
   /** {@return the text of a small file, or null if it cannot be opened} */
   public static @org.jspecify.annotations.Nullable String readText(String path, int limit) {
     long n = tryOpen(path, O_RDONLY, 0);
@@ -193,6 +202,15 @@ public final class HostFiles {
                 RawSyscall.syscall(Nr.FCNTL, number, F_DUPFD_CLOEXEC, 3)));
   }
 
+  /** As the other, with the lowest free number from {@code least} on. */
+  public static Fd duplicate(int number, int least) {
+    return new Fd(
+        (int)
+            HostException.check(
+                "duplicate descriptor " + number,
+                RawSyscall.syscall(Nr.FCNTL, number, F_DUPFD_CLOEXEC, least)));
+  }
+
   /** {@return whether {@code number} is a descriptor that this program was started with} */
   public static boolean isInherited(int number) {
     long flags = RawSyscall.syscall(Nr.FCNTL, number, F_GETFD);
@@ -216,6 +234,14 @@ public final class HostFiles {
   /** Sends a signal to a host process; 0 or a negative errno. */
   public static long kill(int pid, int signal) {
     return RawSyscall.syscall(Nr.KILL, pid, signal);
+  }
+
+  /** {@return a descriptor that becomes readable when process {@code pid} has ended} */
+  public static Fd pidfd(int pid) {
+    return new Fd(
+        (int)
+            HostException.check(
+                "pidfd of " + pid, RawSyscall.syscall(Nr.PIDFD_OPEN, pid, 0)));
   }
 
   public static int effectiveUid() {

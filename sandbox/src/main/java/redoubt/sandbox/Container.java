@@ -9,6 +9,7 @@ import redoubt.abi.Errno;
 import redoubt.host.Fd;
 import redoubt.host.HostException;
 import redoubt.host.HostFiles;
+import redoubt.host.NetworkNamespace;
 import redoubt.host.Pty;
 import redoubt.host.Spawn;
 import redoubt.host.UnixStream;
@@ -47,6 +48,7 @@ public final class Container {
   private @Nullable Fd watchPipe;
   private @Nullable Fd lock;
   private @Nullable ContainerState state;
+  private @Nullable PodNetwork network;
   private int pid;
   private int launcherPid;
 
@@ -143,7 +145,7 @@ public final class Container {
             options.patch(),
             options.strace(),
             options.debug(),
-            "none",
+            network(),
             cpus(),
             memoryBytes(),
             config);
@@ -352,7 +354,33 @@ public final class Container {
         false,
         spec.annotations(),
         List.copyOf(cgroupDirectories),
-        spec.hooks());
+        spec.hooks(),
+        network(),
+        networkNamespace(),
+        List.of());
+  }
+
+  /** {@return none or sandbox} */
+  private String network() {
+    if (!options.network().equals("auto")) {
+      return options.network();
+    }
+    for (Spec.Namespace n : spec.linux().namespaces()) {
+      if (n.type().equals("network")) {
+        return "sandbox";
+      }
+    }
+    return "none";
+  }
+
+  /** {@return the path of the network namespace to take over, empty for the sandbox's own} */
+  private String networkNamespace() {
+    for (Spec.Namespace n : spec.linux().namespaces()) {
+      if (n.type().equals("network")) {
+        return n.path();
+      }
+    }
+    return network().equals("sandbox") ? NetworkNamespace.OWN : "";
   }
 
   private void finishCreation(Translator translator) {
@@ -381,7 +409,7 @@ public final class Container {
   /** Lets the container run. */
   public void start() {
     try {
-      Lifecycle.start(directory, present(sandbox));
+      network = Lifecycle.start(directory, present(sandbox), installation);
     } catch (RuntimeException e) {
       abandon();
       throw e;
@@ -431,6 +459,11 @@ public final class Container {
     } else {
       plan.addAll("finish", finish);
     }
+    PodNetwork taken = network;
+    if (taken != null && !taken.isEmpty()) {
+      HostFiles.keepOverExec(taken.namespace());
+      taken.addTo(plan, taken.namespace().number());
+    }
     releaseLock();
     Holder.become(installation, plan);
   }
@@ -460,6 +493,7 @@ public final class Container {
       Spawn.waitFor(launcherPid);
     }
     Cgroups.remove(cgroupDirectories);
+    Lifecycle.giveNetworkBack(directory);
     directory.remove();
     if (state != null) {
       try {
@@ -478,6 +512,9 @@ public final class Container {
     }
     if (watchPipe != null) {
       watchPipe.close();
+    }
+    if (network != null) {
+      network.close();
     }
   }
 

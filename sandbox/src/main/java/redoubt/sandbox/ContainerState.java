@@ -13,6 +13,9 @@ import redoubt.oci.Spec;
  *
  * @param started whether {@code start} was called; {@code paused} whether it is paused
  * @param cgroups directories made for it, parents first
+ * @param network {@code none} or {@code sandbox}
+ * @param netns path of the network namespace that was given, or empty for the sandbox's own
+ * @param restore orders that give the namespace its addresses back, in hexadecimal
  */
 public record ContainerState(
     String id,
@@ -26,7 +29,10 @@ public record ContainerState(
     boolean paused,
     Map<String, String> annotations,
     List<String> cgroups,
-    Spec.Hooks hooks) {
+    Spec.Hooks hooks,
+    String network,
+    String netns,
+    List<String> restore) {
 
   /** {@return {@code created}, {@code running}, {@code paused} or {@code stopped}} */
   public String status() {
@@ -49,7 +55,30 @@ public record ContainerState(
         nowPaused,
         annotations,
         cgroups,
-        hooks);
+        hooks,
+        network,
+        netns,
+        restore);
+  }
+
+  /** {@return the state with orders that give the network namespace its addresses back} */
+  public ContainerState withRestore(List<String> orders) {
+    return new ContainerState(
+        id,
+        pid,
+        pidStartTime,
+        bundle,
+        rootfs,
+        created,
+        owner,
+        started,
+        paused,
+        annotations,
+        cgroups,
+        hooks,
+        network,
+        netns,
+        orders);
   }
 
   private boolean alive() {
@@ -79,6 +108,8 @@ public record ContainerState(
     json.put("annotations", notes).put("cgroups", Json.Arr.ofStrings(cgroups));
     json.put("startContainer", hooksJson(hooks.startContainer()));
     json.put("poststart", hooksJson(hooks.poststart()));
+    json.put("network", network).put("netns", netns);
+    json.put("restore", Json.Arr.ofStrings(restore));
     return json.put("poststop", hooksJson(hooks.poststop()));
   }
 
@@ -112,7 +143,10 @@ public record ContainerState(
             List.of(),
             hooks(o.get("startContainer")),
             hooks(o.get("poststart")),
-            hooks(o.get("poststop"))));
+            hooks(o.get("poststop"))),
+        string(o.get("network")),
+        string(o.get("netns")),
+        strings(o.get("restore")));
   }
 
   private static Json.Arr hooksJson(List<Spec.Hook> hooks) {

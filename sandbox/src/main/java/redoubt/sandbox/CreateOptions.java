@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param foreground the sandbox ends with this process, and leaves nothing behind
  * @param overlayRoot whether a writable root gets an upper in memory
  * @param cgroups whether the host's control groups are used
+ * @param network {@code none}, {@code sandbox}, or {@code auto}: sandbox if config.json names a
+ *     network namespace
  * @param debugLog file for the sentry's log, or null for the state directory's
  * @param logToStderr whether the log goes to this process's standard error
  */
@@ -21,6 +23,7 @@ public record CreateOptions(
     boolean foreground,
     boolean overlayRoot,
     boolean cgroups,
+    String network,
     String platform,
     boolean patch,
     boolean strace,

@@ -2,10 +2,12 @@ package redoubt.sandbox;
 
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Fd;
 import redoubt.host.HostException;
 import redoubt.host.HostFiles;
+import redoubt.host.NetworkNamespace;
 import redoubt.oci.Process;
 import redoubt.oci.Spec;
 import redoubt.sentry.control.ControlClient;
@@ -19,7 +21,7 @@ public final class Lifecycle {
   private Lifecycle() {}
 
   /** Starts a created container: startContainer hooks inside it, its program, poststart hooks. */
-  public static void start(StateDirectory directory) {
+  public static void start(StateDirectory directory, Installation installation) {
     try (Fd lock = directory.lock();
         SentrySandbox sandbox = SentrySandbox.connect(directory)) {
       String status = directory.load().status();
@@ -27,11 +29,95 @@ public final class Lifecycle {
         throw new SandboxException(
             "cannot start container '" + directory.id() + "': it is " + status + ", not created");
       }
-      start(directory, sandbox);
+      PodNetwork network = start(directory, sandbox, installation);
+      if (network != null) {
+        network.close();
+      }
     }
   }
 
-  static void start(StateDirectory directory, SentrySandbox sandbox) {
+  /** Returns the network that the sandbox took over from a namespace that was given, or null. */
+  static @Nullable PodNetwork start(
+      StateDirectory directory, SentrySandbox sandbox, Installation installation) {
+    PodNetwork network = attachNetwork(directory, sandbox, installation);
+    try {
+      startProgram(directory, sandbox);
+      return network;
+    } catch (RuntimeException e) {
+      if (network != null) {
+        network.close();
+      }
+      throw e;
+    }
+  }
+
+  private static @Nullable PodNetwork attachNetwork(
+      StateDirectory directory, SentrySandbox sandbox, Installation installation) {
+    ContainerState state = directory.load();
+    if (!state.network().equals("sandbox")) {
+      return null;
+    }
+    boolean isGiven = !state.netns().isEmpty();
+    String path = isGiven ? state.netns() : "/proc/" + state.pid() + "/ns/net";
+    if (isGiven) {
+      refuseSharing(directory, path);
+    }
+    PodNetwork network = PodNetwork.read(path);
+    try {
+      if (network.isEmpty()) {
+        network.close();
+        return null;
+      }
+      if (isGiven) {
+        // In this order: whoever of us is killed, somebody left knows how to give them back.
+        if (!path.equals(NetworkNamespace.OWN)) {
+          directory.save(state.withRestore(network.restoring()));
+        }
+        network.startWarden(installation, state.pid());
+      }
+      network.takeAddresses();
+      sandbox.network(network);
+      if (!isGiven) {
+        network.close();
+        return null;
+      }
+      return network;
+    } catch (RuntimeException e) {
+      network.close();
+      throw e;
+    }
+  }
+
+  /** The addresses of a namespace can be one sandbox's only. */
+  private static void refuseSharing(StateDirectory directory, String path) {
+    ContainerState other = directory.otherWith(path);
+    if (other != null) {
+      throw new SandboxException(
+          "network namespace "
+              + path
+              + ": the running container '"
+              + other.id()
+              + "' has taken it over; a sandbox shares its network with none");
+    }
+  }
+
+  /** Gives back the addresses of a container that has ended, unless another one has them now. */
+  static void giveNetworkBack(StateDirectory directory) {
+    if (!directory.exists()) {
+      return;
+    }
+    ContainerState state;
+    try {
+      state = directory.load();
+    } catch (SandboxException e) {
+      return;
+    }
+    if (!state.restore().isEmpty() && directory.otherWith(state.netns()) == null) {
+      PodNetwork.giveBack(state.netns(), state.restore());
+    }
+  }
+
+  private static void startProgram(StateDirectory directory, SentrySandbox sandbox) {
     ContainerState state = directory.load();
     for (Spec.Hook hook : state.hooks().startContainer()) {
       startContainerHook(hook, sandbox);
@@ -163,6 +249,7 @@ public final class Lifecycle {
         awaitEnd(state);
       }
       Cgroups.remove(state.cgroups());
+      giveNetworkBack(directory);
       directory.remove();
       try {
         HookRunner.run("poststop", state.hooks().poststop(), state.toOci());

@@ -53,6 +53,11 @@ public final class SentrySandbox implements Sandbox {
     return client.socket();
   }
 
+  /** Hands a network over. */
+  void network(PodNetwork network) {
+    client.network(network.config(), network.sockets());
+  }
+
   @Override
   public void start() {
     client.start(id);

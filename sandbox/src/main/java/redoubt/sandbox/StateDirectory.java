@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Fd;
 import redoubt.host.HostException;
@@ -178,6 +179,26 @@ public final class StateDirectory {
       }
     }
     return ids;
+  }
+
+  /** {@return another container that lives and has taken network namespace {@code netns}} */
+  @Nullable ContainerState otherWith(String netns) {
+    for (String name : list(root)) {
+      if (name.equals(id)) {
+        continue;
+      }
+      try {
+        ContainerState state = new StateDirectory(root, name).load();
+        if (state.netns().equals(netns)
+            && !state.restore().isEmpty()
+            && !state.status().equals("stopped")) {
+          return state;
+        }
+      } catch (SandboxException e) {
+        // It ends just now.
+      }
+    }
+    return null;
   }
 
   private SandboxException absent() {

@@ -142,6 +142,16 @@ public final class NeighborTable {
     e.state = State.PERMANENT;
   }
 
+  /** Takes over an entry of the host's table: for good, or to be confirmed when it is used. */
+  public void add(int address, long mac, boolean isPermanent) {
+    setPermanent(address, mac);
+    Entry e = entries.get(address);
+    if (e != null && !isPermanent) {
+      e.state = State.REACHABLE;
+      e.reachableUntilNs = stack.nowNs();
+    }
+  }
+
   /** A transport heard from {@code address}: it is there, no probe is needed. */
   public void confirmReachable(int address) {
     Entry e = last != null && last.address == address ? last : entries.get(address);

@@ -203,6 +203,16 @@ public final class NetworkStack {
     }
   }
 
+  /** Takes over what the host knew of a neighbour. */
+  public void addNeighbor(Nic nic, int address, long mac, boolean isPermanent) {
+    enter();
+    try {
+      nic.neighbors().add(address, mac, isPermanent);
+    } finally {
+      exit();
+    }
+  }
+
   /** Adds a route. {@return whether there was room} */
   public boolean addRoute(Route route) {
     enter();

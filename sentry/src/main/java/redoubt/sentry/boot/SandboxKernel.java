@@ -10,6 +10,7 @@ import redoubt.abi.Signal;
 import redoubt.host.Fd;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlException;
+import redoubt.sentry.control.NetworkConfig;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.ProcessInfo;
 import redoubt.sentry.control.SandboxConfig;
@@ -33,6 +34,9 @@ final class SandboxKernel implements SandboxOperations {
   interface Machine {
     /** Makes the kernel with its filesystems and devices. */
     Booted boot(SandboxConfig config);
+
+    /** Takes a network over, with a packet socket for each interface. */
+    void network(Kernel kernel, NetworkConfig config, List<Fd> fds);
 
     /** The kernel stands and the first program is loaded: give up every host right. */
     void confine();
@@ -95,6 +99,16 @@ final class SandboxKernel implements SandboxOperations {
           new Thread(() -> finish(group), "halt").start();
         });
     machine.confine();
+  }
+
+  @Override
+  public void network(NetworkConfig config, List<Fd> fds) {
+    for (Running r : containers.values()) {
+      if (r.started) {
+        throw new ControlException(Errno.EBUSY, "the sandbox runs already");
+      }
+    }
+    machine.network(booted().kernel(), config, fds);
   }
 
   private void finish(ThreadGroup first) {

@@ -18,7 +18,11 @@ final class SentryFilter {
 
   private SentryFilter() {}
 
-  static SeccompFilter make() {
+  /**
+   * @param hasNetwork whether packet sockets may come later, as descriptors from {@link
+   *     HostNetwork#FIRST_FD} on
+   */
+  static SeccompFilter make(boolean hasNetwork) {
     SeccompFilter f = new SeccompFilter(SeccompFilter.errno(Errno.EPERM));
     JvmSyscalls.addTo(f);
     P9Syscalls.addTo(f);
@@ -56,6 +60,11 @@ final class SentryFilter {
         .allow(Nr.SCHED_SETAFFINITY, "a task and its guest thread on one core")
         .allow(Nr.TGKILL, "interrupting guest threads", masked(2, ~63, 0))
         .allow(Nr.MLOCK, "pinning of shared words");
+    if (hasNetwork) {
+      int mask = -HostNetwork.FDS;
+      f.allow(Nr.RECVMMSG, "frames of the pod's network", masked(0, mask, HostNetwork.FIRST_FD))
+          .allow(Nr.SENDMMSG, "frames to it, no address", masked(0, mask, HostNetwork.FIRST_FD));
+    }
     return f;
   }
 }

@@ -1,6 +1,8 @@
 package redoubt.sentry.boot;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
 import redoubt.abi.Nr;
 import redoubt.abi.Signal;
 import redoubt.host.Fd;
@@ -10,7 +12,9 @@ import redoubt.host.RawSyscall;
 import redoubt.p9.P9;
 import redoubt.p9.P9Client;
 import redoubt.sentry.control.BootFds;
+import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.HostRoot;
+import redoubt.sentry.control.NetworkConfig;
 import redoubt.sentry.control.SandboxConfig;
 import redoubt.sentry.fs.FileSystems;
 import redoubt.sentry.fs.dev.Devices;
@@ -30,6 +34,7 @@ import redoubt.sentry.mm.MemoryFile;
 import redoubt.sentry.platform.AddressSpace;
 import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.systrap.Systrap;
+import redoubt.sentry.socket.inet.InetFamily;
 import redoubt.sentry.strace.Strace;
 import redoubt.sentry.strace.StraceObserver;
 import redoubt.sentry.syscalls.Amd64Syscalls;
@@ -41,6 +46,7 @@ final class SentryMachine implements SandboxKernel.Machine {
   private static final boolean TRAINING = Boolean.getBoolean("redoubt.train");
 
   private final HostLog log;
+  private volatile @Nullable HostNetwork network;
 
   SentryMachine(HostLog log) {
     this.log = log;
@@ -65,6 +71,9 @@ final class SentryMachine implements SandboxKernel.Machine {
     if (config.strace()) {
       SyscallTable.get(); // reads its file while there is one
       kernel.observer = new StraceObserver(new Strace(Strace.toFd(new Fd(BootFds.LOG)), 64, null));
+    }
+    if (config.network().equals("sandbox") || TRAINING) {
+      network = new HostNetwork(log::line);
     }
     BootMessages.write(kernel, config);
     return new SandboxKernel.Booted(kernel, new ContainerBuilder(kernel, types, new Stdio(kernel)));
@@ -109,16 +118,30 @@ final class SentryMachine implements SandboxKernel.Machine {
   }
 
   @Override
+  public void network(Kernel kernel, NetworkConfig config, List<Fd> fds) {
+    HostNetwork n = network;
+    if (n == null) {
+      fds.forEach(Fd::close);
+      throw new ControlException(Errno.EINVAL, "the sandbox was booted without a network");
+    }
+    n.attach(kernel.subsystem(InetFamily.class), config, fds);
+  }
+
+  @Override
   public void confine() {
     ProcessCalls.setNotDumpable();
     HostRoot.detach(new Fd(BootFds.READY));
     if (!TRAINING) {
-      SentryFilter.make().install();
+      SentryFilter.make(network != null).install();
     }
   }
 
   @Override
   public void halt(int exitCode) {
+    HostNetwork n = network;
+    if (n != null) {
+      n.drain();
+    }
     if (TRAINING) {
       Runtime.getRuntime().halt(exitCode); // the JVM writes its AOT cache on the way
     }

@@ -89,6 +89,11 @@ public final class ControlClient implements AutoCloseable {
     return send(Frame.BOOT, new WireWriter().record(1, config.write()), fds);
   }
 
+  /** Hands a network over, with a packet socket for each interface. */
+  public void network(NetworkConfig config, List<Fd> fds) {
+    call(Frame.NETWORK, new WireWriter().record(1, config.write()), fds);
+  }
+
   public void create(ContainerConfig config, List<Fd> fds) {
     call(Frame.CREATE, new WireWriter().record(1, config.write()), fds);
   }

@@ -187,6 +187,7 @@ public final class ControlServer {
       var w = new WireWriter();
       switch (frame.type()) {
         case Frame.BOOT -> operations.boot(a.sandboxConfig(), taken(fds));
+        case Frame.NETWORK -> operations.network(a.networkConfig(), taken(fds));
         case Frame.CREATE -> operations.create(a.containerConfig(), taken(fds));
         case Frame.START -> operations.start(a.id);
         case Frame.EXEC -> {
@@ -279,6 +280,7 @@ public final class ControlServer {
     private @Nullable SandboxConfig sandbox;
     private @Nullable ContainerConfig container;
     private @Nullable ProcessConfig process;
+    private @Nullable NetworkConfig network;
 
     private Arguments(WireReader r, int type) {
       while (r.next()) {
@@ -286,6 +288,7 @@ public final class ControlServer {
           case 1 -> {
             switch (type) {
               case Frame.BOOT -> sandbox = SandboxConfig.read(r.record());
+              case Frame.NETWORK -> network = NetworkConfig.read(r.record());
               case Frame.CREATE -> container = ContainerConfig.read(r.record());
               default -> id = r.string();
             }
@@ -306,6 +309,10 @@ public final class ControlServer {
 
     private SandboxConfig sandboxConfig() {
       return present(sandbox);
+    }
+
+    private NetworkConfig networkConfig() {
+      return present(network);
     }
 
     private ContainerConfig containerConfig() {

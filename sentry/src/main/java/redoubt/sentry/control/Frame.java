@@ -74,6 +74,12 @@ public final class Frame {
   /** (nothing -> nothing): from now on the sandbox outlives its owner connection. */
   public static final int DETACH = 15;
 
+  /**
+   * (1 NetworkConfig, a packet socket for each interface -> nothing). At most once, before any
+   * container is started.
+   */
+  public static final int NETWORK = 16;
+
   // Answers.
   public static final int OK = 0x100;
 

@@ -8,7 +8,7 @@ package redoubt.sentry.control;
  * @param patch whether call sites are patched (--no-patch turns it off)
  * @param strace whether each system call is logged
  * @param debug whether debug lines are logged
- * @param network {@code none}: loopback only
+ * @param network {@code none}: loopback only; {@code sandbox}: an own stack on what NETWORK brings
  * @param cpus how many CPUs the guest sees
  * @param memoryBytes what the guest sees as its total memory (the cgroup's limit or the host's)
  * @param container the first container

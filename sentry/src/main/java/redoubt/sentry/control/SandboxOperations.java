@@ -24,6 +24,13 @@ public interface SandboxOperations {
    */
   void boot(SandboxConfig config, List<Fd> fds);
 
+  /**
+   * Takes over what a network namespace of the host had: the sockets reach it from now on.
+   *
+   * @param fds a packet socket for each interface
+   */
+  void network(NetworkConfig config, List<Fd> fds);
+
   /** Adds a container to a running sandbox. */
   void create(ContainerConfig config, List<Fd> fds);
 

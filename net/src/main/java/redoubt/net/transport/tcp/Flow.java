@@ -25,6 +25,11 @@ abstract class Flow {
   /** An ICMP error about the segment that began at {@code wireSeq}; {@code mtu} 0 if not that. */
   abstract void error(int wireSeq, int errno, int mtu);
 
+  /** {@return whether nobody holds it any more but data are still under way to the peer} */
+  boolean isSending() {
+    return false;
+  }
+
   final boolean isBetween(int local, int localPort, int remote, int remotePort) {
     return this.localPort == localPort
         && this.remotePort == remotePort

@@ -25,6 +25,18 @@ final class FlowTable {
     return f;
   }
 
+  /** {@return whether one of them {@linkplain Flow#isSending is sending}} */
+  boolean isSending() {
+    for (Flow head : buckets) {
+      for (Flow f = head; f != null; f = f.next) {
+        if (f.isSending()) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
   void add(Flow f) {
     if (size >= buckets.length) {
       grow();

@@ -964,6 +964,11 @@ public final class TcpConnection extends Flow {
     }
   }
 
+  @Override
+  boolean isSending() {
+    return isOrphan && sender.waiting() > 0;
+  }
+
   long lastHeardNs() {
     return lastHeardNs;
   }

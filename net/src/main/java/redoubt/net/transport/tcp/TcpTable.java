@@ -284,6 +284,16 @@ public final class TcpTable {
     return cookies;
   }
 
+  /** {@return whether closed connections still have data under way to their peers} */
+  public boolean isSending() {
+    stack.enter();
+    try {
+      return flows.isSending();
+    } finally {
+      stack.exit();
+    }
+  }
+
   /** {@return how many connections there are in any state} */
   public int size() {
     return flows.size();

@@ -1,0 +1,295 @@
+package redoubt.sandbox;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import redoubt.abi.Errno;
+import redoubt.abi.Netlink;
+import redoubt.host.Fd;
+import redoubt.host.HostException;
+import redoubt.host.HostFiles;
+import redoubt.host.NetworkNamespace;
+import redoubt.host.PacketSocket;
+import redoubt.host.RouteNetlink;
+import redoubt.host.Spawn;
+import redoubt.sentry.control.NetworkConfig;
+
+/**
+ * A network namespace of the host whose Ethernet interfaces a sandbox takes over: what they have is
+ * read, their addresses are taken off, so that the host does not answer as well, and frames go
+ * through packet sockets. {@link #restoring} says how to give the addresses back.
+ */
+final class PodNetwork implements AutoCloseable {
+  private static final int AF_INET = 2;
+  private static final int AF_INET6 = 10;
+  private static final int ARPHRD_ETHER = 1;
+  private static final int IFF_UP = 1;
+  private static final int RT_TABLE_LOCAL = 255;
+  private static final int RTN_UNICAST = 1;
+  private static final int NUD_PERMANENT = 0x80;
+
+  /** Reachable, stale, delay, probe: somebody was there. */
+  private static final int NUD_KNOWN = 0x02 | 0x04 | 0x08 | 0x10;
+
+  private static final int INFINITE_METRIC = 1 << 30;
+
+  /** As many records of a kind the launcher takes. */
+  private static final int MAX_ORDERS = 512;
+
+  private static final byte[] NOTHING = {};
+
+  private final Fd namespace;
+  private final List<NetworkConfig.Interface> interfaces = new ArrayList<>();
+  private final List<NetworkConfig.Route> routes = new ArrayList<>();
+  private final List<NetworkConfig.Neighbor> neighbors = new ArrayList<>();
+  private final List<Fd> sockets = new ArrayList<>();
+  private final List<byte[]> removals = new ArrayList<>();
+  private final List<byte[]> restoring = new ArrayList<>();
+
+  private PodNetwork(Fd namespace) {
+    this.namespace = namespace;
+  }
+
+  /**
+   * Reads what the namespace at {@code path} has and opens its interfaces.
+   *
+   * @throws SandboxException if it is the host's own
+   */
+  static PodNetwork read(String path) {
+    Fd namespace;
+    try {
+      namespace = NetworkNamespace.open(path);
+    } catch (HostException e) {
+      throw new SandboxException("network namespace: " + e.getMessage());
+    }
+    var network = new PodNetwork(namespace);
+    try {
+      network.refuseHost(path);
+      try (var stay = NetworkNamespace.enter(namespace);
+          var netlink = new RouteNetlink()) {
+        network.readAll(netlink);
+      }
+      return network;
+    } catch (HostException e) {
+      network.close();
+      throw new SandboxException("network namespace " + path + ": " + e.getMessage());
+    } catch (RuntimeException e) {
+      network.close();
+      throw e;
+    }
+  }
+
+  private void refuseHost(String path) {
+    // Who may not look at process 1 cannot tell its own namespace from the host's.
+    String other = HostFiles.isReadable("/proc/1/ns/net") ? "/proc/1/ns/net" : NetworkNamespace.OWN;
+    try (Fd host = NetworkNamespace.open(other)) {
+      if (NetworkNamespace.areSame(namespace, host)) {
+        throw new SandboxException(
+            "--network=sandbox would take the addresses of the host's own interfaces ("
+                + path
+                + "); give the container a network namespace of its own, or --network=none");
+      }
+    }
+  }
+
+  private void readAll(RouteNetlink netlink) {
+    List<RouteMessage> addresses = new ArrayList<>();
+    for (int family : new int[] {AF_INET, AF_INET6}) {
+      for (byte[] message : netlink.dump(Netlink.RTM_GETADDR, family)) {
+        addresses.add(new RouteMessage(message, Netlink.SIZEOF_IFADDRMSG));
+      }
+    }
+    for (byte[] message : netlink.dump(Netlink.RTM_GETLINK, 0)) {
+      readInterface(new RouteMessage(message, Netlink.SIZEOF_IFINFOMSG), addresses);
+    }
+    if (interfaces.isEmpty()) {
+      return;
+    }
+    List<byte[]> plain = new ArrayList<>();
+    List<byte[]> behindGateways = new ArrayList<>();
+    for (int family : new int[] {AF_INET, AF_INET6}) {
+      for (byte[] message : netlink.dump(Netlink.RTM_GETROUTE, family)) {
+        readRoute(new RouteMessage(message, Netlink.SIZEOF_RTMSG), plain, behindGateways);
+      }
+    }
+    restoring.addAll(plain);
+    restoring.addAll(behindGateways);
+    if (restoring.size() > MAX_ORDERS) {
+      throw new SandboxException(
+          "the network namespace has more than " + MAX_ORDERS + " addresses and routes");
+    }
+    for (byte[] message : netlink.dump(Netlink.RTM_GETNEIGH, AF_INET)) {
+      readNeighbor(new RouteMessage(message, Netlink.SIZEOF_NDMSG));
+    }
+  }
+
+  private void readInterface(RouteMessage m, List<RouteMessage> addresses) {
+    int index = m.i32(Netlink.IFINFOMSG_IFI_INDEX);
+    long mac = m.mac(Netlink.IFLA_ADDRESS);
+    boolean isUp = (m.i32(Netlink.IFINFOMSG_IFI_FLAGS) & IFF_UP) != 0;
+    if (m.u16(Netlink.IFINFOMSG_IFI_TYPE) != ARPHRD_ETHER || !isUp || mac == 0) {
+      return;
+    }
+    List<NetworkConfig.Address> own = new ArrayList<>();
+    for (RouteMessage a : addresses) {
+      if (a.i32(Netlink.IFADDRMSG_IFA_INDEX) != index) {
+        continue;
+      }
+      byte[] local = a.attribute(Netlink.IFA_LOCAL);
+      byte[] address = local != null ? local : a.attribute(Netlink.IFA_ADDRESS);
+      if (address == null) {
+        continue;
+      }
+      int prefixLength = a.u8(Netlink.IFADDRMSG_IFA_PREFIXLEN);
+      own.add(new NetworkConfig.Address(address, prefixLength));
+      removals.add(a.asOrder(Netlink.RTM_DELADDR, 0));
+      restoring.add(
+          a.asOrder(Netlink.RTM_NEWADDR, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE));
+    }
+    sockets.add(PacketSocket.open(index, false));
+    interfaces.add(
+        new NetworkConfig.Interface(
+            m.text(Netlink.IFLA_IFNAME), index, mac, m.number(Netlink.IFLA_MTU, 1500), own));
+  }
+
+  private void readRoute(
+      RouteMessage m, List<byte[]> plain, List<byte[]> behindGateways) {
+    int table = m.number(Netlink.RTA_TABLE, m.u8(Netlink.RTMSG_RTM_TABLE));
+    int index = m.number(Netlink.RTA_OIF, 0);
+    if (table == RT_TABLE_LOCAL || !isOurs(index)) {
+      return;
+    }
+    byte[] destination = m.attribute(Netlink.RTA_DST);
+    byte[] gateway = m.attribute(Netlink.RTA_GATEWAY);
+    byte[] source = m.attribute(Netlink.RTA_PREFSRC);
+    int family = m.u8(Netlink.RTMSG_RTM_FAMILY);
+    if (m.u8(Netlink.RTMSG_RTM_TYPE) == RTN_UNICAST) {
+      byte[] any = new byte[family == AF_INET ? 4 : 16];
+      routes.add(
+          new NetworkConfig.Route(
+              destination == null ? any : destination,
+              m.u8(Netlink.RTMSG_RTM_DST_LEN),
+              gateway == null ? NOTHING : gateway,
+              source == null ? NOTHING : source,
+              index,
+              Math.min(m.number(Netlink.RTA_PRIORITY, 0) & 0x7fffffff, INFINITE_METRIC)));
+    }
+    byte[] order =
+        m.asOrder(Netlink.RTM_NEWROUTE, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE);
+    // The state of the next hop is not for us to set; onlink is.
+    ByteBuffer flags = ByteBuffer.wrap(order).order(ByteOrder.LITTLE_ENDIAN);
+    int at = Netlink.SIZEOF_NLMSGHDR + Netlink.RTMSG_RTM_FLAGS;
+    flags.putInt(at, flags.getInt(at) & 4);
+    (gateway == null ? plain : behindGateways).add(order);
+  }
+
+  private void readNeighbor(RouteMessage m) {
+    int index = m.i32(Netlink.NDMSG_NDM_IFINDEX);
+    int state = m.u16(Netlink.NDMSG_NDM_STATE);
+    long mac = m.mac(Netlink.NDA_LLADDR);
+    byte[] address = m.attribute(Netlink.NDA_DST);
+    boolean permanent = (state & NUD_PERMANENT) != 0;
+    if (isOurs(index) && mac != 0 && address != null && (permanent || (state & NUD_KNOWN) != 0)) {
+      neighbors.add(new NetworkConfig.Neighbor(address, mac, index, permanent));
+    }
+  }
+
+  private boolean isOurs(int index) {
+    for (NetworkConfig.Interface i : interfaces) {
+      if (i.index() == index) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** {@return whether there is nothing to take over} */
+  boolean isEmpty() {
+    return interfaces.isEmpty();
+  }
+
+  NetworkConfig config() {
+    return new NetworkConfig(interfaces, routes, neighbors);
+  }
+
+  /** {@return a packet socket of each interface} */
+  List<Fd> sockets() {
+    return sockets;
+  }
+
+  Fd namespace() {
+    return namespace;
+  }
+
+  /**
+   * Starts the small program that gives the addresses back when the sandbox has ended, however it
+   * ended.
+   *
+   * @param pid the sentry
+   */
+  void startWarden(Installation installation, int pid) {
+    try (Fd sandbox = HostFiles.pidfd(pid);
+        Fd plan = addTo(new Plan().add("sandbox", 5), 4).toFile();
+        Fd nothing = HostFiles.open("/dev/null", HostFiles.O_RDWR, 0)) {
+      int none = nothing.number();
+      int[] fds = {none, none, none, plan.number(), namespace.number(), sandbox.number()};
+      Spawn.spawn(
+          installation.launcher(), List.of("redoubt-warden", "warden", "3"), List.of(), fds);
+    }
+  }
+
+  /** Adds to a plan how the addresses are given back to the namespace, descriptor {@code fd}. */
+  Plan addTo(Plan plan, int fd) {
+    return plan.add("netns", fd).addAll("order", restoring());
+  }
+
+  /** {@return the orders that give the addresses and routes back, in hexadecimal} */
+  List<String> restoring() {
+    var out = new ArrayList<String>();
+    for (byte[] order : restoring) {
+      out.add(HexFormat.of().formatHex(order));
+    }
+    return out;
+  }
+
+  /** Takes the addresses off the interfaces; whoever can give them back must know how by now. */
+  void takeAddresses() {
+    try (var stay = NetworkNamespace.enter(namespace);
+        var netlink = new RouteNetlink()) {
+      for (byte[] order : removals) {
+        int r = netlink.order(order);
+        // Secondary addresses go with their primary one.
+        if (r < 0 && r != -Errno.EADDRNOTAVAIL) {
+          throw new HostException("take an address off its interface", r);
+        }
+      }
+    }
+  }
+
+  /**
+   * Gives back what {@link #takeAddresses} took; harmless when it is there again already, or the
+   * namespace is gone.
+   */
+  static void giveBack(String path, List<String> orders) {
+    if (orders.isEmpty() || !HostFiles.exists(path)) {
+      return;
+    }
+    try (Fd namespace = NetworkNamespace.open(path);
+        var stay = NetworkNamespace.enter(namespace);
+        var netlink = new RouteNetlink()) {
+      for (String order : orders) {
+        netlink.order(HexFormat.of().parseHex(order));
+      }
+    } catch (HostException e) {
+      // The namespace went away meanwhile: nobody misses the addresses.
+    }
+  }
+
+  @Override
+  public void close() {
+    sockets.forEach(Fd::close);
+    namespace.close();
+  }
+}

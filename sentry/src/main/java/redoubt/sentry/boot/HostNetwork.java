@@ -1,0 +1,115 @@
+package redoubt.sentry.boot;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.host.Fd;
+import redoubt.host.HostFiles;
+import redoubt.host.HostRandom;
+import redoubt.net.header.Bytes;
+import redoubt.net.link.PacketLink;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Nic;
+import redoubt.net.stack.Route;
+import redoubt.net.stack.Secret;
+import redoubt.net.stack.TimerThread;
+import redoubt.sentry.control.ControlException;
+import redoubt.sentry.control.NetworkConfig;
+import redoubt.sentry.kernel.Clocks;
+import redoubt.sentry.socket.inet.InetFamily;
+
+/** The sandbox's network stack on what the pod's network namespace had. */
+final class HostNetwork {
+  /** Descriptors of packet sockets: the seccomp filter lets these send and receive frames. */
+  static final int FIRST_FD = 960;
+
+  static final int FDS = 64;
+
+  /** How long what was written before the end may take to reach its peers. */
+  private static final long DRAIN_NS = 2_000_000_000L;
+
+  private final NetworkStack stack =
+      new NetworkStack(Clocks::monotonicNs, new Secret(HostRandom.number(), HostRandom.number()));
+  private final Consumer<String> log;
+  private @Nullable TimerThread timers; // guarded by this
+  private volatile boolean attached;
+
+  HostNetwork(Consumer<String> log) {
+    this.log = log;
+  }
+
+  synchronized void attach(InetFamily inet, NetworkConfig config, List<Fd> fds) {
+    List<NetworkConfig.Interface> interfaces = config.interfaces();
+    if (attached || fds.size() != interfaces.size() || fds.size() > FDS) {
+      fds.forEach(Fd::close);
+      throw new ControlException(
+          Errno.EINVAL, attached ? "the network is there already" : "a socket for each interface");
+    }
+    var nics = new ArrayList<Nic>();
+    for (int i = 0; i < interfaces.size(); i++) {
+      nics.add(addInterface(interfaces.get(i), fds.get(i)));
+    }
+    config.routes().forEach(r -> addRoute(nics, r));
+    config.neighbors().forEach(n -> addNeighbor(nics, n));
+    timers = new TimerThread(stack);
+    inet.attach(stack);
+    attached = true;
+  }
+
+  private Nic addInterface(NetworkConfig.Interface i, Fd donated) {
+    Fd fd;
+    try (donated) {
+      fd = HostFiles.duplicate(donated.number(), FIRST_FD);
+    }
+    if (fd.number() >= FIRST_FD + FDS) {
+      fd.close();
+      throw new ControlException(Errno.EMFILE, "no descriptor is left for interface " + i.name());
+    }
+    var link = new PacketLink(fd, i.mtu(), i.mac());
+    Nic nic = stack.addNic(i.name(), i.index(), link);
+    for (NetworkConfig.Address a : i.addresses()) {
+      if (a.address().length == 4) {
+        stack.addAddress(nic, Bytes.i32(a.address(), 0), a.prefixLength());
+      }
+    }
+    link.start(stack, nic::deliver);
+    return nic;
+  }
+
+  private void addRoute(List<Nic> nics, NetworkConfig.Route r) {
+    if (r.destination().length != 4) {
+      return;
+    }
+    for (Nic nic : nics) {
+      if (nic.index() != r.index()) {
+        continue;
+      }
+      int source = r.source().length == 4 ? Bytes.i32(r.source(), 0) : nic.primaryAddress();
+      int gateway = r.gateway().length == 4 ? Bytes.i32(r.gateway(), 0) : 0;
+      int prefix = Bytes.i32(r.destination(), 0) & Route.mask(r.prefixLength());
+      stack.addRoute(new Route(prefix, r.prefixLength(), gateway, source, nic));
+    }
+  }
+
+  private void addNeighbor(List<Nic> nics, NetworkConfig.Neighbor n) {
+    for (Nic nic : nics) {
+      if (nic.index() == n.index() && n.address().length == 4) {
+        stack.addNeighbor(nic, Bytes.i32(n.address(), 0), n.mac(), n.permanent());
+      }
+    }
+  }
+
+  /** The sandbox ends: what was written still goes out, as Linux would send it. */
+  void drain() {
+    long deadline = Clocks.monotonicNs() + DRAIN_NS;
+    while (attached && stack.tcp().isSending() && Clocks.monotonicNs() < deadline) {
+      LockSupport.parkNanos(2_000_000);
+    }
+    if (attached && stack.tcp().isSending()) {
+      log.accept("sentry: the sandbox ended with data under way to its peers");
+    }
+  }
+}
