@@ -20,8 +20,7 @@ final class Context {
     this.root = new File(global.get("root", StateDirectory.defaultRoot())).getAbsolutePath();
     String network = global.get("network", "none");
     if (!network.equals("none") && !network.equals("sandbox")) {
-      throw new UsageException(
-          "--network=" + network + " is not there; give sandbox or none");
+      throw new UsageException("--network=" + network + " is not there; give sandbox or none");
     }
     String platform = global.get("platform", "systrap");
     if (!platform.equals("systrap")) {

@@ -239,9 +239,7 @@ public final class HostFiles {
   /** {@return a descriptor that becomes readable when process {@code pid} has ended} */
   public static Fd pidfd(int pid) {
     return new Fd(
-        (int)
-            HostException.check(
-                "pidfd of " + pid, RawSyscall.syscall(Nr.PIDFD_OPEN, pid, 0)));
+        (int) HostException.check("pidfd of " + pid, RawSyscall.syscall(Nr.PIDFD_OPEN, pid, 0)));
   }
 
   public static int effectiveUid() {

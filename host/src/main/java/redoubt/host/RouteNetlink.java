@@ -84,8 +84,7 @@ public final class RouteNetlink implements AutoCloseable {
     buffer.set(Memory.INT, Netlink.NLMSGHDR_NLMSG_PID, 0);
     HostException.check(
         "netlink request " + type,
-        RawSyscall.syscall(
-            Nr.SENDTO, fd.number(), buffer.address(), message.length, 0, 0, 0));
+        RawSyscall.syscall(Nr.SENDTO, fd.number(), buffer.address(), message.length, 0, 0, 0));
   }
 
   private long receive() {

@@ -5,6 +5,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Netlink;
 import redoubt.host.Fd;
@@ -37,8 +38,6 @@ final class PodNetwork implements AutoCloseable {
 
   /** As many records of a kind the launcher takes. */
   private static final int MAX_ORDERS = 512;
-
-  private static final byte[] NOTHING = {};
 
   private final Fd namespace;
   private final List<NetworkConfig.Interface> interfaces = new ArrayList<>();
@@ -143,10 +142,9 @@ final class PodNetwork implements AutoCloseable {
         continue;
       }
       int prefixLength = a.u8(Netlink.IFADDRMSG_IFA_PREFIXLEN);
-      own.add(new NetworkConfig.Address(address, prefixLength));
+      own.add(new NetworkConfig.Address(NetworkConfig.Ip.of(address), prefixLength));
       removals.add(a.asOrder(Netlink.RTM_DELADDR, 0));
-      restoring.add(
-          a.asOrder(Netlink.RTM_NEWADDR, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE));
+      restoring.add(a.asOrder(Netlink.RTM_NEWADDR, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE));
     }
     sockets.add(PacketSocket.open(index, false));
     interfaces.add(
@@ -154,8 +152,7 @@ final class PodNetwork implements AutoCloseable {
             m.text(Netlink.IFLA_IFNAME), index, mac, m.number(Netlink.IFLA_MTU, 1500), own));
   }
 
-  private void readRoute(
-      RouteMessage m, List<byte[]> plain, List<byte[]> behindGateways) {
+  private void readRoute(RouteMessage m, List<byte[]> plain, List<byte[]> behindGateways) {
     int table = m.number(Netlink.RTA_TABLE, m.u8(Netlink.RTMSG_RTM_TABLE));
     int index = m.number(Netlink.RTA_OIF, 0);
     if (table == RT_TABLE_LOCAL || !isOurs(index)) {
@@ -169,20 +166,23 @@ final class PodNetwork implements AutoCloseable {
       byte[] any = new byte[family == AF_INET ? 4 : 16];
       routes.add(
           new NetworkConfig.Route(
-              destination == null ? any : destination,
+              NetworkConfig.Ip.of(destination == null ? any : destination),
               m.u8(Netlink.RTMSG_RTM_DST_LEN),
-              gateway == null ? NOTHING : gateway,
-              source == null ? NOTHING : source,
+              ip(gateway),
+              ip(source),
               index,
               Math.min(m.number(Netlink.RTA_PRIORITY, 0) & 0x7fffffff, INFINITE_METRIC)));
     }
-    byte[] order =
-        m.asOrder(Netlink.RTM_NEWROUTE, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE);
+    byte[] order = m.asOrder(Netlink.RTM_NEWROUTE, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE);
     // The state of the next hop is not for us to set; onlink is.
     ByteBuffer flags = ByteBuffer.wrap(order).order(ByteOrder.LITTLE_ENDIAN);
     int at = Netlink.SIZEOF_NLMSGHDR + Netlink.RTMSG_RTM_FLAGS;
     flags.putInt(at, flags.getInt(at) & 4);
     (gateway == null ? plain : behindGateways).add(order);
+  }
+
+  private static NetworkConfig.Ip ip(byte @Nullable [] address) {
+    return address == null ? NetworkConfig.Ip.NONE : NetworkConfig.Ip.of(address);
   }
 
   private void readNeighbor(RouteMessage m) {
@@ -192,7 +192,8 @@ final class PodNetwork implements AutoCloseable {
     byte[] address = m.attribute(Netlink.NDA_DST);
     boolean permanent = (state & NUD_PERMANENT) != 0;
     if (isOurs(index) && mac != 0 && address != null && (permanent || (state & NUD_KNOWN) != 0)) {
-      neighbors.add(new NetworkConfig.Neighbor(address, mac, index, permanent));
+      neighbors.add(
+          new NetworkConfig.Neighbor(NetworkConfig.Ip.of(address), mac, index, permanent));
     }
   }
 

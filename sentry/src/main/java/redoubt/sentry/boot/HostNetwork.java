@@ -9,7 +9,6 @@ import redoubt.abi.Errno;
 import redoubt.host.Fd;
 import redoubt.host.HostFiles;
 import redoubt.host.HostRandom;
-import redoubt.net.header.Bytes;
 import redoubt.net.link.PacketLink;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
@@ -71,8 +70,8 @@ final class HostNetwork {
     var link = new PacketLink(fd, i.mtu(), i.mac());
     Nic nic = stack.addNic(i.name(), i.index(), link);
     for (NetworkConfig.Address a : i.addresses()) {
-      if (a.address().length == 4) {
-        stack.addAddress(nic, Bytes.i32(a.address(), 0), a.prefixLength());
+      if (a.address().isV4()) {
+        stack.addAddress(nic, a.address().v4(), a.prefixLength());
       }
     }
     link.start(stack, nic::deliver);
@@ -80,24 +79,24 @@ final class HostNetwork {
   }
 
   private void addRoute(List<Nic> nics, NetworkConfig.Route r) {
-    if (r.destination().length != 4) {
+    if (!r.destination().isV4()) {
       return;
     }
     for (Nic nic : nics) {
       if (nic.index() != r.index()) {
         continue;
       }
-      int source = r.source().length == 4 ? Bytes.i32(r.source(), 0) : nic.primaryAddress();
-      int gateway = r.gateway().length == 4 ? Bytes.i32(r.gateway(), 0) : 0;
-      int prefix = Bytes.i32(r.destination(), 0) & Route.mask(r.prefixLength());
+      int source = r.source().isV4() ? r.source().v4() : nic.primaryAddress();
+      int gateway = r.gateway().isV4() ? r.gateway().v4() : 0;
+      int prefix = r.destination().v4() & Route.mask(r.prefixLength());
       stack.addRoute(new Route(prefix, r.prefixLength(), gateway, source, nic));
     }
   }
 
   private void addNeighbor(List<Nic> nics, NetworkConfig.Neighbor n) {
     for (Nic nic : nics) {
-      if (nic.index() == n.index() && n.address().length == 4) {
-        stack.addNeighbor(nic, Bytes.i32(n.address(), 0), n.mac(), n.permanent());
+      if (nic.index() == n.index() && n.address().isV4()) {
+        stack.addNeighbor(nic, n.address().v4(), n.mac(), n.permanent());
       }
     }
   }

@@ -4,14 +4,59 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a sandbox takes over from a network namespace of the host. Addresses are bytes in network
- * order, four for IPv4 and sixteen for IPv6.
+ * What a sandbox takes over from a network namespace of the host.
  *
  * @param interfaces in the order of their numbers; a packet socket of each comes along, in the same
  *     order
  */
 public record NetworkConfig(
     List<Interface> interfaces, List<Route> routes, List<Neighbor> neighbors) {
+
+  /** An address of 128 bits, IPv4 in its mapped form (::ffff:a.b.c.d); all zero where none is. */
+  public record Ip(long high, long low) {
+    public static final Ip NONE = new Ip(0, 0);
+
+    /** {@return the address in {@code b}}, of four or sixteen bytes in network order */
+    public static Ip of(byte[] b) {
+      long high = 0;
+      long low = b.length == 4 ? 0xffff : 0;
+      for (int i = 0; i < b.length; i++) {
+        high = high << 8 | (b.length == 16 ? low >>> 56 : 0);
+        low = low << 8 | b[i] & 0xff;
+      }
+      return new Ip(high, low);
+    }
+
+    public boolean isV4() {
+      return high == 0 && low >>> 32 == 0xffff;
+    }
+
+    public boolean isNone() {
+      return high == 0 && low == 0;
+    }
+
+    /** {@return the IPv4 address} Precondition: it is one. */
+    public int v4() {
+      return (int) low;
+    }
+
+    private WireWriter write() {
+      return new WireWriter().number(1, high).number(2, low);
+    }
+
+    private static Ip read(WireReader r) {
+      long high = 0;
+      long low = 0;
+      while (r.next()) {
+        switch (r.tag()) {
+          case 1 -> high = r.number();
+          case 2 -> low = r.number();
+          default -> {}
+        }
+      }
+      return new Ip(high, low);
+    }
+  }
 
   /**
    * An Ethernet interface.
@@ -21,20 +66,20 @@ public record NetworkConfig(
   public record Interface(String name, int index, long mac, int mtu, List<Address> addresses) {}
 
   /** An address of an interface. */
-  public record Address(byte[] address, int prefixLength) {}
+  public record Address(Ip address, int prefixLength) {}
 
   /**
    * A unicast route.
    *
-   * @param gateway empty where the destination is on the link
-   * @param source preferred source address, or empty
+   * @param gateway none where the destination is on the link
+   * @param source preferred source address, or none
    * @param index the interface's number
    */
   public record Route(
-      byte[] destination, int prefixLength, byte[] gateway, byte[] source, int index, int metric) {}
+      Ip destination, int prefixLength, Ip gateway, Ip source, int index, int metric) {}
 
   /** A neighbour that the host knows. */
-  public record Neighbor(byte[] address, long mac, int index, boolean permanent) {}
+  public record Neighbor(Ip address, long mac, int index, boolean permanent) {}
 
   public WireWriter write() {
     var w = new WireWriter();
@@ -42,17 +87,20 @@ public record NetworkConfig(
       var r = new WireWriter().string(1, i.name).number(2, i.index).number(3, i.mac);
       r.number(4, i.mtu);
       for (Address a : i.addresses) {
-        r.record(5, new WireWriter().bytes(1, a.address).number(2, a.prefixLength));
+        r.record(5, new WireWriter().record(1, a.address.write()).number(2, a.prefixLength));
       }
       w.record(1, r);
     }
     for (Route o : routes) {
-      var r = new WireWriter().bytes(1, o.destination).number(2, o.prefixLength);
-      r.bytes(3, o.gateway).bytes(4, o.source).number(5, o.index).number(6, o.metric);
+      var r = new WireWriter().record(1, o.destination.write()).number(2, o.prefixLength);
+      r.record(3, o.gateway.write())
+          .record(4, o.source.write())
+          .number(5, o.index)
+          .number(6, o.metric);
       w.record(2, r);
     }
     for (Neighbor n : neighbors) {
-      var r = new WireWriter().bytes(1, n.address).number(2, n.mac).number(3, n.index);
+      var r = new WireWriter().record(1, n.address.write()).number(2, n.mac).number(3, n.index);
       w.record(3, r.flag(4, n.permanent));
     }
     return w;
@@ -93,11 +141,11 @@ public record NetworkConfig(
   }
 
   private static Address readAddress(WireReader r) {
-    byte[] address = {};
+    Ip address = Ip.NONE;
     int prefixLength = 0;
     while (r.next()) {
       switch (r.tag()) {
-        case 1 -> address = r.bytes();
+        case 1 -> address = Ip.read(r.record());
         case 2 -> prefixLength = r.int32();
         default -> {}
       }
@@ -106,18 +154,18 @@ public record NetworkConfig(
   }
 
   private static Route readRoute(WireReader r) {
-    byte[] destination = {};
-    byte[] gateway = {};
-    byte[] source = {};
+    Ip destination = Ip.NONE;
+    Ip gateway = Ip.NONE;
+    Ip source = Ip.NONE;
     int prefixLength = 0;
     int index = 0;
     int metric = 0;
     while (r.next()) {
       switch (r.tag()) {
-        case 1 -> destination = r.bytes();
+        case 1 -> destination = Ip.read(r.record());
         case 2 -> prefixLength = r.int32();
-        case 3 -> gateway = r.bytes();
-        case 4 -> source = r.bytes();
+        case 3 -> gateway = Ip.read(r.record());
+        case 4 -> source = Ip.read(r.record());
         case 5 -> index = r.int32();
         case 6 -> metric = r.int32();
         default -> {}
@@ -127,13 +175,13 @@ public record NetworkConfig(
   }
 
   private static Neighbor readNeighbor(WireReader r) {
-    byte[] address = {};
+    Ip address = Ip.NONE;
     long mac = 0;
     int index = 0;
     boolean permanent = false;
     while (r.next()) {
       switch (r.tag()) {
-        case 1 -> address = r.bytes();
+        case 1 -> address = Ip.read(r.record());
         case 2 -> mac = r.number();
         case 3 -> index = r.int32();
         case 4 -> permanent = r.flag();

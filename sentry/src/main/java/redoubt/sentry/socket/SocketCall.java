@@ -56,7 +56,9 @@ public final class SocketCall {
     return control;
   }
 
-  /** {@return at least {@code bytes} of memory for data that come in pieces}; as {@link #control} */
+  /**
+   * {@return at least {@code bytes} of memory for data that come in pieces}; as {@link #control}
+   */
   public MemorySegment data(int bytes) {
     if (data.byteSize() < bytes) {
       data = Arena.ofAuto().allocate(bytes, 8);

@@ -40,6 +40,12 @@ class ControlTest {
     }
 
     @Override
+    public void network(NetworkConfig c, List<Fd> fds) {
+      calls.add("network " + c + " " + fds.size());
+      fds.forEach(Fd::close);
+    }
+
+    @Override
     public void create(ContainerConfig c, List<Fd> fds) {
       calls.add("create " + c.id());
     }
@@ -202,6 +208,33 @@ class ControlTest {
     }
     assertEquals(config("box"), recorder.config);
     assertEquals("hello", recorder.firstDescriptor);
+  }
+
+  @Test
+  void shouldCarryANetworkUnchanged() {
+    boot();
+    NetworkConfig.Ip four = NetworkConfig.Ip.of(new byte[] {10, 0, (byte) 200, 1});
+    NetworkConfig.Ip six =
+        NetworkConfig.Ip.of(new byte[] {32, 1, 13, (byte) 184, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+    assertTrue(four.isV4());
+    assertEquals(0x0a00c801, four.v4());
+    assertEquals(new NetworkConfig.Ip(0x20010db8_00000000L, 1), six);
+    var network =
+        new NetworkConfig(
+            List.of(
+                new NetworkConfig.Interface(
+                    "eth0",
+                    7,
+                    0x02_00_00_00_00_01L,
+                    1400,
+                    List.of(
+                        new NetworkConfig.Address(four, 24), new NetworkConfig.Address(six, 64)))),
+            List.of(new NetworkConfig.Route(four, 8, NetworkConfig.Ip.NONE, six, 7, 100)),
+            List.of(new NetworkConfig.Neighbor(four, 5, 7, true)));
+    try (Fd file = HostFiles.memoryFile("x", new byte[0])) {
+      owner.network(network, List.of(file));
+    }
+    assertTrue(recorder.calls.contains("network " + network + " 1"), recorder.calls.toString());
   }
 
   @Test

@@ -208,8 +208,7 @@ final class TcpSocket extends InetSocket {
       return -EINVAL; // net/ipv4/route.c: no way out for such a source
     }
     int local = bound ? (int) localLow : 0;
-    WireConnection.Opened o =
-        WireConnection.open(stack, local, localPort, (int) low, port);
+    WireConnection.Opened o = WireConnection.open(stack, local, localPort, (int) low, port);
     for (int i = 0; i < PORT_TRIES && anyPort && o.errno() == EADDRINUSE; i++) {
       // An old connection of that port still lingers: another port will do.
       unbind();

@@ -61,6 +61,7 @@ final class UdpSocket extends InetSocket {
   private static final int OVERHEAD = 768;
 
   private final PacketQueue received = new PacketQueue(); // guarded by this
+
   /** The way to the outside, once there is a port and an address that can be reached. */
   private volatile @Nullable WireDatagrams wire;
 

@@ -85,8 +85,7 @@ final class WireDatagrams {
       c.outFlags |= MSG_TRUNC;
       r = (c.flags & MSG_TRUNC) != 0 ? length : n;
     }
-    InetAddresses.write(
-        s.family(), 0, InetAddresses.mapped(info.source), info.sourcePort, c.name);
+    InetAddresses.write(s.family(), 0, InetAddresses.mapped(info.source), info.sourcePort, c.name);
     if (s.wantsPacketInfo()) {
       c.hasPacketInfo = true;
       c.packetInfoHigh = 0;
