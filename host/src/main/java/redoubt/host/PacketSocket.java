@@ -30,9 +30,16 @@ public final class PacketSocket implements AutoCloseable {
   private static final int SOCK_RAW = 3;
   private static final int SOCK_FLAGS = 0x80000 | 0x800; // SOCK_CLOEXEC | SOCK_NONBLOCK
   private static final int ETH_P_ALL_BIG_ENDIAN = 0x0300;
+  private static final int SOL_SOCKET = 1;
+  private static final int SO_SNDBUF = 7;
+  private static final int SO_RCVBUF = 8;
+  private static final int SO_SNDBUFFORCE = 32;
+  private static final int SO_RCVBUFFORCE = 33;
+  private static final int BUFFER_BYTES = 8 << 20;
   private static final int SOL_PACKET = 263;
   private static final int PACKET_ADD_MEMBERSHIP = 1;
   private static final int PACKET_VNET_HDR = 15;
+  private static final int PACKET_QDISC_BYPASS = 20;
   private static final int PACKET_IGNORE_OUTGOING = 23;
   private static final int PACKET_MR_PROMISC = 1;
   private static final int MSG_DONTWAIT = 0x40;
@@ -102,6 +109,7 @@ public final class PacketSocket implements AutoCloseable {
           "bind to interface " + index,
           RawSyscall.syscall(Nr.BIND, fd.number(), address.address(), 20));
       setOption(fd, PACKET_VNET_HDR, 1, arena);
+      setBuffers(fd, arena);
       setOption(fd, PACKET_IGNORE_OUTGOING, 1, arena);
       if (isPromiscuous) {
         MemorySegment membership = arena.allocate(16, 8); // struct packet_mreq
@@ -113,6 +121,20 @@ public final class PacketSocket implements AutoCloseable {
     } catch (HostException e) {
       fd.close();
       throw e;
+    }
+  }
+
+  /** A frame of 64 KiB counts more than the default sizes allow for. */
+  private static void setBuffers(Fd fd, Arena arena) {
+    MemorySegment v = arena.allocate(4, 4);
+    v.set(Memory.INT, 0, BUFFER_BYTES);
+    for (int[] options : new int[][] {{SO_RCVBUFFORCE, SO_RCVBUF}, {SO_SNDBUFFORCE, SO_SNDBUF}}) {
+      long r =
+          RawSyscall.syscall(Nr.SETSOCKOPT, fd.number(), SOL_SOCKET, options[0], v.address(), 4);
+      if (r < 0) {
+        // Without CAP_NET_ADMIN: as much as the host gives to anybody.
+        RawSyscall.syscall(Nr.SETSOCKOPT, fd.number(), SOL_SOCKET, options[1], v.address(), 4);
+      }
     }
   }
 

@@ -31,6 +31,18 @@ public final class Packet {
   /** Whether the transport checksum needs no check: the packet never left this stack. */
   public boolean isChecksumGood;
 
+  /**
+   * Where in {@link #data} the transport header begins whose checksum is still to be completed (its
+   * field holds the pseudo header's sum), or 0 when it is complete.
+   */
+  public int checksumStart;
+
+  /** Where in that header the checksum is. */
+  public int checksumOffset;
+
+  /** Payload bytes of each segment that the link is to cut this packet into, or 0. */
+  public int segmentBytes;
+
   /** What the owner charges for it, against its own limit. */
   public int charge;
 
@@ -87,6 +99,9 @@ public final class Packet {
     sourcePort = 0;
     isLinkGroup = false;
     isChecksumGood = false;
+    checksumStart = 0;
+    checksumOffset = 0;
+    segmentBytes = 0;
     charge = 0;
     next = null;
     isFree = false;

@@ -22,6 +22,19 @@ public final class Checksum {
     return at < end ? sum + (Bytes.u8(b, at) << 8) : sum;
   }
 
+  /**
+   * Completes the checksum at {@code start + offset} of the {@code length} bytes from {@code start}
+   * on; the field holds the pseudo header's sum, folded.
+   */
+  public static void complete(byte[] b, int start, int offset, int length) {
+    Bytes.put16(b, start + offset, finish(add(0, b, start, length)));
+  }
+
+  /** {@return a running sum as a field that {@link #complete} takes} */
+  public static int partial(long sum) {
+    return fold(sum);
+  }
+
   /** Adds the pseudo header of RFC 9293, section 3.1: addresses, protocol and length. */
   public static long pseudoHeader(int source, int destination, int protocol, int length) {
     return (source & 0xffff_ffffL) + (destination & 0xffff_ffffL) + protocol + length;

@@ -40,7 +40,7 @@ public final class TcpHeader {
     return Bytes.u16(b, at + 14);
   }
 
-  /** Writes the fixed part; options and payload must be there already for {@link #finish}. */
+  /** Writes the fixed part, with a checksum of 0. */
   public static void write(
       byte[] b,
       int at,
@@ -61,9 +61,6 @@ public final class TcpHeader {
     Bytes.put32(b, at + 16, 0);
   }
 
-  /** Sets the checksum of the segment's {@code length} bytes. */
-  public static void finish(byte[] b, int at, int length, int source, int destination) {
-    long sum = Checksum.pseudoHeader(source, destination, Ipv4Header.TCP, length);
-    Bytes.put16(b, at + 16, Checksum.finish(Checksum.add(sum, b, at, length)));
-  }
+  /** Where the checksum is. */
+  public static final int CHECKSUM = 16;
 }

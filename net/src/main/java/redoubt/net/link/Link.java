@@ -13,6 +13,13 @@ public interface Link {
   /** {@return this end's Ethernet address, or 0 for a link without link headers} */
   long mac();
 
+  /**
+   * {@return whether it completes checksums and cuts packets into segments, as their fields say}
+   */
+  default boolean offloads() {
+    return false;
+  }
+
   /** Takes {@code frame} over: sends it now or at the next {@link #flush}, or drops it. */
   void transmit(Packet frame);
 

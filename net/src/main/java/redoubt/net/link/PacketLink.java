@@ -10,6 +10,7 @@ import redoubt.host.PacketSocket;
 import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.PacketPool;
 import redoubt.net.header.EthernetHeader;
+import redoubt.net.header.TcpHeader;
 import redoubt.net.stack.NetworkStack;
 
 /**
@@ -20,12 +21,13 @@ import redoubt.net.stack.NetworkStack;
  */
 public final class PacketLink implements Link, AutoCloseable {
   private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+  private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
   private static final int LONGEST = 65_536 + EthernetHeader.LENGTH + PacketSocket.VNET_HEADER;
 
   private final PacketSocket socket;
   private final int mtu;
   private final long mac;
-  private final byte[] noOffload = new byte[PacketSocket.VNET_HEADER];
+  private static final int GSO_TCPV4 = 1;
   private int gathered;
   private @Nullable Thread receiver;
   private volatile boolean isClosed;
@@ -35,8 +37,7 @@ public final class PacketLink implements Link, AutoCloseable {
   public PacketLink(Fd fd, int mtu, long mac) {
     this.mtu = mtu;
     this.mac = mac;
-    int longest = mtu + EthernetHeader.LENGTH + PacketSocket.VNET_HEADER;
-    this.socket = new PacketSocket(fd, LONGEST, longest);
+    this.socket = new PacketSocket(fd, LONGEST, LONGEST);
   }
 
   /**
@@ -114,15 +115,33 @@ public final class PacketLink implements Link, AutoCloseable {
       flush();
     }
     int length = p.length();
-    if (length <= mtu + EthernetHeader.LENGTH) {
+    if (length <= mtu + EthernetHeader.LENGTH || p.segmentBytes != 0) {
       long at = (long) gathered * socket.sendStride();
       MemorySegment slots = socket.toSend();
-      MemorySegment.copy(noOffload, 0, slots, BYTE, at, noOffload.length);
-      MemorySegment.copy(p.data, p.start, slots, BYTE, at + noOffload.length, length);
-      socket.setSendLength(gathered, noOffload.length + length);
+      writeHeader(slots, at, p);
+      MemorySegment.copy(p.data, p.start, slots, BYTE, at + PacketSocket.VNET_HEADER, length);
+      socket.setSendLength(gathered, PacketSocket.VNET_HEADER + length);
       gathered++;
     }
     p.free();
+  }
+
+  /** The virtio_net_hdr, little-endian: flags, kind, header's length, segment's, sum's place. */
+  private static void writeHeader(MemorySegment slots, long at, Packet p) {
+    int sumAt = p.checksumStart == 0 ? 0 : p.checksumStart - p.start;
+    int headers = p.segmentBytes == 0 ? 0 : sumAt + TcpHeader.headerLength(p.data, p.checksumStart);
+    int kind = p.segmentBytes == 0 ? 0 : GSO_TCPV4;
+    int flags = sumAt == 0 ? 0 : PacketSocket.NEEDS_CSUM;
+    slots.set(SHORT, at, (short) (flags | kind << 8));
+    slots.set(SHORT, at + 2, (short) headers);
+    slots.set(SHORT, at + 4, (short) p.segmentBytes);
+    slots.set(SHORT, at + 6, (short) sumAt);
+    slots.set(SHORT, at + 8, (short) p.checksumOffset);
+  }
+
+  @Override
+  public boolean offloads() {
+    return true;
   }
 
   @Override

@@ -7,6 +7,7 @@ import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.header.IcmpHeader;
 import redoubt.net.header.Ipv4Header;
+import redoubt.net.header.TcpHeader;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 import redoubt.net.stack.Route;
@@ -194,12 +195,13 @@ public final class Ipv4 {
     Nic nic = r == null ? stack.loopback() : r.nic();
     int mtu = r == null ? nic.mtu() : pathMtu.limit(destination, nic.mtu());
     int total = p.length() + Ipv4Header.MIN_LENGTH;
-    if (total > Ipv4Header.MAX_PACKET || (total > mtu && isDontFragment)) {
+    int longest = p.segmentBytes == 0 ? total : lengthOfSegment(p);
+    if (total > Ipv4Header.MAX_PACKET || (longest > mtu && isDontFragment)) {
       p.free();
       return -Errno.EMSGSIZE;
     }
     int gateway = r == null ? 0 : r.gateway();
-    if (total > mtu) {
+    if (longest > mtu) {
       return fragment(p, nic, gateway, mtu, source, destination, protocol, tos, ttl);
     }
     p.prepend(Ipv4Header.MIN_LENGTH);
@@ -209,6 +211,16 @@ public final class Ipv4 {
     Ipv4Header.write(p.data, p.start, tos, total, id, flags, ttl, protocol, source, destination);
     transmit(p, nic, gateway, destination);
     return 0;
+  }
+
+  private static int lengthOfSegment(Packet p) {
+    return Ipv4Header.MIN_LENGTH + TcpHeader.headerLength(p.data, p.start) + p.segmentBytes;
+  }
+
+  /** {@return whether the link to {@code destination} cuts long packets into segments} */
+  public boolean canSegment(int destination) {
+    Route r = stack.isLocal(destination) ? null : route(destination);
+    return r != null && r.nic().link().offloads();
   }
 
   private int nextId() {
@@ -225,6 +237,10 @@ public final class Ipv4 {
       int protocol,
       int tos,
       int ttl) {
+    if (p.checksumStart != 0) {
+      Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
+      p.checksumStart = 0;
+    }
     int id = nextId();
     int most = (mtu - Ipv4Header.MIN_LENGTH) & ~7;
     for (int offset = 0; offset < p.length(); offset += most) {

@@ -307,8 +307,15 @@ public final class NetworkStack {
       return 0;
     }
 
+    /** Nothing is cut or summed up: what is sent is what arrives. */
+    @Override
+    public boolean offloads() {
+      return true;
+    }
+
     @Override
     public void transmit(Packet frame) {
+      frame.checksumStart = 0;
       frame.isChecksumGood = true;
       looped.add(frame);
     }

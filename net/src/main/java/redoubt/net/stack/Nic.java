@@ -2,6 +2,7 @@ package redoubt.net.stack;
 
 import java.util.Arrays;
 import redoubt.net.buffer.Packet;
+import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.link.Link;
 import redoubt.net.network.NeighborTable;
@@ -153,6 +154,10 @@ public final class Nic {
     if (!isUp) {
       p.free();
       return;
+    }
+    if (p.checksumStart != 0 && !link.offloads()) {
+      Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
+      p.checksumStart = 0;
     }
     if (link.mac() != 0) {
       p.prepend(EthernetHeader.LENGTH);

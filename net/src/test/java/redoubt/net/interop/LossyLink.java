@@ -29,4 +29,9 @@ record LossyLink(Link inner, double loss, Random random) implements Link {
   public void flush() {
     inner.flush();
   }
+
+  @Override
+  public boolean offloads() {
+    return inner.offloads();
+  }
 }

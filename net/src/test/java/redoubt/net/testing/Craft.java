@@ -2,6 +2,7 @@ package redoubt.net.testing;
 
 import java.util.Arrays;
 import redoubt.net.header.Bytes;
+import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.header.IcmpHeader;
 import redoubt.net.header.Ipv4Header;
@@ -43,7 +44,7 @@ public final class Craft {
       int source, int sourcePort, int destination, int port, int seq, int ack, int flags) {
     byte[] b = new byte[TcpHeader.MIN_LENGTH];
     TcpHeader.write(b, 0, sourcePort, port, seq, ack, b.length, flags, 65_535);
-    TcpHeader.finish(b, 0, b.length, source, destination);
+    finishTcp(b, 0, b.length, source, destination);
     return b;
   }
 
@@ -65,5 +66,11 @@ public final class Craft {
     return frame.length >= IP + TcpHeader.MIN_LENGTH
         && EthernetHeader.type(frame, 0) == EthernetHeader.TYPE_IPV4
         && Ipv4Header.protocol(frame, ETHERNET) == Ipv4Header.TCP;
+  }
+
+  /** Sets the checksum of the TCP segment of {@code length} bytes at {@code at}. */
+  public static void finishTcp(byte[] b, int at, int length, int source, int destination) {
+    long sum = Checksum.pseudoHeader(source, destination, Ipv4Header.TCP, length);
+    Bytes.put16(b, at + TcpHeader.CHECKSUM, Checksum.finish(Checksum.add(sum, b, at, length)));
   }
 }

@@ -196,7 +196,7 @@ final class Receiver {
   /** Puts up to {@code most} SACK blocks into {@code w}: a duplicate first, then the latest. */
   void writeSacks(SegmentWriter w, int initial, int most) {
     int n = 0;
-    if (duplicateEnd > duplicateStart) {
+    if (duplicateEnd > duplicateStart && most > 0) {
       n = put(w, initial, n, duplicateStart, duplicateEnd);
       duplicateEnd = duplicateStart;
     }

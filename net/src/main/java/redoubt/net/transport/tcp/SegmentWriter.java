@@ -4,6 +4,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.StreamStore;
 import redoubt.net.header.Bytes;
+import redoubt.net.header.Checksum;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.TcpHeader;
 import redoubt.net.network.Ipv4;
@@ -22,6 +23,9 @@ final class SegmentWriter {
 
   /** -1 leaves the option out. */
   int windowScale;
+
+  /** What the link cuts longer data into. */
+  int segmentBytes;
 
   boolean isSackPermitted;
   boolean hasTimestamps;
@@ -43,6 +47,7 @@ final class SegmentWriter {
     isSackPermitted = false;
     hasTimestamps = false;
     sackCount = 0;
+    segmentBytes = Integer.MAX_VALUE;
     return this;
   }
 
@@ -77,7 +82,11 @@ final class SegmentWriter {
     p.prepend(header);
     TcpHeader.write(p.data, p.start, localPort, remotePort, seq, ack, header, flags, window);
     writeOptions(p.data, p.start + TcpHeader.MIN_LENGTH);
-    TcpHeader.finish(p.data, p.start, p.length(), local, remote);
+    long sum = Checksum.pseudoHeader(local, remote, Ipv4Header.TCP, p.length());
+    Bytes.put16(p.data, p.start + TcpHeader.CHECKSUM, Checksum.partial(sum));
+    p.checksumStart = p.start;
+    p.checksumOffset = TcpHeader.CHECKSUM;
+    p.segmentBytes = length > segmentBytes ? segmentBytes : 0;
     stack.counters().tcpSegmentsOut++;
     return stack.ipv4().send(p, local, remote, Ipv4Header.TCP, 0, Ipv4.DEFAULT_TTL, true);
   }

@@ -18,6 +18,10 @@ final class Sender {
   private static final int INITIAL_LIMIT = 131_072;
   private static final int INITIAL_SEGMENTS = 10;
   private static final int DUP_THRESHOLD = 3;
+
+  /** Data of one packet to be cut: with the longest headers it is a whole IP packet. */
+  private static final int MAX_BURST = 65_535 - 20 - TcpHeader.MAX_LENGTH;
+
   private static final long WORST_DELAYED_ACK_NS = 200_000_000L;
   private static final long CORK_NS = 200_000_000L;
 
@@ -66,6 +70,13 @@ final class Sender {
 
   private int mss = 536;
   private long retransmitted;
+
+  /** Whether the link cuts long packets into segments. */
+  private boolean canSegment;
+
+  // New segments that go out as one packet.
+  private long burstStart;
+  private int burstLength;
   private boolean isSackOn;
   private long cwnd;
   private long threshold = Long.MAX_VALUE / 2;
@@ -128,8 +139,9 @@ final class Sender {
   }
 
   /** The handshake is over: both sides' terms are known. */
-  void start(int mss, long window, boolean isSackOn, long rttNs) {
+  void start(int mss, boolean canSegment, long window, boolean isSackOn, long rttNs) {
     this.mss = mss;
+    this.canSegment = canSegment;
     this.isSackOn = isSackOn;
     this.cwnd = (long) INITIAL_SEGMENTS * mss;
     this.limit = Math.max(limit, 4 * mss);
@@ -331,6 +343,7 @@ final class Sender {
       sendNext(length, isFinNext && length == waiting, now);
       hasSent = true;
     }
+    endBurst(false, now);
     return hasSent;
   }
 
@@ -346,7 +359,25 @@ final class Sender {
     }
     board.add(nxt, isFin ? Scoreboard.FIN : 0, now);
     prrOut += nxt - start;
-    transmit(start, length, isFin, now);
+    if (burstLength + length > MAX_BURST || !canSegment) {
+      endBurst(false, now);
+    }
+    if (burstLength == 0) {
+      burstStart = start;
+    }
+    burstLength += length;
+    if (length < mss || isFin) {
+      endBurst(isFin, now);
+    }
+  }
+
+  /** Sends the segments gathered as one packet, which the link cuts into them again. */
+  private void endBurst(boolean isFin, long now) {
+    int length = burstLength;
+    if (length > 0 || isFin) {
+      burstLength = 0;
+      transmit(burstStart, length, isFin, now);
+    }
   }
 
   /** Nagle as Minshall refined it, CORK, and no silly windows (RFC 9293, section 3.8.6.2.1). */
@@ -707,6 +738,7 @@ final class Sender {
       transmit(start, dataLength, board.is(last, Scoreboard.FIN), now);
     } else {
       sendNext(length, isFinQueued && length == waiting, now);
+      endBurst(false, now);
     }
     probeEnd = nxt;
     lastSentNs = now;
@@ -745,6 +777,7 @@ final class Sender {
     int length = (int) Math.min(Math.min(unsent(), mss), una + window - nxt);
     if (length > 0) {
       sendNext(length, isFinQueued && length == unsent(), now);
+      endBurst(false, now);
       lastSentNs = now;
     } else {
       connection.probe(now);

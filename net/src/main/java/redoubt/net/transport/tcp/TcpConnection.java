@@ -137,7 +137,7 @@ public final class TcpConnection extends Flow {
     state = TcpState.ESTABLISHED;
     handshakeTimer.disarm();
     lastHeardNs = stack.nowNs();
-    sender.start(sendMss(), window, isSackOn, rttNs);
+    sender.start(sendMss(), stack.ipv4().canSegment(remote), window, isSackOn, rttNs);
     keepAlive.arm();
     readiness.ring(WRITABLE);
   }
@@ -444,6 +444,7 @@ public final class TcpConnection extends Flow {
     w.hasTimestamps = hasTimestamps;
     w.timestamp = timestamp(now);
     w.timestampEcho = recentTimestamp;
+    w.segmentBytes = sender.mss();
     if (isSackOn) {
       int room = (sender.mss() - length - 4) / 8;
       int most = hasTimestamps ? 3 : Segment.MAX_SACKS;

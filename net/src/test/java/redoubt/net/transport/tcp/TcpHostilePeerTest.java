@@ -248,7 +248,7 @@ class TcpHostilePeerTest {
       int end = Math.min(f.length, Craft.ETHERNET + Ipv4Header.totalLength(f, Craft.ETHERNET));
       if (end - tcp >= 20) {
         Bytes.put16(f, tcp + 16, 0);
-        TcpHeader.finish(
+        Craft.finishTcp(
             f,
             tcp,
             end - tcp,

@@ -38,7 +38,7 @@ class TcpOldPeerTest {
     }
     f[Craft.IP + 16] = 0;
     f[Craft.IP + 17] = 0;
-    TcpHeader.finish(
+    Craft.finishTcp(
         f,
         Craft.IP,
         f.length - Craft.IP,
