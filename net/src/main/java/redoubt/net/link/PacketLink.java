@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Fd;
 import redoubt.host.PacketSocket;
+import redoubt.host.ThreadSlice;
 import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.PacketPool;
 import redoubt.net.header.EthernetHeader;
@@ -48,6 +49,7 @@ public final class PacketLink implements Link, AutoCloseable {
   }
 
   private void receiveAll(NetworkStack stack, Consumer<Packet> sink) {
+    ThreadSlice.makeShortest();
     while (!isClosed) {
       int n = socket.receive();
       if (n > 0) {

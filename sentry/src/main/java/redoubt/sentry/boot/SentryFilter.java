@@ -63,6 +63,7 @@ final class SentryFilter {
     if (hasNetwork) {
       int mask = -HostNetwork.FDS;
       f.allow(Nr.RECVMMSG, "frames of the pod's network", masked(0, mask, HostNetwork.FIRST_FD))
+          .allow(Nr.SCHED_SETATTR, "prompt wake-ups of the caller", equal(0, 0), equal(2, 0))
           .allow(Nr.SENDMMSG, "frames to it, no address", masked(0, mask, HostNetwork.FIRST_FD));
     }
     return f;

@@ -69,6 +69,9 @@ public final class TcpConnection extends Flow {
   private long lastChallengeNs;
   private long lastHeardNs;
 
+  /** When data came last; long ago at first. */
+  private long lastDataNs = Long.MIN_VALUE / 2;
+
   private int synTries;
   private long synSentNs;
   private long userTimeoutNs;
@@ -377,6 +380,7 @@ public final class TcpConnection extends Flow {
       long ms = timestamp(stack.nowNs()) - s.timestampEcho;
       receiver.sampleRtt(Math.clamp(ms, 1, 60_000) * 1_000_000L);
     }
+    lastDataNs = stack.nowNs();
     int before = receiver.available();
     boolean mayWait = receiver.accept(seq, s.data, s.payload, s.payloadLength, s.isFin());
     receiveMss = Math.max(receiveMss, s.payloadLength);
@@ -453,7 +457,9 @@ public final class TcpConnection extends Flow {
     lastAckSent = receiver.nxt;
     unacknowledgedBytes = 0;
     isAckPending = false;
-    quickAcks -= quickAcks > 0 ? 1 : 0;
+    boolean isAnswer = length > 0 && now - lastDataNs < DELAYED_ACK_NS;
+    // Question and answer: from now on the answers acknowledge the questions (tcp_output.c).
+    quickAcks = isAnswer ? 0 : Math.max(quickAcks - 1, 0);
     int sent = w.send(this, store, seq, length);
     if (sent == -Errno.EMSGSIZE) {
       sender.setMss(sendMss());

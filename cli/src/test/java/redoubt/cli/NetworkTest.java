@@ -1,0 +1,287 @@
+package redoubt.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIf;
+import redoubt.cli.Product.Result;
+import redoubt.cli.Product.Sandbox;
+
+/** A sandbox on a network namespace of the host, whose peer is Linux in another one. */
+@Timeout(120)
+@EnabledIf("redoubt.cli.Product#canRun")
+class NetworkTest {
+  private static final String ADDRESS = "10.214.0.1";
+  private static final String PEER = "10.214.0.2";
+
+  private static int made;
+
+  private Product product;
+  private String pod;
+  private String far;
+  private String before;
+  private final List<Process> peers = new ArrayList<>();
+
+  @BeforeEach
+  void setUp() throws Exception {
+    String id = ProcessHandle.current().pid() % 100_000 + "c" + made++;
+    pod = "rdtp" + id;
+    far = "rdtf" + id;
+    Assumptions.assumeTrue(succeeds("ip", "netns", "add", pod), "no network namespaces here");
+    run("ip", "netns", "add", far);
+    run(
+        "ip", "link", "add", "va", "netns", pod, "type", "veth", "peer", "name", "vb", "netns",
+        far);
+    run("ip", "-n", pod, "addr", "add", ADDRESS + "/24", "dev", "va");
+    run("ip", "-n", far, "addr", "add", PEER + "/24", "dev", "vb");
+    for (String namespace : new String[] {pod, far}) {
+      run("ip", "-n", namespace, "link", "set", "lo", "up");
+    }
+    run("ip", "-n", pod, "link", "set", "va", "up");
+    run("ip", "-n", far, "link", "set", "vb", "up");
+    run("ip", "-n", pod, "route", "add", "default", "via", PEER);
+    run("ip", "-n", pod, "route", "add", "10.99.0.0/16", "via", "10.214.0.9", "metric", "7");
+    before = configuration();
+    assertTrue(before.contains(ADDRESS + "/24"), before);
+    product = new Product();
+  }
+
+  @AfterEach
+  void tearDown() throws Exception {
+    peers.forEach(Process::destroyForcibly);
+    if (product != null) {
+      product.close();
+    }
+    succeeds("ip", "netns", "del", pod);
+    succeeds("ip", "netns", "del", far);
+  }
+
+  private static boolean succeeds(String... command) throws Exception {
+    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+    p.getInputStream().readAllBytes();
+    return p.waitFor() == 0;
+  }
+
+  private static String run(String... command) throws Exception {
+    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String text = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, p.waitFor(), String.join(" ", command) + ": " + text);
+    return text;
+  }
+
+  /** Starts a Python program on Linux's side, which says a line when it is ready. */
+  private Process peer(String program) throws IOException {
+    Process p =
+        new ProcessBuilder("ip", "netns", "exec", far, "python3", "-u", "-c", program)
+            .redirectErrorStream(true)
+            .start();
+    peers.add(p);
+    assertEquals('r', p.getInputStream().read());
+    return p;
+  }
+
+  /** {@return the pod's IPv4 addresses and routes as Linux has them} */
+  private String configuration() throws Exception {
+    return run("ip", "-n", pod, "-4", "-o", "addr", "show", "dev", "va")
+        + run("ip", "-n", pod, "-4", "route");
+  }
+
+  private void awaitConfiguration(String why) throws Exception {
+    String now = "";
+    for (int i = 0; i < 200; i++) {
+      now = configuration();
+      if (now.equals(before)) {
+        return;
+      }
+      Thread.sleep(50);
+    }
+    assertEquals(before, now, why);
+  }
+
+  private String bundle(String... args) throws IOException {
+    return bundleOn("/run/netns/" + pod, args);
+  }
+
+  private String bundleOn(String path, String... args) throws IOException {
+    var list = new StringBuilder();
+    for (String arg : args) {
+      list.append(list.isEmpty() ? "\"" : ",\"");
+      list.append(arg.replace("\n", "\\n").replace("\"", "\\\"")).append('"');
+    }
+    return product.bundleOf(
+        """
+        {"ociVersion": "1.2.0", "root": {"path": "/"},
+         "process": {"args": [%s], "cwd": "/", "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"],
+          "capabilities": {"bounding": ["CAP_NET_RAW"], "effective": ["CAP_NET_RAW"],
+           "permitted": ["CAP_NET_RAW"]}},
+         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+         "linux": {"namespaces": [{"type": "network", "path": "%s"}]}}
+        """
+            .formatted(list, path));
+  }
+
+  private Result runInSandbox(String name, String... args) throws Exception {
+    Result r = product.redoubt("run", "--bundle", bundle(args), product.id(name));
+    assertEquals(0, r.code(), r.output());
+    return r;
+  }
+
+  @Test
+  void shouldTalkToLinuxBothWays() throws Exception {
+    peer(
+        """
+        import socket
+        l = socket.create_server(("10.214.0.2", 7000))
+        print("ready")
+        c, a = l.accept()
+        assert a[0] == "10.214.0.1", a
+        n = 0
+        while True:
+            b = c.recv(65536)
+            if not b:
+                break
+            n += len(b)
+        c.sendall(b"x" * n)
+        c.close()
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.sendto(b"go", ("10.214.0.1", 7002))
+        s = socket.create_connection(("10.214.0.1", 7001))
+        s.sendall(b"hello")
+        s.recv(10)
+        """);
+    String program =
+        """
+        import socket
+        l = socket.create_server(("0.0.0.0", 7001))
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind(("0.0.0.0", 7002))
+        c = socket.create_connection(("10.214.0.2", 7000))
+        data = b"a" * 3000000
+        c.sendall(data)
+        c.shutdown(socket.SHUT_WR)
+        n = 0
+        while True:
+            b = c.recv(65536)
+            if not b:
+                break
+            n += len(b)
+        assert n == len(data), n
+        assert u.recvfrom(10)[0] == b"go"
+        s, a = l.accept()
+        assert a[0] == "10.214.0.2", a
+        assert s.recv(10) == b"hello"
+        # The sandbox's own address and the loopback are itself.
+        for host in ("10.214.0.1", "127.0.0.1"):
+            own = socket.create_connection((host, 7001))
+            other, a = l.accept()
+            assert a[0] == host, a
+        try:
+            socket.create_connection(("10.214.0.2", 9))
+        except ConnectionRefusedError:
+            print("all is well")
+        """;
+    assertEquals("all is well\n", runInSandbox("talk", "python3", "-c", program).output());
+    awaitConfiguration("after the end");
+  }
+
+  @Test
+  void shouldTakeTheAddressesAndGiveThemBack() throws Exception {
+    String id = product.id("c");
+    Process run = product.start("run", "--bundle", bundle("/bin/sleep", "100"), id);
+    product.running(id);
+    assertEquals("", configuration());
+    assertTrue(succeeds("ip", "netns", "exec", far, "ping", "-c1", "-W5", ADDRESS));
+    assertEquals(0, product.redoubt("kill", id, "KILL").code());
+    Product.await(run);
+    awaitConfiguration("after the kill");
+    product.assertNothingLeft();
+  }
+
+  /** Kills each process in turn; the addresses come back all the same. */
+  @Test
+  void shouldGiveTheAddressesBackWhoeverIsKilled() throws Exception {
+    for (String victim : new String[] {"sentry", "gofer", "keeper", "warden", "command"}) {
+      String id = product.id(victim);
+      Process run = product.start("run", "--bundle", bundle("/bin/sleep", "100"), id);
+      Sandbox sandbox = product.running(id);
+      assertNotEquals(before, configuration());
+      switch (victim) {
+        case "sentry" -> Product.kill(sandbox.sentry());
+        case "gofer" -> Product.kill(sandbox.gofer());
+        case "keeper" -> Product.kill(sandbox.keeper());
+        case "warden" -> {
+          Product.kill(warden());
+          product.redoubt("kill", id, "KILL");
+        }
+        default -> Product.kill(run.toHandle());
+      }
+      Product.await(run);
+      awaitConfiguration(victim + " was killed");
+      product.assertNothingLeft();
+    }
+  }
+
+  @Test
+  void shouldGiveTheAddressesBackWhenABackgroundContainerIsDeleted() throws Exception {
+    String id = product.id("c");
+    Result made = product.redoubt("run", "--detach", "--bundle", bundle("/bin/sleep", "100"), id);
+    assertEquals(0, made.code(), made.output());
+    Sandbox sandbox = product.running(id);
+    Product.kill(warden());
+    Product.kill(sandbox.sentry());
+    Thread.sleep(300);
+    assertEquals("", configuration());
+    assertEquals(0, product.redoubt("delete", "--force", id).code());
+    awaitConfiguration("after delete");
+    product.assertNothingLeft();
+  }
+
+  private ProcessHandle warden() throws IOException {
+    for (ProcessHandle p : ProcessHandle.allProcesses().toList()) {
+      Path proc = Path.of("/proc/" + p.pid());
+      try {
+        if (Files.readString(proc.resolve("cmdline")).startsWith("redoubt-warden")
+            && Files.readSymbolicLink(proc.resolve("fd/4")).endsWith(pod)) {
+          return p;
+        }
+      } catch (IOException e) {
+        // It has ended meanwhile.
+      }
+    }
+    throw new AssertionError("no warden holds " + pod);
+  }
+
+  @Test
+  void shouldShareAPodsNetworkWithNoOtherSandbox() throws Exception {
+    String id = product.id("first");
+    product.start("run", "--bundle", bundle("/bin/sleep", "100"), id);
+    product.running(id);
+    Result second = product.redoubt("run", "--bundle", bundle("/bin/true"), product.id("second"));
+    assertEquals(1, second.code(), second.output());
+    assertTrue(second.output().contains("has taken it over"), second.output());
+    assertEquals(0, product.redoubt("delete", "--force", id).code());
+    awaitConfiguration("after delete");
+  }
+
+  @Test
+  void shouldRefuseTheHostsOwnNetwork() throws Exception {
+    Result r =
+        product.redoubt(
+            "run", "--bundle", bundleOn("/proc/self/ns/net", "/bin/true"), product.id("c"));
+    assertEquals(1, r.code(), r.output());
+    assertTrue(r.output().contains("a network namespace of its own"), r.output());
+    product.assertNothingLeft();
+  }
+}
