@@ -53,6 +53,7 @@
 #define EVENT_COPY_FAULT 5
 #define EVENT_DONE 6 // a command other than RUN has been carried out
 #define EVENT_MASK 0x7f
+#define EVENT_EMPTY_SHIFT 16 // with SYSCALL, above this bit: 1 + the number of an argument that is an empty string
 #define EVENT_PATCHED 0x80 // with SYSCALL: from a patched site, whose GS base is ours
 
 // Commands of the sentry.
@@ -66,6 +67,9 @@
 #define CMD_FLUSH 7 // the queued copies of RUN, without running
 #define CMD_MASK 0x7f
 #define CMD_RAX 0x80 // with RUN: rax is in call[0]
+// With RUN and FLUSH: a copy before the queued ones is in the call's line: where to in call[1], the offset in the
+// context << 32 | length in call[2]; with offset 0 its bytes, at most 32, are in call[3] on.
+#define CMD_FIRST 0x10000
 
 #define QUEUE_LIMIT 64
 #define ANSWERS 8
@@ -103,7 +107,7 @@ struct queued {
 struct control {
   // 0x000, one cache line carries a whole call: who has the turn may write it
   u32 turn;
-  u32 word;    // the stub's: EVENT | arguments brought along << 8; the sentry's: CMD | queued copies << 8
+  u32 word;    // the stub's: EVENT | arguments brought along << 8; the sentry's: CMD | queued copies << 8 (both of 8 bits)
   u64 call[7]; // the stub's: rax, rdi, rsi, rdx, r10, r8, r9; the sentry's: rax, or a command's arguments
   // 0x040, the sentry writes, seldom
   u32 interrupt; // an interrupt is wanted

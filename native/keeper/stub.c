@@ -127,8 +127,17 @@ STUB static void serve(struct control *c) {
     switch (word & CMD_MASK) {
       case CMD_RUN:
       case CMD_FLUSH: {
-        u32 n = word >> 8;
+        u32 n = word >> 8 & 0xff;
         u32 i = 0;
+        if (word & CMD_FIRST) {
+          u64 length = (u32)arg[2];
+          u64 offset = arg[2] >> 32;
+          char *from = offset ? base + offset : (char *)&arg[3];
+          if (stub_copy((void *)arg[1], from, length) != length) {
+            c->word = EVENT_COPY_FAULT;
+            break;
+          }
+        }
         if (word & CMD_RAX) {
           c->regs[10] = arg[0];
         }
@@ -248,10 +257,12 @@ struct prefetch {
 
 static const unsigned char argument_regs[6] STUB_DATA = {14, 13, 12, 7, 9, 8};
 
-// Brings along what the table says, and returns how many. A fault is nobody's business yet: the sentry asks again.
+// Brings along what the table says, and returns what the event's word says of it. A fault is nobody's business yet:
+// the sentry asks again.
 STUB static u32 prefetch(struct control *c) {
   u64 nr = c->regs[10];
   u32 n = 0;
+  u32 empty = 0;
   if (nr < PREFETCH_NUMBERS) {
     u32 offset = CONTEXT_PREFETCH;
     for (int i = 0; i < 3; i++) {
@@ -269,6 +280,10 @@ STUB static u32 prefetch(struct control *c) {
       if (p->kind == PREFETCH_STRING) {
         s64 r = stub_string((char *)c + to, (void *)from, PREFETCH_STRING_BYTES);
         if (r < 0) {
+          continue;
+        }
+        if (r == 1) {
+          empty = (p->arg + 1) << EVENT_EMPTY_SHIFT;
           continue;
         }
         bytes = r;
@@ -297,19 +312,19 @@ STUB static u32 prefetch(struct control *c) {
       }
     }
   }
-  return n;
+  return empty | n << 8;
 }
 
 // Tells the sentry of a call with the one line that it looks at.
 STUB static void tell_call(struct control *c, u32 event) {
   u64 *call = c->call;
   u64 *r = c->regs;
-  u32 n = prefetch(c);
+  u32 brought = prefetch(c);
   call[0] = r[10];
   for (int i = 0; i < 6; i++) {
     call[i + 1] = r[argument_regs[i]];
   }
-  c->word = event | n << 8;
+  c->word = event | brought;
   hand_over(c);
 }
 
@@ -334,7 +349,9 @@ STUB __attribute__((used)) void stub_syscall(struct control *c) {
     c->fp_saved = 1;
   }
   c->regs[18] = read_fs();
-  c->cpu = read_cpu();
+  if (c->spin == 0) {
+    c->cpu = read_cpu();
+  }
   tell_call(c, EVENT_SYSCALL | EVENT_PATCHED);
   leave(c);
 }

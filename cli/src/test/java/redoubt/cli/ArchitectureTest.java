@@ -90,6 +90,9 @@ class ArchitectureTest {
         .orShould()
         .dependOnClassesThat()
         .areAssignableTo(AddressLayout.class)
+        .orShould()
+        .dependOnClassesThat()
+        .resideInAPackage("jdk.internal..")
         .check(PRODUCT);
   }
 }

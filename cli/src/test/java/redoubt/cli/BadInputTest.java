@@ -216,6 +216,7 @@ class BadInputTest {
         List.of(
             System.getProperty("java.home") + "/bin/java",
             "--enable-native-access=ALL-UNNAMED",
+            "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
             "-Dredoubt.native=" + System.getProperty("redoubt.native"),
             "-cp",
             String.join(":", path),

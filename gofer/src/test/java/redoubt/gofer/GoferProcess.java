@@ -40,11 +40,13 @@ final class GoferProcess implements AutoCloseable {
     String path = System.getProperty("jdk.module.path");
     if (path == null) {
       command.add("--enable-native-access=ALL-UNNAMED");
+      command.add("--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED");
       command.add("-cp");
       command.add(System.getProperty("java.class.path"));
       command.add(mainClass);
     } else {
       command.add("--enable-native-access=redoubt.host");
+      command.add("--add-exports=java.base/jdk.internal.misc=redoubt.host");
       command.add("-p");
       command.add(path);
       if (!mainClass.equals(GoferMain.class.getName())) {

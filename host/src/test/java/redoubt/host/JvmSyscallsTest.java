@@ -22,10 +22,12 @@ class JvmSyscallsTest {
     String path = System.getProperty("jdk.module.path");
     if (path == null) {
       command.add("--enable-native-access=ALL-UNNAMED");
+      command.add("--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED");
       command.add("-cp");
       command.add(System.getProperty("java.class.path"));
     } else {
       command.add("--enable-native-access=redoubt.host");
+      command.add("--add-exports=java.base/jdk.internal.misc=redoubt.host");
       command.add("-p");
       command.add(path);
       command.add("--add-modules=redoubt.host");

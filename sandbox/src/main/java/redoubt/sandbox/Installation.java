@@ -67,7 +67,19 @@ public record Installation(
 
   /** {@return the sentry's argument vector} */
   public List<String> sentryCommand() {
-    return command("sentry", List.of("-Xms16m", "-Xmx512m", "-Xss512k"), sentryMain);
+    return command(
+        "sentry",
+        List.of(
+            "-Xms16m",
+            "-Xmx512m",
+            "-Xss512k",
+            // Where a call crosses from platform to kernel to handler nothing is inlined: else C2
+            // compiles all of it
+            // again for each handler that gets warm, while the guest waits for the core (ADR 0006).
+            "-XX:CompileCommand=quiet",
+            "-XX:CompileCommand=dontinline,redoubt.sentry.platform.systrap.StubContext::runOnce",
+            "-XX:CompileCommand=dontinline,redoubt.sentry.syscalls.Amd64Syscalls::call"),
+        sentryMain);
   }
 
   /** {@return the gofer's argument vector, without its attach points} */
@@ -117,7 +129,8 @@ public record Installation(
         // An idle JVM looks for idle monitors every 2 s, not four times a second.
         "-XX:+UnlockDiagnosticVMOptions",
         "-XX:AsyncDeflationInterval=2000",
-        "--enable-native-access=redoubt.host");
+        "--enable-native-access=redoubt.host",
+        "--add-exports=java.base/jdk.internal.misc=redoubt.host");
   }
 
   /**

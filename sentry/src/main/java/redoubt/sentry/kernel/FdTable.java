@@ -21,7 +21,7 @@ public final class FdTable {
   private volatile @Nullable FileDescription[] files;
   private long[] cloexec; // guarded by this, one bit per descriptor
   private int firstFree; // guarded by this: no free slot below
-  private int users = 1; // guarded by this
+  private volatile int users = 1; // changed under this
 
   public FdTable() {
     files = new FileDescription[64];
@@ -50,7 +50,8 @@ public final class FdTable {
     return this;
   }
 
-  synchronized boolean isShared() {
+  /** {@return whether other tasks may close what the caller looks up} */
+  boolean isShared() {
     return users > 1;
   }
 

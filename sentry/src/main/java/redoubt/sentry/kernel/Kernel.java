@@ -22,7 +22,7 @@ public final class Kernel {
   private final SpecialFiles specialFiles = new SpecialFiles();
   private final FutexTable futexes = new FutexTable();
   private final TimerWheel timers = new TimerWheel();
-  private final TaskThreads threads = new TaskThreads();
+  private final TaskThreads threads;
   private final long bootNs = Clocks.monotonicNs();
   private final KernelLog log = new KernelLog(bootNs);
   private final AtomicLong nextInode = new AtomicLong(1);
@@ -50,6 +50,7 @@ public final class Kernel {
 
   public Kernel(Platform platform, MemoryFile memoryFile, Dispatcher dispatcher) {
     this.dispatcher = dispatcher;
+    this.threads = new TaskThreads(platform);
     this.platform = platform;
     this.memoryFile = memoryFile;
   }

@@ -15,6 +15,7 @@ import redoubt.abi.Fcntl;
 import redoubt.abi.Nr;
 import redoubt.abi.Resource;
 import redoubt.host.Memory;
+import redoubt.host.Region;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.FileDescription;
@@ -46,11 +47,15 @@ public final class Task {
   private final FutexTable.Key futexKey = new FutexTable.Key();
   final Args args = new Args();
   private final StatData statData = new StatData();
-  private @Nullable MemorySegment scratch;
+  private @Nullable Region scratch;
   private long[] vectors = NO_VECTORS;
 
   private volatile MemoryManager mm;
-  private GuestContext context;
+
+  /** What fdget gave without a reference. */
+  private @Nullable FileDescription lent;
+
+  private volatile GuestContext context; // exec makes a new one
   private volatile FdTable fds;
   private volatile FsContext fs;
   private volatile Credentials creds;
@@ -102,14 +107,11 @@ public final class Task {
   /** What a call interrupted with ERESTART_RESTARTBLOCK goes on with. */
   public @Nullable RestartBlock restartBlock;
 
-  /** True while the Java thread is in the guest or about to enter it. */
-  volatile boolean inGuest;
-
   /** Stopped by redoubt pause: parks before it enters the guest. */
   volatile boolean frozen;
 
   /** The call in progress, for /proc/PID/syscall and redoubt debug; -1 when in the guest. */
-  volatile int currentSyscall = -1;
+  int currentSyscall = -1;
 
   /**
    * Set while an observer wants to see at the call's end what the call wrote: nothing is queued.
@@ -363,6 +365,37 @@ public final class Task {
   }
 
   /**
+   * {@return the description of {@code fd} for the length of a call, or null} Linux's fdget: no
+   * reference is counted while the table is this task's alone, for then nobody can close it. Every
+   * call that did not return null is followed by {@link #fdput}; there is one at a time.
+   */
+  public @Nullable FileDescription fdget(int fd) {
+    if (fds.isShared()) {
+      return fds.get(fd);
+    }
+    FileDescription f = fds.peek(fd);
+    lent = f;
+    return f;
+  }
+
+  /** Ends what {@link #fdget} began. */
+  public void fdput(FileDescription f) {
+    if (lent == f) {
+      lent = null;
+    } else {
+      f.decRef();
+    }
+  }
+
+  /**
+   * {@return whether {@code f} came from {@link #fdget} and nobody else has it}: its position needs
+   * no lock (Linux's fdget_pos)
+   */
+  public boolean isSoleUser(FileDescription f) {
+    return lent == f && f.refCount() == 1;
+  }
+
+  /**
    * Puts a new description at the lowest free descriptor; on failure the description is closed.
    *
    * @return the descriptor or -EMFILE
@@ -398,9 +431,14 @@ public final class Task {
 
   /** {@return 4 KiB of this task's own memory for structs on their way in or out} */
   public MemorySegment scratch() {
-    MemorySegment s = scratch;
+    return scratchRegion().segment();
+  }
+
+  /** {@return the same memory as {@link #scratch}, for calls that are made often} */
+  public Region scratchRegion() {
+    Region s = scratch;
     if (s == null) {
-      s = java.lang.foreign.Arena.ofAuto().allocate(PATH_MAX + 64, 16);
+      s = Region.of(java.lang.foreign.Arena.ofAuto().allocate(PATH_MAX + 64, 16));
       scratch = s;
     }
     return s;
@@ -441,19 +479,19 @@ public final class Task {
 
   /** Copies one int out, as {@link #copyOut}; uses the end of {@link #scratch}. */
   public long copyOutInt(long uaddr, int value) {
-    scratch().set(Memory.INT, PATH_MAX, value);
+    scratchRegion().putInt(PATH_MAX, value);
     return copyOut(uaddr, scratch(), PATH_MAX, 4);
   }
 
   public long copyOutLong(long uaddr, long value) {
-    scratch().set(Memory.LONG, PATH_MAX, value);
+    scratchRegion().putLong(PATH_MAX, value);
     return copyOut(uaddr, scratch(), PATH_MAX, 8);
   }
 
   /** {@return the unsigned 32-bit word at {@code uaddr}, or -EFAULT} */
   public long copyInInt(long uaddr) {
     long r = copyIn(uaddr, scratch(), PATH_MAX, 4);
-    return r < 0 ? r : scratch().get(Memory.INT, PATH_MAX) & 0xffffffffL;
+    return r < 0 ? r : scratchRegion().getInt(PATH_MAX) & 0xffffffffL;
   }
 
   /**
@@ -581,9 +619,7 @@ public final class Task {
   /** Makes the task look at its signals and state soon, wherever it is. Any thread. */
   public void interrupt() {
     waiter.interrupt();
-    if (inGuest) {
-      context.interrupt();
-    }
+    context.interrupt();
   }
 
   // ---- the alternate signal stack ----

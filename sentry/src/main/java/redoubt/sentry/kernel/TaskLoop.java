@@ -53,13 +53,7 @@ final class TaskLoop implements Runnable {
 
   private void step() {
     GuestContext ctx = t.context();
-    t.inGuest = true;
-    if (needsAttention()) {
-      t.inGuest = false;
-      return;
-    }
     int event = ctx.run();
-    t.inGuest = false;
     switch (event) {
       case GuestContext.SYSCALL -> syscall(ctx);
       case GuestContext.FAULT -> fault(ctx);
@@ -167,6 +161,7 @@ final class TaskLoop implements Runnable {
   private boolean attend(long result) {
     for (; ; ) {
       t.waiter().clearInterrupt();
+      t.context().clearInterrupt();
       if (t.killed) {
         return false;
       }

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Memory;
 import redoubt.host.ThreadAffinity;
+import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.PlatformException;
 
 /**
@@ -19,8 +20,14 @@ final class TaskThreads {
 
   private final ArrayDeque<Worker> idle = new ArrayDeque<>(); // guarded by this
 
+  private final Platform platform;
+
   private final MemorySegment mask =
       Memory.allocateGlobal(ThreadAffinity.maskBytes()); // guarded by this
+
+  TaskThreads(Platform platform) {
+    this.platform = platform;
+  }
 
   private final class Worker implements Runnable {
     private volatile @Nullable Runnable next;
@@ -33,6 +40,7 @@ final class TaskThreads {
 
     @Override
     public void run() {
+      platform.enterTaskThread();
       hostTid = ThreadAffinity.self();
       thread = Thread.currentThread();
       for (; ; ) {

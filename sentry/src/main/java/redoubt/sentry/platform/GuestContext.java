@@ -166,10 +166,13 @@ public interface GuestContext {
   void loadFpState(MemorySegment src, long srcOffset, int length);
 
   /**
-   * Makes {@link #run} return {@link #INTERRUPTED} soon, if the guest is or starts running. Any
-   * thread.
+   * Makes this or the next {@link #run} return {@link #INTERRUPTED} soon, unless {@link
+   * #clearInterrupt} comes first. Any thread.
    */
   void interrupt();
+
+  /** Takes an interrupt back that no run has returned yet. */
+  void clearInterrupt();
 
   /**
    * Lets the platform answer system call {@code nr} with {@code value} by itself from now on,

@@ -50,17 +50,26 @@ final class Blocking {
   private static long tryRead(Task t, FileDescription f, IoBuffer dst, long offset) {
     long r;
     if (offset == AT_POSITION && f.isSeekable()) {
-      synchronized (f) {
-        long at = f.position();
-        r = f.read(t, dst, at);
-        if (r > 0) {
-          f.setPosition(at + r);
+      if (t.isSoleUser(f)) {
+        r = readAtPosition(t, f, dst);
+      } else {
+        synchronized (f) {
+          r = readAtPosition(t, f, dst);
         }
       }
     } else {
       r = f.read(t, dst, offset);
     }
     return r == -EINVAL && f.inode().isDirectory() ? -EISDIR : r;
+  }
+
+  private static long readAtPosition(Task t, FileDescription f, IoBuffer dst) {
+    long at = f.position();
+    long r = f.read(t, dst, at);
+    if (r > 0) {
+      f.setPosition(at + r);
+    }
+    return r;
   }
 
   private static long waitAndRead(Task t, FileDescription f, IoBuffer dst, long offset) {
@@ -111,17 +120,24 @@ final class Blocking {
 
   private static long tryWrite(Task t, FileDescription f, IoBuffer src, long offset) {
     if (offset == AT_POSITION && f.isSeekable()) {
+      if (t.isSoleUser(f)) {
+        return writeAtPosition(t, f, src);
+      }
       synchronized (f) {
-        long at = f.position();
-        long r = f.write(t, src, at);
-        if (r > 0) {
-          long after = f.positionAfterAppend();
-          f.setPosition(after >= 0 ? after : at + r);
-        }
-        return r;
+        return writeAtPosition(t, f, src);
       }
     }
     return f.write(t, src, offset);
+  }
+
+  private static long writeAtPosition(Task t, FileDescription f, IoBuffer src) {
+    long at = f.position();
+    long r = f.write(t, src, at);
+    if (r > 0) {
+      long after = f.positionAfterAppend();
+      f.setPosition(after >= 0 ? after : at + r);
+    }
+    return r;
   }
 
   private static long waitAndWrite(

@@ -130,7 +130,7 @@ public final class EventPoll {
     if (max <= 0 || max > MAX_EVENTS) {
       return -EINVAL;
     }
-    FileDescription f = t.file(epfd);
+    FileDescription f = t.fdget(epfd);
     if (f == null) {
       return -EBADF;
     }
@@ -141,7 +141,7 @@ public final class EventPoll {
       long r = epoll.await(t, uevents, max, deadlineNs);
       return r == -ERESTARTSYS ? interrupted(t, epfd, uevents, max, deadlineNs) : r;
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 

@@ -12,6 +12,7 @@ import redoubt.abi.Fcntl;
 import redoubt.abi.Prctl;
 import redoubt.abi.Stat;
 import redoubt.host.Memory;
+import redoubt.host.Region;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
@@ -95,44 +96,44 @@ final class FileStatus {
   }
 
   private static long statDescriptor(Task t, int fd, long ustat) {
-    FileDescription f = t.file(fd);
+    FileDescription f = t.fdget(fd);
     if (f == null) {
       return -EBADF;
     }
     try {
       return copyStat(t, f.inode(), ustat);
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 
   private static long copyStat(Task t, Inode inode, long ustat) {
     StatData d = t.statData();
     inode.stat(d);
-    MemorySegment s = t.scratch();
-    s.set(Memory.LONG, Stat.STAT_ST_DEV, d.dev);
-    s.set(Memory.LONG, Stat.STAT_ST_INO, d.ino);
-    s.set(Memory.LONG, Stat.STAT_ST_NLINK, d.nlink);
-    s.set(Memory.INT, Stat.STAT_ST_MODE, d.mode);
-    s.set(Memory.INT, Stat.STAT_ST_UID, d.uid);
-    s.set(Memory.INT, Stat.STAT_ST_GID, d.gid);
-    s.set(Memory.INT, Stat.STAT_ST_GID + 4, 0);
-    s.set(Memory.LONG, Stat.STAT_ST_RDEV, d.rdev);
-    s.set(Memory.LONG, Stat.STAT_ST_SIZE, d.size);
-    s.set(Memory.LONG, Stat.STAT_ST_BLKSIZE, d.blksize);
-    s.set(Memory.LONG, Stat.STAT_ST_BLOCKS, d.blocks);
+    Region s = t.scratchRegion();
+    s.putLong(Stat.STAT_ST_DEV, d.dev);
+    s.putLong(Stat.STAT_ST_INO, d.ino);
+    s.putLong(Stat.STAT_ST_NLINK, d.nlink);
+    s.putInt(Stat.STAT_ST_MODE, d.mode);
+    s.putInt(Stat.STAT_ST_UID, d.uid);
+    s.putInt(Stat.STAT_ST_GID, d.gid);
+    s.putInt(Stat.STAT_ST_GID + 4, 0);
+    s.putLong(Stat.STAT_ST_RDEV, d.rdev);
+    s.putLong(Stat.STAT_ST_SIZE, d.size);
+    s.putLong(Stat.STAT_ST_BLKSIZE, d.blksize);
+    s.putLong(Stat.STAT_ST_BLOCKS, d.blocks);
     time(s, Stat.STAT_ST_ATIME, d.atimeNs);
     time(s, Stat.STAT_ST_MTIME, d.mtimeNs);
     time(s, Stat.STAT_ST_CTIME, d.ctimeNs);
-    s.set(Memory.LONG, Stat.STAT_ST_CTIME_NSEC + 8, 0);
-    s.set(Memory.LONG, Stat.STAT_ST_CTIME_NSEC + 16, 0);
-    s.set(Memory.LONG, Stat.STAT_ST_CTIME_NSEC + 24, 0);
+    s.putLong(Stat.STAT_ST_CTIME_NSEC + 8, 0);
+    s.putLong(Stat.STAT_ST_CTIME_NSEC + 16, 0);
+    s.putLong(Stat.STAT_ST_CTIME_NSEC + 24, 0);
     return t.copyOutScratch(ustat, Stat.SIZEOF_STAT);
   }
 
-  private static void time(MemorySegment s, int offset, long ns) {
-    s.set(Memory.LONG, offset, Math.floorDiv(ns, 1_000_000_000L));
-    s.set(Memory.LONG, offset + 8, Math.floorMod(ns, 1_000_000_000L));
+  private static void time(Region s, int offset, long ns) {
+    s.putLong(offset, Math.floorDiv(ns, 1_000_000_000L));
+    s.putLong(offset + 8, Math.floorMod(ns, 1_000_000_000L));
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/statx.2.html">statx(2)</a>. */
@@ -161,36 +162,35 @@ final class FileStatus {
   private static long copyStatx(Task t, VfsPath p, long ustatx) {
     StatData d = t.statData();
     p.inode().stat(d);
-    MemorySegment s = t.scratch();
-    s.asSlice(0, Stat.SIZEOF_STATX).fill((byte) 0);
+    Region s = t.scratchRegion();
+    s.clear(0, Stat.SIZEOF_STATX);
     int mask = Stat.STATX_BASIC_STATS | Stat.STATX_MNT_ID | (d.btimeNs != 0 ? Stat.STATX_BTIME : 0);
     long attributes = d.attributes;
     if (p.dentry == p.mount.root) {
       attributes |= Stat.STATX_ATTR_MOUNT_ROOT;
     }
-    s.set(Memory.INT, Stat.STATX_STX_MASK, mask);
-    s.set(Memory.INT, Stat.STATX_STX_BLKSIZE, d.blksize);
-    s.set(Memory.LONG, Stat.STATX_STX_ATTRIBUTES, attributes);
-    s.set(Memory.INT, Stat.STATX_STX_NLINK, d.nlink);
-    s.set(Memory.INT, Stat.STATX_STX_UID, d.uid);
-    s.set(Memory.INT, Stat.STATX_STX_GID, d.gid);
-    s.set(Memory.SHORT, Stat.STATX_STX_MODE, (short) d.mode);
-    s.set(Memory.LONG, Stat.STATX_STX_INO, d.ino);
-    s.set(Memory.LONG, Stat.STATX_STX_SIZE, d.size);
-    s.set(Memory.LONG, Stat.STATX_STX_BLOCKS, d.blocks);
-    s.set(
-        Memory.LONG,
+    s.putInt(Stat.STATX_STX_MASK, mask);
+    s.putInt(Stat.STATX_STX_BLKSIZE, d.blksize);
+    s.putLong(Stat.STATX_STX_ATTRIBUTES, attributes);
+    s.putInt(Stat.STATX_STX_NLINK, d.nlink);
+    s.putInt(Stat.STATX_STX_UID, d.uid);
+    s.putInt(Stat.STATX_STX_GID, d.gid);
+    s.putShort(Stat.STATX_STX_MODE, (short) d.mode);
+    s.putLong(Stat.STATX_STX_INO, d.ino);
+    s.putLong(Stat.STATX_STX_SIZE, d.size);
+    s.putLong(Stat.STATX_STX_BLOCKS, d.blocks);
+    s.putLong(
         Stat.STATX_STX_ATTRIBUTES_MASK,
         Stat.STATX_ATTR_MOUNT_ROOT | Stat.STATX_ATTR_AUTOMOUNT | Stat.STATX_ATTR_DAX);
     time(s, Stat.STATX_STX_ATIME, d.atimeNs);
     time(s, Stat.STATX_STX_BTIME, d.btimeNs);
     time(s, Stat.STATX_STX_CTIME, d.ctimeNs);
     time(s, Stat.STATX_STX_MTIME, d.mtimeNs);
-    s.set(Memory.INT, Stat.STATX_STX_RDEV_MAJOR, major(d.rdev));
-    s.set(Memory.INT, Stat.STATX_STX_RDEV_MINOR, minor(d.rdev));
-    s.set(Memory.INT, Stat.STATX_STX_DEV_MAJOR, major(d.dev));
-    s.set(Memory.INT, Stat.STATX_STX_DEV_MINOR, minor(d.dev));
-    s.set(Memory.LONG, Stat.STATX_STX_MNT_ID, p.mount.id);
+    s.putInt(Stat.STATX_STX_RDEV_MAJOR, major(d.rdev));
+    s.putInt(Stat.STATX_STX_RDEV_MINOR, minor(d.rdev));
+    s.putInt(Stat.STATX_STX_DEV_MAJOR, major(d.dev));
+    s.putInt(Stat.STATX_STX_DEV_MINOR, minor(d.dev));
+    s.putLong(Stat.STATX_STX_MNT_ID, p.mount.id);
     return t.copyOutScratch(ustatx, Stat.SIZEOF_STATX);
   }
 

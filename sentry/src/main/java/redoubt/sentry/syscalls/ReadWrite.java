@@ -39,7 +39,7 @@ final class ReadWrite {
   }
 
   private static long readBuffer(Task t, int fd, long uaddr, long count, long offset) {
-    FileDescription f = t.file(fd);
+    FileDescription f = t.fdget(fd);
     if (f == null) {
       return -EBADF;
     }
@@ -54,7 +54,7 @@ final class ReadWrite {
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));
       return Blocking.read(t, f, io, offset, f.isNonblocking());
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 
@@ -80,7 +80,7 @@ final class ReadWrite {
   }
 
   private static long writeBuffer(Task t, int fd, long uaddr, long count, long offset) {
-    FileDescription f = t.file(fd);
+    FileDescription f = t.fdget(fd);
     if (f == null) {
       return -EBADF;
     }
@@ -95,7 +95,7 @@ final class ReadWrite {
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));
       return writeChecked(t, f, io, offset, f.isNonblocking(), f.flags());
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 
@@ -196,7 +196,7 @@ final class ReadWrite {
   }
 
   private static long readVectors(Task t, int fd, long iov, long count, long offset, int rwf) {
-    FileDescription f = t.file(fd);
+    FileDescription f = t.fdget(fd);
     if (f == null) {
       return -EBADF;
     }
@@ -215,7 +215,7 @@ final class ReadWrite {
       boolean nonblocking = f.isNonblocking() || (rwf & Fcntl.RWF_NOWAIT) != 0;
       return Blocking.read(t, f, t.userIo(), offset, nonblocking);
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 
@@ -242,7 +242,7 @@ final class ReadWrite {
   }
 
   private static long writeVectors(Task t, int fd, long iov, long count, long offset, int rwf) {
-    FileDescription f = t.file(fd);
+    FileDescription f = t.fdget(fd);
     if (f == null) {
       return -EBADF;
     }
@@ -276,13 +276,13 @@ final class ReadWrite {
       boolean nonblocking = f.isNonblocking() || (rwf & Fcntl.RWF_NOWAIT) != 0;
       return writeChecked(t, f, t.userIo(), offset, nonblocking, flags);
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/lseek.2.html">lseek(2)</a>. */
   static long lseek(Task t, Args a) {
-    FileDescription f = t.file(a.int0());
+    FileDescription f = t.fdget(a.int0());
     if (f == null) {
       return -EBADF;
     }
@@ -294,11 +294,14 @@ final class ReadWrite {
       if (whence < 0 || whence > Fcntl.SEEK_HOLE) {
         return -EINVAL;
       }
+      if (t.isSoleUser(f)) {
+        return f.seek(t, a.a1, whence);
+      }
       synchronized (f) {
         return f.seek(t, a.a1, whence);
       }
     } finally {
-      f.decRef();
+      t.fdput(f);
     }
   }
 }

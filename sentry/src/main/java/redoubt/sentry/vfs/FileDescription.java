@@ -150,7 +150,7 @@ public abstract class FileDescription {
   }
 
   /** {@return how many references there are now} */
-  protected final int refCount() {
+  public final int refCount() {
     return refs.get();
   }
 

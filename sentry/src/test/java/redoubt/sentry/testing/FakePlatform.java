@@ -250,6 +250,9 @@ public final class FakePlatform implements Platform {
     public void interrupt() {}
 
     @Override
+    public void clearInterrupt() {}
+
+    @Override
     public long cpuTimeNs() {
       return 1_500_000_000L;
     }

@@ -45,7 +45,12 @@ public final class TestGofer implements AutoCloseable, P9Client.Listener {
     command.addAll(
         List.of("-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xmx32m"));
     command.add("-Dredoubt.native=" + System.getProperty("redoubt.native"));
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", classes));
+    command.addAll(
+        List.of(
+            "--enable-native-access=ALL-UNNAMED",
+            "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
+            "-cp",
+            classes));
     command.addAll(List.of("redoubt.gofer.GoferMain", "--socket=0", "--log=2"));
     command.addAll(List.of("--attach=rw:3:rw", "--attach=ro:3:ro"));
     ProcessBuilder builder = new ProcessBuilder(command);

@@ -39,6 +39,7 @@ final class Layout {
   static final int EVENT_DONE = 6;
   static final int EVENT_MASK = 0x7f;
   static final int EVENT_PATCHED = 0x80;
+  static final int EVENT_EMPTY_SHIFT = 16;
 
   static final int CMD_RUN = 1;
   static final int CMD_COPY_IN = 2;
@@ -49,11 +50,16 @@ final class Layout {
   static final int CMD_FLUSH = 7;
   static final int CMD_RETRAP = 8;
   static final int CMD_RAX = 0x80;
+  static final int CMD_FIRST = 0x10000;
 
   // struct control
   static final long TURN = 0;
   static final long WORD = 4;
   static final long CALL = 8;
+  static final long FIRST_GUEST = 0x10;
+  static final long FIRST_PLACE = 0x18;
+  static final long FIRST_DATA = 0x20;
+  static final int FIRST_BYTES = 32;
   static final long INTERRUPT = 0x40;
   static final long SPIN = 0x44;
   static final long SELF = 0x48;

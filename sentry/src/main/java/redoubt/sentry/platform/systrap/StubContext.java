@@ -2,12 +2,13 @@ package redoubt.sentry.platform.systrap;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Futex;
 import redoubt.host.Memory;
+import redoubt.host.Region;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.systrap.patch.Answers;
 
@@ -35,6 +36,9 @@ final class StubContext implements GuestContext {
   private static final int CALL_REGS =
       1 << RAX | 1 << RDI | 1 << RSI | 1 << RDX | 1 << R10 | 1 << R8 | 1 << R9;
 
+  /** The registers of a call's arguments, in order. */
+  private static final int[] ARGUMENTS = {RDI, RSI, RDX, R10, R8, R9};
+
   /** Not for the caller: the guest must go on. */
   private static final int SPURIOUS = 100;
 
@@ -44,11 +48,6 @@ final class StubContext implements GuestContext {
   private static final int RELEASED = 2;
 
   static final Answers ANSWERS = new Answers((int) Layout.ANSWERS);
-
-  /** How much is read at once where a string is looked for, and where it goes. */
-  private static final int READ_AHEAD = 4096;
-
-  private static final int AHEAD_AT = Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES - READ_AHEAD;
 
   private static final int FX_SW_RESERVED = 464;
   private static final int FP_XSTATE_MAGIC1 = 0x46505853;
@@ -65,7 +64,7 @@ final class StubContext implements GuestContext {
   private final StubSpace space;
   private final Systrap platform;
   private final int slot;
-  private final MemorySegment memory;
+  private final Region memory;
   private final MemorySegment window;
   private final MemorySegment scratch;
   private final long[] regs = new long[REGS];
@@ -81,6 +80,14 @@ final class StubContext implements GuestContext {
 
   /** Runs for which a context that changed its map does not spin. */
   private static final int NO_SPIN_RUNS = 64;
+
+  /** Sleeps in spin mode after which spinning ends, and for how many times NO_SPIN_RUNS. */
+  private static final int OVERSLEPT_LIMIT = 4;
+
+  private static final int OVERSLEPT_REST = 5;
+
+  /** Sleeps of either side in spin mode since the balancer last looked. */
+  private volatile int overslept;
 
   private volatile int mode = FRESH;
   private volatile int core;
@@ -109,6 +116,8 @@ final class StubContext implements GuestContext {
   /** Guards the answers against a release by another thread. */
   private final Object answersMu = new Object();
 
+  private static final VarHandle STATE = state();
+
   private volatile int state = STOPPED;
   private volatile boolean interruptWanted;
   private volatile boolean dead;
@@ -123,28 +132,29 @@ final class StubContext implements GuestContext {
   /** The last event was a call from a patched site. */
   private boolean patchedCall;
 
-  // What the stub brought along with the call; checked copies of its words.
-  private int fetched;
-  private final long[] fetchedGuest = new long[Layout.FETCHED_LIMIT];
-  private final int[] fetchedOffset = new int[Layout.FETCHED_LIMIT];
-  private final int[] fetchedLength = new int[Layout.FETCHED_LIMIT];
+  private final Fetched fetched;
+  private final CopyQueue queue;
 
-  private int queued;
-  private int queuedBytes;
-  private boolean windowQueued;
-  // How much of each buffer has ever held something.
-  private int windowUsed;
+  /** How much of the buffer of synchronous copies has ever held something. */
   private int copyUsed;
-  private int prefetchUsed;
-  private int queueUsed;
 
   StubContext(StubSpace space, int slot) {
     this.space = space;
     this.platform = space.platform();
     this.slot = slot;
-    this.memory = platform.contextMemory(slot);
+    this.memory = Region.of(platform.contextMemory(slot));
     this.scratch = Arena.ofAuto().allocate(8, 8);
-    this.window = memory.asSlice(Layout.CONTEXT_WINDOW, BUFFER_BYTES);
+    this.window = memory.segment().asSlice(Layout.CONTEXT_WINDOW, BUFFER_BYTES);
+    this.fetched = new Fetched(memory);
+    this.queue = new CopyQueue(memory);
+  }
+
+  private static VarHandle state() {
+    try {
+      return MethodHandles.lookup().findVarHandle(StubContext.class, "state", int.class);
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError(e.getMessage(), e);
+    }
   }
 
   int slot() {
@@ -161,48 +171,47 @@ final class StubContext implements GuestContext {
    * and the alternate stack), FIRST is what its first RUN resumes.
    */
   void prepare() {
-    MemorySegment m = memory;
+    Region m = memory;
     long va = address();
-    m.asSlice(0, Layout.QUEUE).fill((byte) 0);
+    m.clear(0, Layout.QUEUE);
     frame(Layout.START_FRAME, 1L << 9);
-    m.set(Memory.LONG, Layout.START_FRAME + Layout.UC_RIP, platform.threadStart());
-    m.set(Memory.LONG, Layout.START_FRAME + Layout.UC_RSP, va + Layout.START_STACK);
-    m.set(Memory.LONG, Layout.START_FRAME + Layout.UC_RBX, va + Layout.FIRST_FRAME);
+    m.putLong(Layout.START_FRAME + Layout.UC_RIP, platform.threadStart());
+    m.putLong(Layout.START_FRAME + Layout.UC_RSP, va + Layout.START_STACK);
+    m.putLong(Layout.START_FRAME + Layout.UC_RBX, va + Layout.FIRST_FRAME);
     frame(Layout.FIRST_FRAME, 0);
-    m.set(Memory.LONG, Layout.FIRST_FRAME + Layout.UC_FPSTATE, va + Layout.FIRST_FP);
+    m.putLong(Layout.FIRST_FRAME + Layout.UC_FPSTATE, va + Layout.FIRST_FP);
     // fpu_bytes counts the closing magic word.
     int size = platform.fpStateBytes();
-    MemorySegment fp = m.asSlice(Layout.FIRST_FP, FP_LEGACY + 64);
-    fp.fill((byte) 0);
+    m.clear(Layout.FIRST_FP, FP_LEGACY + 64);
     if (size > FP_LEGACY) {
-      fp.set(Memory.INT, FX_SW_RESERVED, FP_XSTATE_MAGIC1);
-      fp.set(Memory.INT, FX_SW_RESERVED + 4, size);
-      fp.set(Memory.LONG, FX_SW_RESERVED + 8, -1L);
-      fp.set(Memory.INT, FX_SW_RESERVED + 16, size - 4);
-      m.set(Memory.INT, Layout.FIRST_FP + size - 4L, FP_XSTATE_MAGIC2);
+      m.putInt(Layout.FIRST_FP + FX_SW_RESERVED, FP_XSTATE_MAGIC1);
+      m.putInt(Layout.FIRST_FP + FX_SW_RESERVED + 4, size);
+      m.putLong(Layout.FIRST_FP + FX_SW_RESERVED + 8, -1L);
+      m.putInt(Layout.FIRST_FP + FX_SW_RESERVED + 16, size - 4);
+      m.putInt(Layout.FIRST_FP + size - 4L, FP_XSTATE_MAGIC2);
     }
     fpOffset = Layout.FIRST_FP;
     resetFp();
     ownsGs = space.isPatching();
-    m.set(Memory.LONG, Layout.SELF, va);
-    m.set(Memory.LONG, Layout.ENTRY, platform.entry());
-    m.set(Memory.INT, Layout.PAUSES, platform.pausesPerLook());
-    m.set(Memory.INT, Layout.PATCHED, ownsGs ? 1 : 0);
+    m.putLong(Layout.SELF, va);
+    m.putLong(Layout.ENTRY, platform.entry());
+    m.putInt(Layout.PAUSES, platform.pausesPerLook());
+    m.putInt(Layout.PATCHED, ownsGs ? 1 : 0);
     int bytes = platform.fpStateBytes();
-    m.set(Memory.INT, Layout.FP_MASK, bytes > FP_LEGACY && bytes <= FP_AREA ? (int) FP_MASK : 0);
+    m.putInt(Layout.FP_MASK, bytes > FP_LEGACY && bytes <= FP_AREA ? (int) FP_MASK : 0);
     clearAnswers();
-    Layout.INT.setVolatile(m, Layout.TURN, Layout.TURN_SENTRY);
+    m.putIntVolatile(Layout.TURN, Layout.TURN_SENTRY);
   }
 
   private void frame(long at, long mask) {
-    MemorySegment m = memory;
-    m.asSlice(at, Layout.UC_BYTES).fill((byte) 0);
-    m.set(Memory.LONG, at + Layout.UC_FLAGS, Layout.UC_FLAGS_VALUE);
-    m.set(Memory.LONG, at + Layout.UC_STACK_SP, address() + Layout.CONTEXT_STACK);
-    m.set(Memory.LONG, at + Layout.UC_STACK_SIZE, Layout.CONTEXT_STACK_END - Layout.CONTEXT_STACK);
-    m.set(Memory.LONG, at + Layout.UC_SEGMENTS, Layout.SEGMENTS);
-    m.set(Memory.LONG, at + Layout.UC_RFLAGS, 0x202);
-    m.set(Memory.LONG, at + Layout.UC_MASK, mask);
+    Region m = memory;
+    m.clear(at, Layout.UC_BYTES);
+    m.putLong(at + Layout.UC_FLAGS, Layout.UC_FLAGS_VALUE);
+    m.putLong(at + Layout.UC_STACK_SP, address() + Layout.CONTEXT_STACK);
+    m.putLong(at + Layout.UC_STACK_SIZE, Layout.CONTEXT_STACK_END - Layout.CONTEXT_STACK);
+    m.putLong(at + Layout.UC_SEGMENTS, Layout.SEGMENTS);
+    m.putLong(at + Layout.UC_RFLAGS, 0x202);
+    m.putLong(at + Layout.UC_MASK, mask);
   }
 
   @Override
@@ -219,7 +228,7 @@ final class StubContext implements GuestContext {
     needFrame();
     space.stopPatching();
     ownsGs = false;
-    memory.set(Memory.INT, Layout.PATCHED, 0);
+    memory.putInt(Layout.PATCHED, 0);
   }
 
   /** Has the stub thread make a signal frame, so that the FP state is in memory. */
@@ -232,7 +241,7 @@ final class StubContext implements GuestContext {
   }
 
   private void readFpOffset() {
-    int fp = memory.get(Memory.INT, Layout.FP_OFFSET);
+    int fp = memory.getInt(Layout.FP_OFFSET);
     fpOffset =
         fp >= Layout.CONTEXT_STACK
                 && fp <= Layout.CONTEXT_STACK_END - platform.fpStateBytes()
@@ -245,13 +254,11 @@ final class StubContext implements GuestContext {
     if (dead) {
       return DEAD;
     }
-    state = RUNNING;
     if (interruptWanted) {
-      state = STOPPED;
       interruptWanted = false;
-      memory.set(Memory.INT, Layout.INTERRUPT, 0);
-      if (queued != 0) {
-        int e = command(Layout.CMD_FLUSH, 0, 0, 0);
+      memory.putInt(Layout.INTERRUPT, 0);
+      if (!queue.isEmpty()) {
+        int e = command(Layout.CMD_FLUSH | queue.writeFirst());
         clearQueuedCopies();
         if (e != Layout.EVENT_DONE) {
           return e == DEAD ? DEAD : SYSCALL_COPY_FAULT;
@@ -264,21 +271,21 @@ final class StubContext implements GuestContext {
     }
     events++;
     platform.noticed();
-    fetched = 0;
+    fetched.clear();
     if (dirty != 1 << RAX || space.patches() != seenPatches) {
       writeRegs();
     }
-    int word = Layout.CMD_RUN;
+    int word = Layout.CMD_RUN | queue.writeFirst();
     if ((dirty & (1 << RAX)) != 0) {
-      memory.set(Memory.LONG, Layout.CALL, regs[RAX]);
+      memory.putLong(Layout.CALL, regs[RAX]);
       word |= Layout.CMD_RAX;
     }
     dirty = 0;
+    // Ordered by the fence in giveTurn: either interrupt() sees RUNNING, or we see its wish there.
+    STATE.setOpaque(this, RUNNING);
     int answer = command(word);
-    state = STOPPED;
-    queued = 0;
-    queuedBytes = 0;
-    windowQueued = false;
+    STATE.setRelease(this, STOPPED);
+    queue.clear();
     seenPatches = space.patches();
     int event = answer & Layout.EVENT_MASK;
     if (answer == DEAD || event == SYSCALL_COPY_FAULT) {
@@ -291,7 +298,9 @@ final class StubContext implements GuestContext {
     }
     return switch (event) {
       case SYSCALL -> {
-        readFetched(answer >>> 8);
+        if (answer >>> 8 != 0) {
+          readFetched(answer);
+        }
         yield SYSCALL;
       }
       case FAULT -> fault();
@@ -302,7 +311,7 @@ final class StubContext implements GuestContext {
 
   /** Writes the registers that were set, but RAX, to where the stub takes them from. */
   private void writeRegs() {
-    MemorySegment m = memory;
+    Region m = memory;
     long[] r = regs;
     PatchMap patches = space.patches();
     if (patches != seenPatches && seenPatches.mayMove(sharedReg(RIP))) {
@@ -312,27 +321,27 @@ final class StubContext implements GuestContext {
       giveUpGs();
     }
     if ((dirty & (1 << RIP)) != 0) {
-      m.set(Memory.LONG, Layout.REGS + RIP * 8L, patches.moved(r[RIP]));
+      m.putLong(Layout.REGS + RIP * 8L, patches.moved(r[RIP]));
     }
     int d = dirty & ~(1 << RIP | 1 << RAX);
     while (d != 0) {
       int i = Integer.numberOfTrailingZeros(d);
-      m.set(Memory.LONG, Layout.REGS + i * 8L, r[i]);
+      m.putLong(Layout.REGS + i * 8L, r[i]);
       d &= d - 1;
     }
   }
 
   /** A call from a patched site: its line has what nearly all calls need, the rest can wait. */
   private void readCall() {
-    MemorySegment m = memory;
+    Region m = memory;
     long[] r = regs;
-    r[RAX] = m.get(Memory.LONG, Layout.CALL);
-    r[RDI] = m.get(Memory.LONG, Layout.CALL + 8);
-    r[RSI] = m.get(Memory.LONG, Layout.CALL + 16);
-    r[RDX] = m.get(Memory.LONG, Layout.CALL + 24);
-    r[R10] = m.get(Memory.LONG, Layout.CALL + 32);
-    r[R8] = m.get(Memory.LONG, Layout.CALL + 40);
-    r[R9] = m.get(Memory.LONG, Layout.CALL + 48);
+    r[RAX] = m.getLong(Layout.CALL);
+    r[RDI] = m.getLong(Layout.CALL + 8);
+    r[RSI] = m.getLong(Layout.CALL + 16);
+    r[RDX] = m.getLong(Layout.CALL + 24);
+    r[R10] = m.getLong(Layout.CALL + 32);
+    r[R8] = m.getLong(Layout.CALL + 40);
+    r[R9] = m.getLong(Layout.CALL + 48);
     known = CALL_REGS | known & 1 << GS_BASE;
     fpOffset = 0;
     patchedCall = true;
@@ -342,7 +351,7 @@ final class StubContext implements GuestContext {
   private boolean readAll(int event) {
     long[] r = regs;
     long gs = reg(GS_BASE);
-    MemorySegment.copy(memory, ValueLayout.JAVA_LONG, Layout.REGS, r, 0, REGS);
+    memory.getLongs(Layout.REGS, r, REGS);
     known = ALL;
     long rip = r[RIP];
     boolean trampoline = seenPatches.mayMove(rip);
@@ -354,7 +363,7 @@ final class StubContext implements GuestContext {
     if (ownsGs && r[GS_BASE] != gs) {
       // The guest loaded GS by itself (WRGSBASE): its calls must trap from now on.
       ownsGs = false;
-      memory.set(Memory.INT, Layout.PATCHED, 0);
+      memory.putInt(Layout.PATCHED, 0);
       space.stopPatching();
       // What found that out may have been a jump through the guest's own base, to wherever.
       long site = event == FAULT ? seenPatches.calledFrom(trampoline ? rip : r[RCX]) : -1;
@@ -367,19 +376,19 @@ final class StubContext implements GuestContext {
   }
 
   private int fault() {
-    MemorySegment m = memory;
-    faultSignal = m.get(Memory.INT, Layout.FAULT_SIGNAL);
-    faultCode = m.get(Memory.INT, Layout.FAULT_CODE);
-    faultErrorCode = m.get(Memory.INT, Layout.FAULT_ERROR);
-    faultTrap = m.get(Memory.INT, Layout.FAULT_TRAP);
-    faultAddress = m.get(Memory.LONG, Layout.FAULT_ADDRESS);
+    Region m = memory;
+    faultSignal = m.getInt(Layout.FAULT_SIGNAL);
+    faultCode = m.getInt(Layout.FAULT_CODE);
+    faultErrorCode = m.getInt(Layout.FAULT_ERROR);
+    faultTrap = m.getInt(Layout.FAULT_TRAP);
+    faultAddress = m.getLong(Layout.FAULT_ADDRESS);
     return FAULT;
   }
 
   private int interrupted() {
     interruptWanted = false;
     pressed = 0;
-    memory.set(Memory.INT, Layout.INTERRUPT, 0);
+    memory.putInt(Layout.INTERRUPT, 0);
     return INTERRUPTED;
   }
 
@@ -394,7 +403,7 @@ final class StubContext implements GuestContext {
         if (owner == me && noSpin <= 0 && mode == BOUND) {
           cores.bindElsewhere(0, core);
           spin = platform.turnSpin();
-          memory.set(Memory.INT, Layout.SPIN, spin);
+          memory.putInt(Layout.SPIN, spin);
           mode = SPIN;
         }
         return;
@@ -403,7 +412,7 @@ final class StubContext implements GuestContext {
       return;
     }
     if (mode == LOOSE) {
-      bind(me, cores.indexOf(memory.get(Memory.INT, Layout.CPU)));
+      bind(me, cores.indexOf(memory.getInt(Layout.CPU)));
     } else if (mode == FRESH || owner != me) {
       int home = mode == FRESH ? space.homeCore() : -1;
       bind(me, home >= 0 ? home : cores.current(scratch));
@@ -415,7 +424,7 @@ final class StubContext implements GuestContext {
     Cores cores = platform.cores();
     owner = me;
     spin = 0;
-    memory.set(Memory.INT, Layout.SPIN, 0);
+    memory.putInt(Layout.SPIN, 0);
     core = index;
     boolean inherited = mode == FRESH && space.inheritsCore(index);
     mode = BOUND;
@@ -438,7 +447,7 @@ final class StubContext implements GuestContext {
   private int tid() {
     int t = tid;
     if (t == 0) {
-      int claimed = memory.get(Memory.INT, Layout.TID);
+      int claimed = memory.getInt(Layout.TID);
       int pid = platform.pidOf(space);
       if (pid > 0 && claimed > 0 && Systrap.signalThread(pid, claimed, 0) == 0) {
         t = claimed;
@@ -471,6 +480,17 @@ final class StubContext implements GuestContext {
     }
   }
 
+  /**
+   * Spinning does not pay: another thread has one of the two cores. On one core a hand-over costs a
+   * switch, on two of which one is taken it costs waking the other (30 times as much).
+   */
+  private void giveUpSpinning(int freeCore) {
+    overslept = 0;
+    noSpin = NO_SPIN_RUNS * OVERSLEPT_REST;
+    memory.putInt(Layout.SPIN, 0);
+    wish = BOUND << 16 | freeCore;
+  }
+
   boolean maySpin() {
     return mode == BOUND && noSpin <= 0;
   }
@@ -479,7 +499,7 @@ final class StubContext implements GuestContext {
   void mapChanges() {
     noSpin = NO_SPIN_RUNS;
     if (mode == SPIN) {
-      memory.set(Memory.INT, Layout.SPIN, 0);
+      memory.putInt(Layout.SPIN, 0);
       wish = BOUND << 16 | core;
       if (owner == Thread.currentThread()) {
         settle();
@@ -531,6 +551,7 @@ final class StubContext implements GuestContext {
     lastEvents = n - eventsSeen;
     eventsSeen = n;
     noSpin -= (int) Math.min(lastEvents, NO_SPIN_RUNS);
+    overslept = 0;
     return lastEvents;
   }
 
@@ -546,10 +567,10 @@ final class StubContext implements GuestContext {
   }
 
   private int command(int command, long arg0, long arg1, long arg2) {
-    MemorySegment m = memory;
-    m.set(Memory.LONG, Layout.CALL, arg0);
-    m.set(Memory.LONG, Layout.CALL + 8, arg1);
-    m.set(Memory.LONG, Layout.CALL + 16, arg2);
+    Region m = memory;
+    m.putLong(Layout.CALL, arg0);
+    m.putLong(Layout.CALL + 8, arg1);
+    m.putLong(Layout.CALL + 16, arg2);
     return command(command);
   }
 
@@ -559,23 +580,29 @@ final class StubContext implements GuestContext {
    * @return the stub's word, or {@link #DEAD}
    */
   private int command(int command) {
-    MemorySegment m = memory;
-    m.set(Memory.INT, Layout.WORD, command | queued << 8);
-    int turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
+    Region m = memory;
+    m.putInt(Layout.WORD, command);
+    int turn = m.getIntAcquire(Layout.TURN);
     if (turn != Layout.TURN_SENTRY) {
       return lost(turn);
     }
     int left = spin;
     saySleeps(left == 0);
-    Layout.INT.setRelease(m, Layout.TURN, Layout.TURN_STUB);
+    m.putIntRelease(Layout.TURN, Layout.TURN_STUB);
     VarHandle.fullFence();
-    if ((int) Layout.INT.getOpaque(m, Layout.STUB_SLEEPS) != 0) {
+    if (interruptWanted && state == RUNNING) {
+      pull();
+    }
+    if (m.getIntOpaque(Layout.STUB_SLEEPS) != 0) {
       Futex.wakeShared(m.address() + Layout.TURN, 1);
+      if (mode == SPIN && ++overslept >= OVERSLEPT_LIMIT) {
+        giveUpSpinning(core); // the core of this thread is taken
+      }
     }
     while (true) {
-      turn = (int) Layout.INT.getAcquire(m, Layout.TURN);
+      turn = m.getIntAcquire(Layout.TURN);
       if (turn == Layout.TURN_SENTRY) {
-        int word = m.get(Memory.INT, Layout.WORD);
+        int word = m.getInt(Layout.WORD);
         return word == DEAD ? nonsense() : word;
       }
       if (turn != Layout.TURN_STUB || dead) {
@@ -587,6 +614,9 @@ final class StubContext implements GuestContext {
       } else if (!sleeps) {
         saySleeps(true);
         VarHandle.fullFence();
+        if (mode == SPIN && ++overslept >= OVERSLEPT_LIMIT) {
+          giveUpSpinning(platform.cores().current(scratch)); // the core of the stub is taken
+        }
       } else {
         Futex.waitShared(m.address() + Layout.TURN, Layout.TURN_STUB, 0);
       }
@@ -596,7 +626,7 @@ final class StubContext implements GuestContext {
   private void saySleeps(boolean now) {
     if (sleeps != now) {
       sleeps = now;
-      memory.set(Memory.INT, Layout.SENTRY_SLEEPS, now ? 1 : 0);
+      memory.putInt(Layout.SENTRY_SLEEPS, now ? 1 : 0);
     }
   }
 
@@ -626,7 +656,7 @@ final class StubContext implements GuestContext {
   }
 
   private long sharedReg(int index) {
-    return memory.get(Memory.LONG, Layout.REGS + index * 8L);
+    return memory.getLong(Layout.REGS + index * 8L);
   }
 
   @Override
@@ -671,49 +701,13 @@ final class StubContext implements GuestContext {
     return Math.min(length, Layout.REGION - uaddr);
   }
 
-  private void readFetched(int n) {
-    MemorySegment m = memory;
-    if (n >= Layout.FETCHED_LIMIT) {
-      return;
+  /** Notes what came along with a call; {@code word} is the event's. */
+  private void readFetched(int word) {
+    fetched.read(word >>> 8 & 0xff);
+    int argument = word >>> Layout.EVENT_EMPTY_SHIFT;
+    if (argument > 0 && argument <= ARGUMENTS.length) {
+      fetched.empty(regs[ARGUMENTS[argument - 1]]);
     }
-    for (int i = 0; i < n; i++) {
-      long at = Layout.FETCHED + i * 16L;
-      int offset = m.get(Memory.INT, at + 8);
-      int length = m.get(Memory.INT, at + 12);
-      boolean inWindow = offset == Layout.CONTEXT_WINDOW;
-      int limit =
-          inWindow
-              ? Layout.CONTEXT_WINDOW + BUFFER_BYTES
-              : Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES;
-      if (!inWindow && offset < Layout.CONTEXT_PREFETCH
-          || offset > limit
-          || length < 0
-          || length > limit - offset) {
-        return;
-      }
-      fetchedGuest[i] = m.get(Memory.LONG, at);
-      fetchedOffset[i] = offset;
-      fetchedLength[i] = length;
-      if (inWindow) {
-        windowUsed = Math.max(windowUsed, length);
-      } else {
-        prefetchUsed = Math.max(prefetchUsed, offset + length - Layout.CONTEXT_PREFETCH);
-      }
-    }
-    fetched = n;
-  }
-
-  /** {@return where in the slot [uaddr, uaddr+length) was brought along to}, or -1 */
-  private int fetchedAt(long uaddr, long length) {
-    // Not the read-ahead: nobody said that those bytes stand still.
-    int n = Math.min(fetched, Layout.FETCHED_LIMIT - 1);
-    for (int i = 0; i < n; i++) {
-      long into = uaddr - fetchedGuest[i];
-      if (into >= 0 && into <= fetchedLength[i] && length <= fetchedLength[i] - into) {
-        return fetchedOffset[i] + (int) into;
-      }
-    }
-    return -1;
   }
 
   /** One round trip; returns bytes copied, checked, or 0 when the guest is gone. */
@@ -721,7 +715,7 @@ final class StubContext implements GuestContext {
     if (dead || command(command, uaddr, offset, length) != Layout.EVENT_DONE) {
       return 0;
     }
-    long n = memory.get(Memory.LONG, Layout.CALL);
+    long n = memory.getLong(Layout.CALL);
     if (n < 0 || n > length) {
       nonsense();
       return 0;
@@ -731,9 +725,9 @@ final class StubContext implements GuestContext {
 
   @Override
   public long copyIn(long uaddr, MemorySegment dst, long dstOffset, long length) {
-    int at = fetched == 0 ? -1 : fetchedAt(uaddr, length);
+    int at = fetched.find(uaddr, length);
     if (at >= 0) {
-      MemorySegment.copy(memory, at, dst, dstOffset, length);
+      memory.get(at, dst, dstOffset, length);
       return length;
     }
     long left = clip(uaddr, length);
@@ -742,7 +736,7 @@ final class StubContext implements GuestContext {
       long n = Math.min(left, Layout.COPY_BYTES);
       copyUsed = Math.max(copyUsed, (int) n);
       long got = transfer(Layout.CMD_COPY_IN, uaddr + done, Layout.CONTEXT_COPY, n);
-      MemorySegment.copy(memory, Layout.CONTEXT_COPY, dst, dstOffset + done, got);
+      memory.get(Layout.CONTEXT_COPY, dst, dstOffset + done, got);
       done += got;
       left -= got;
       if (got < n) {
@@ -754,13 +748,13 @@ final class StubContext implements GuestContext {
 
   @Override
   public long copyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
-    fetched = 0; // it may be what we write to
+    fetched.clear(); // it may be what we write to
     long left = clip(uaddr, length);
     long done = 0;
     while (left > 0) {
       long n = Math.min(left, Layout.COPY_BYTES);
       copyUsed = Math.max(copyUsed, (int) n);
-      MemorySegment.copy(src, srcOffset + done, memory, Layout.CONTEXT_COPY, n);
+      memory.put(Layout.CONTEXT_COPY, src, srcOffset + done, n);
       long got = transfer(Layout.CMD_COPY_OUT, uaddr + done, Layout.CONTEXT_COPY, n);
       done += got;
       left -= got;
@@ -774,35 +768,29 @@ final class StubContext implements GuestContext {
   @Override
   public long copyInString(long uaddr, MemorySegment dst, long dstOffset, long limit) {
     long most = clip(uaddr, limit);
-    for (int i = 0; i < fetched; i++) {
-      long into = uaddr - fetchedGuest[i];
-      if (into >= 0 && into < fetchedLength[i]) {
-        long n = Math.min(fetchedLength[i] - into, most);
-        MemorySegment.copy(memory, fetchedOffset[i] + into, dst, dstOffset, n);
-        for (long j = 0; j < n; j++) {
-          if (dst.get(Memory.BYTE, dstOffset + j) == 0) {
-            return j;
-          }
-        }
-      }
+    if (most > 0 && fetched.isEmptyString(uaddr)) {
+      return 0;
+    }
+    long here = fetched.copyString(uaddr, dst, dstOffset, most);
+    if (here >= 0) {
+      return here;
     }
     // What lies around is brought along: the next string of an argument vector is often there.
     long done = 0;
     while (done < most) {
-      long n = Math.min(most - done, READ_AHEAD);
-      long ahead = clip(uaddr + done, READ_AHEAD);
-      long got = transfer(Layout.CMD_COPY_IN, uaddr + done, AHEAD_AT, ahead);
-      prefetchUsed = Math.max(prefetchUsed, AHEAD_AT + READ_AHEAD - Layout.CONTEXT_PREFETCH);
+      long n = Math.min(most - done, Fetched.READ_AHEAD);
+      long ahead = clip(uaddr + done, Fetched.READ_AHEAD);
+      long got = transfer(Layout.CMD_COPY_IN, uaddr + done, Fetched.AHEAD_AT, ahead);
+      fetched.prefetchUsed(Fetched.AHEAD_AT + Fetched.READ_AHEAD - Layout.CONTEXT_PREFETCH);
       if (got > 0) {
-        remember(uaddr + done, (int) got);
+        fetched.remember(uaddr + done, (int) got);
       }
       long have = Math.min(got, n);
-      MemorySegment.copy(memory, AHEAD_AT, dst, dstOffset + done, have);
+      memory.get(Fetched.AHEAD_AT, dst, dstOffset + done, have);
       // Our copy decides where it ends: the shared one may change meanwhile.
-      for (long j = 0; j < have; j++) {
-        if (dst.get(Memory.BYTE, dstOffset + done + j) == 0) {
-          return done + j;
-        }
+      long end = Region.zeroByte(dst, dstOffset + done, have);
+      if (end >= 0) {
+        return done + end;
       }
       done += have;
       if (have < n) {
@@ -812,74 +800,39 @@ final class StubContext implements GuestContext {
     return done == limit ? limit : -Errno.EFAULT;
   }
 
-  /**
-   * Notes that guest bytes from {@code uaddr} are at AHEAD_AT: in the last place, which the stub
-   * never uses.
-   */
-  private void remember(long uaddr, int length) {
-    int last = Layout.FETCHED_LIMIT - 1;
-    while (fetched < last) {
-      fetchedLength[fetched++] = -1;
-    }
-    fetched = Layout.FETCHED_LIMIT;
-    fetchedGuest[last] = uaddr;
-    fetchedOffset[last] = AHEAD_AT;
-    fetchedLength[last] = length;
-  }
-
   @Override
   public boolean queueCopyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
     if (length == 0) {
       return true;
     }
-    if (queued >= Layout.QUEUE_LIMIT
-        || length > Layout.QUEUE_BYTES - queuedBytes
-        || clip(uaddr, length) != length) {
-      return false;
-    }
-    int at = Layout.CONTEXT_QUEUE + queuedBytes;
-    MemorySegment.copy(src, srcOffset, memory, at, length);
-    enqueue(uaddr, at, length);
-    queuedBytes += (int) (length + 7 & ~7L);
-    queueUsed = Math.min(Layout.QUEUE_BYTES, Math.max(queueUsed, queuedBytes));
-    return true;
-  }
-
-  private void enqueue(long uaddr, int offset, long length) {
-    long at = Layout.QUEUE + queued * 16L;
-    memory.set(Memory.LONG, at, uaddr);
-    memory.set(Memory.INT, at + 8, offset);
-    memory.set(Memory.INT, at + 12, (int) length);
-    queued++;
+    return clip(uaddr, length) == length && queue.add(uaddr, src, srcOffset, length);
   }
 
   @Override
   public void clearQueuedCopies() {
-    queued = 0;
-    queuedBytes = 0;
-    windowQueued = false;
+    queue.clear();
   }
 
   @Override
   public MemorySegment window() {
-    windowUsed = BUFFER_BYTES;
+    fetched.windowUsed(BUFFER_BYTES);
     return window;
   }
 
   @Override
   public long fillWindow(long uaddr, long length) {
     long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
-    if (fetched != 0 && fetchedAt(uaddr, n) == Layout.CONTEXT_WINDOW) {
+    if (fetched.find(uaddr, n) == Layout.CONTEXT_WINDOW) {
       return n;
     }
-    fetched = 0;
-    windowUsed = Math.max(windowUsed, (int) n);
+    fetched.clear();
+    fetched.windowUsed((int) n);
     return n == 0 ? 0 : transfer(Layout.CMD_COPY_IN, uaddr, Layout.CONTEXT_WINDOW, n);
   }
 
   @Override
   public long drainWindow(long uaddr, long length) {
-    fetched = 0;
+    fetched.clear();
     long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
     return n == 0 ? 0 : transfer(Layout.CMD_COPY_OUT, uaddr, Layout.CONTEXT_WINDOW, n);
   }
@@ -889,32 +842,28 @@ final class StubContext implements GuestContext {
     if (length == 0) {
       return;
     }
-    if (windowQueued || length > BUFFER_BYTES) {
-      throw new IllegalStateException("the window is queued already, or the length is too large");
-    }
-    windowQueued = true;
     // What lies outside the guest's range faults when its time comes, as it must.
-    enqueue(clip(uaddr, length) == length ? uaddr : 0, Layout.CONTEXT_WINDOW, length);
+    queue.addWindow(clip(uaddr, length) == length ? uaddr : 0, length);
   }
 
   @Override
   public long compareAndSwapInt(long uaddr, int expected, int value) {
-    fetched = 0;
+    fetched.clear();
     if (clip(uaddr, 4) != 4
         || dead
         || command(Layout.CMD_CAS, uaddr, expected & 0xffff_ffffL, value & 0xffff_ffffL)
             != Layout.EVENT_DONE) {
       return -Errno.EFAULT;
     }
-    long r = memory.get(Memory.LONG, Layout.CALL);
+    long r = memory.getLong(Layout.CALL);
     return r < 0 ? -Errno.EFAULT : r & 0xffff_ffffL;
   }
 
   @Override
   public int saveFpState(MemorySegment dst, long dstOffset) {
     int n = platform.fpStateBytes();
-    if (fpOffset == 0 && patchedCall && memory.get(Memory.INT, Layout.FP_SAVED) != 0) {
-      MemorySegment.copy(memory, Layout.CONTEXT_FP, dst, dstOffset, n);
+    if (fpOffset == 0 && patchedCall && memory.getInt(Layout.FP_SAVED) != 0) {
+      memory.get(Layout.CONTEXT_FP, dst, dstOffset, n);
       // XSAVE leaves alone what the host's frame has around the state.
       dst.set(Memory.INT, dstOffset + FX_SW_RESERVED, FP_XSTATE_MAGIC1);
       dst.set(Memory.INT, dstOffset + FX_SW_RESERVED + 4, n);
@@ -928,7 +877,7 @@ final class StubContext implements GuestContext {
     if (fpOffset == 0) {
       return 0;
     }
-    MemorySegment.copy(memory, fpOffset, dst, dstOffset, n);
+    memory.get(fpOffset, dst, dstOffset, n);
     return n;
   }
 
@@ -945,28 +894,27 @@ final class StubContext implements GuestContext {
     }
     // The software-reserved words stay the host's own: they say how much of the area it reads.
     if (n <= FP_LEGACY) {
-      MemorySegment.copy(src, srcOffset, memory, fpOffset, Math.min(length, FP_LEGACY));
+      memory.put(fpOffset, src, srcOffset, Math.min(length, FP_LEGACY));
       return;
     }
-    MemorySegment.copy(src, srcOffset, memory, fpOffset, Math.min(length, FX_SW_RESERVED));
+    memory.put(fpOffset, src, srcOffset, Math.min(length, FX_SW_RESERVED));
     if (length < n - 4) {
       // FXSAVE format only: the extended components go back to their initial state.
-      memory.set(Memory.LONG, fpOffset + FP_LEGACY, 3);
-      memory.asSlice(fpOffset + FP_LEGACY + 8, 56).fill((byte) 0);
+      memory.putLong(fpOffset + FP_LEGACY, 3);
+      memory.clear(fpOffset + FP_LEGACY + 8, 56);
     } else {
-      MemorySegment.copy(
-          src, srcOffset + FP_LEGACY, memory, fpOffset + FP_LEGACY, n - 4 - FP_LEGACY);
+      memory.put(fpOffset + FP_LEGACY, src, srcOffset + FP_LEGACY, n - 4 - FP_LEGACY);
     }
   }
 
   private void resetFp() {
-    MemorySegment m = memory;
-    m.asSlice(fpOffset, FX_SW_RESERVED).fill((byte) 0);
-    m.set(Memory.SHORT, fpOffset, (short) FCW_INITIAL);
-    m.set(Memory.INT, fpOffset + 24, MXCSR_INITIAL);
+    Region m = memory;
+    m.clear(fpOffset, FX_SW_RESERVED);
+    m.putShort(fpOffset, (short) FCW_INITIAL);
+    m.putInt(fpOffset + 24, MXCSR_INITIAL);
     if (platform.fpStateBytes() > FP_LEGACY) {
       // No component in the header: the host initialises them all.
-      m.asSlice(fpOffset + FP_LEGACY, 64).fill((byte) 0);
+      m.clear(fpOffset + FP_LEGACY, 64);
     }
   }
 
@@ -974,10 +922,20 @@ final class StubContext implements GuestContext {
   public void interrupt() {
     interruptWanted = true;
     if (state == RUNNING) {
-      memory.set(Memory.INT, Layout.INTERRUPT, 1);
-      signal();
-      platform.noticed();
+      pull();
     }
+  }
+
+  /** Has the guest thread stop for an interrupt. */
+  private void pull() {
+    memory.putInt(Layout.INTERRUPT, 1);
+    signal();
+    platform.noticed();
+  }
+
+  @Override
+  public void clearInterrupt() {
+    interruptWanted = false;
   }
 
   @Override
@@ -990,9 +948,8 @@ final class StubContext implements GuestContext {
       if (state == RELEASED) {
         return; // the slot may be another's by now
       }
-      Layout.LONG.setRelease(memory, (long) ANSWERS.valueOffset(i), value);
-      Layout.LONG.setRelease(
-          memory, (long) ANSWERS.entryOffset(i), platform.answers() + i * ANSWER_BYTES);
+      memory.putLongRelease((long) ANSWERS.valueOffset(i), value);
+      memory.putLongRelease((long) ANSWERS.entryOffset(i), platform.answers() + i * ANSWER_BYTES);
     }
   }
 
@@ -1000,7 +957,7 @@ final class StubContext implements GuestContext {
   public void clearAnswers() {
     synchronized (answersMu) {
       for (int i = 0; i < Layout.ANSWERS_COUNT && state != RELEASED; i++) {
-        Layout.LONG.setRelease(memory, (long) ANSWERS.entryOffset(i), platform.entry());
+        memory.putLongRelease((long) ANSWERS.entryOffset(i), platform.entry());
       }
     }
   }
@@ -1017,13 +974,13 @@ final class StubContext implements GuestContext {
   /** Called by the watcher when the process is dead: whoever waits wakes. */
   void die() {
     dead = true;
-    Layout.INT.setVolatile(memory, Layout.TURN, Layout.TURN_DEAD);
+    memory.putIntVolatile(Layout.TURN, Layout.TURN_DEAD);
     Futex.wakeShared(memory.address() + Layout.TURN, Integer.MAX_VALUE);
   }
 
   /** {@return whether the host thread has exited}, as far as its own process can be believed */
   boolean isGone() {
-    return (int) Layout.INT.getVolatile(memory, Layout.TURN) == Layout.TURN_GONE;
+    return memory.getIntVolatile(Layout.TURN) == Layout.TURN_GONE;
   }
 
   /**
@@ -1034,12 +991,12 @@ final class StubContext implements GuestContext {
     synchronized (answersMu) {
       state = RELEASED;
     }
-    memory.asSlice(0, Layout.CONTEXT_STACK).fill((byte) 0);
-    memory.asSlice(Layout.CONTEXT_STACK_END - 0x4000, 0x4000).fill((byte) 0);
-    window.asSlice(0, windowUsed).fill((byte) 0);
-    memory.asSlice(Layout.CONTEXT_COPY, copyUsed).fill((byte) 0);
-    memory.asSlice(Layout.CONTEXT_PREFETCH, prefetchUsed).fill((byte) 0);
-    memory.asSlice(Layout.CONTEXT_QUEUE, queueUsed).fill((byte) 0);
+    memory.clear(0, Layout.CONTEXT_STACK);
+    memory.clear(Layout.CONTEXT_STACK_END - 0x4000, 0x4000);
+    memory.clear(Layout.CONTEXT_WINDOW, fetched.windowUsed());
+    memory.clear(Layout.CONTEXT_COPY, copyUsed);
+    memory.clear(Layout.CONTEXT_PREFETCH, fetched.prefetchUsed());
+    memory.clear(Layout.CONTEXT_QUEUE, queue.used());
   }
 
   @Override
@@ -1051,8 +1008,8 @@ final class StubContext implements GuestContext {
       state = RELEASED;
     }
     if (!dead) {
-      memory.set(Memory.INT, Layout.WORD, Layout.CMD_EXIT);
-      Layout.INT.setVolatile(memory, Layout.TURN, Layout.TURN_STUB);
+      memory.putInt(Layout.WORD, Layout.CMD_EXIT);
+      memory.putIntVolatile(Layout.TURN, Layout.TURN_STUB);
       Futex.wakeShared(memory.address() + Layout.TURN, 1);
       dead = true;
       space.contextReleased(this);

@@ -36,11 +36,16 @@ public final class Systrap implements Platform {
   /** How long a wait for a map thread sleeps before it doubts that its wake-up was seen. */
   static final long LOOK_AGAIN_NS = 20_000_000;
 
-  /** How long either side of a busy pair spins, in us. */
-  private static final int SPIN = 20;
+  /**
+   * How long either side of a busy pair spins, in us: longer than it takes to wake a thread on an
+   * idle core (some 40), or a pair that fell asleep once would sleep for every call.
+   */
+  private static final int SPIN = 60;
 
   /** Time between two looks at a turn word, in ns. */
-  private static final int LOOK_NS = 40;
+  private static final int LOOK_NS = 20;
+
+  private static final int NO_NICE = Integer.MAX_VALUE;
 
   private static final int SIGSYS = 31;
 
@@ -56,6 +61,7 @@ public final class Systrap implements Platform {
   private final MemorySegment contextsFile;
   private final Fd contextsFd;
   private final int keeperPid;
+  private final int taskNice;
   private final int pausesPerLook;
   private final long vdso;
   private final int fpBytes;
@@ -137,6 +143,7 @@ public final class Systrap implements Platform {
       fpBytes = (int) message.get(Memory.LONG, 16);
       threadStart = message.get(Memory.LONG, 24);
       keeperPid = keeper.senderPid();
+      taskNice = niceOf(keeperPid);
       r = keeper.receive(message, Layout.MSG_BYTES, true);
       if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_ENTRY) {
         throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
@@ -157,6 +164,22 @@ public final class Systrap implements Platform {
     synchronized (mu) {
       fillPool();
     }
+  }
+
+  /**
+   * Gives the calling thread the priority of the stubs: the launcher began the JVM with a higher
+   * one, so that compiled code does not wait for those who wait for it.
+   */
+  @Override
+  public void enterTaskThread() {
+    if (taskNice != NO_NICE) {
+      RawSyscall.syscall(Nr.SETPRIORITY, 0, 0, taskNice);
+    }
+  }
+
+  private static int niceOf(int pid) {
+    long r = RawSyscall.syscall(Nr.GETPRIORITY, 0, pid);
+    return r < 0 ? NO_NICE : (int) (20 - r);
   }
 
   @Override

@@ -81,14 +81,18 @@ class SystrapTest {
     synchronized (p.tasks) {
       t = p.tasks.get(0);
     }
-    for (int i = 1; i <= 20; i++) {
+    long[] tookNs = new long[21];
+    for (int i = 0; i < tookNs.length; i++) {
       long before = System.nanoTime();
       t.c.interrupt();
-      while (t.interrupts < i) {
+      while (t.interrupts <= i) {
         Thread.onSpinWait();
       }
-      assertTrue(System.nanoTime() - before < 100_000_000, "interrupt took too long");
+      tookNs[i] = System.nanoTime() - before;
     }
+    // The median: on a busy machine any one may wait for its turn.
+    java.util.Arrays.sort(tookNs);
+    assertTrue(tookNs[10] < 10_000_000, "interrupts take " + tookNs[10] + " ns");
     p.exiting = true;
     p.status = 0;
     t.c.interrupt();

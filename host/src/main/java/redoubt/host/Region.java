@@ -1,0 +1,200 @@
+package redoubt.host;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import jdk.internal.misc.Unsafe;
+
+/**
+ * A range of this process's native memory for the path of a system call: what {@link MemorySegment}
+ * is, bounds checks included, without what it costs while code is young.
+ *
+ * <p>Each access through {@code java.lang.foreign} is some ten methods for C2 to inline, 0.7 ms of
+ * its time, and 20 ns until it has; here it is 0.03 ms and 3 ns (docs/adr/0006-region.md). The
+ * memory must outlive the region: no arena is consulted.
+ *
+ * <p>Little-endian; plain accesses may be unaligned, the ordered ones are aligned.
+ */
+public final class Region {
+  private static final Unsafe U = Unsafe.getUnsafe();
+
+  private final long base;
+  private final long size;
+  private final MemorySegment segment;
+
+  private Region(MemorySegment segment) {
+    this.segment = segment;
+    this.base = segment.address();
+    this.size = segment.byteSize();
+  }
+
+  /**
+   * {@return {@code segment} as a region}
+   *
+   * @throws IllegalArgumentException if its memory is not native
+   */
+  public static Region of(MemorySegment segment) {
+    if (!segment.isNative()) {
+      throw new IllegalArgumentException("a region is native memory");
+    }
+    return new Region(segment);
+  }
+
+  /** {@return the same memory as a segment} */
+  public MemorySegment segment() {
+    return segment;
+  }
+
+  /** {@return the host address of the first byte} */
+  public long address() {
+    return base;
+  }
+
+  /** {@return bytes} */
+  public long size() {
+    return size;
+  }
+
+  /** {@return the host address of {@code at}, from which {@code bytes} are inside} */
+  private long inside(long at, long bytes) {
+    // SAFETY: what is accessed lies in [base, base + size), which the segment's owner keeps mapped.
+    long last = size - bytes;
+    if ((at | bytes | last) < 0 || at > last) {
+      throw outside(at, bytes);
+    }
+    return base + at;
+  }
+
+  private IndexOutOfBoundsException outside(long at, long bytes) {
+    return new IndexOutOfBoundsException(bytes + " bytes at " + at + " of " + size);
+  }
+
+  public byte getByte(long at) {
+    return U.getByte(inside(at, 1));
+  }
+
+  public void putByte(long at, byte value) {
+    U.putByte(inside(at, 1), value);
+  }
+
+  public short getShort(long at) {
+    return U.getShort(inside(at, 2));
+  }
+
+  public void putShort(long at, short value) {
+    U.putShort(inside(at, 2), value);
+  }
+
+  public int getInt(long at) {
+    return U.getInt(inside(at, 4));
+  }
+
+  public void putInt(long at, int value) {
+    U.putInt(inside(at, 4), value);
+  }
+
+  public long getLong(long at) {
+    return U.getLong(inside(at, 8));
+  }
+
+  public void putLong(long at, long value) {
+    U.putLong(inside(at, 8), value);
+  }
+
+  public int getIntOpaque(long at) {
+    return U.getIntOpaque(null, inside(at, 4));
+  }
+
+  public int getIntAcquire(long at) {
+    return U.getIntAcquire(null, inside(at, 4));
+  }
+
+  public int getIntVolatile(long at) {
+    return U.getIntVolatile(null, inside(at, 4));
+  }
+
+  public void putIntRelease(long at, int value) {
+    U.putIntRelease(null, inside(at, 4), value);
+  }
+
+  public void putIntVolatile(long at, int value) {
+    U.putIntVolatile(null, inside(at, 4), value);
+  }
+
+  public void putLongRelease(long at, long value) {
+    U.putLongRelease(null, inside(at, 8), value);
+  }
+
+  /** Copies {@code words} longs from {@code at} to the beginning of {@code into}. */
+  public void getLongs(long at, long[] into, int words) {
+    long from = inside(at, words * 8L);
+    for (int i = 0; i < words; i++) {
+      into[i] = U.getLong(from + i * 8L);
+    }
+  }
+
+  /** Writes zeros to {@code bytes} bytes from {@code at}. */
+  public void clear(long at, long bytes) {
+    U.setMemory(inside(at, bytes), bytes, (byte) 0);
+  }
+
+  /** Copies {@code bytes} bytes of {@code from}, beginning at {@code fromAt}, to {@code at}. */
+  public void put(long at, Region from, long fromAt, long bytes) {
+    U.copyMemory(from.inside(fromAt, bytes), inside(at, bytes), bytes);
+  }
+
+  /** As the other {@code put}, from any segment. */
+  public void put(long at, MemorySegment from, long fromAt, long bytes) {
+    if (!from.isNative()) {
+      MemorySegment.copy(from, fromAt, segment, at, bytes);
+      return;
+    }
+    long last = from.byteSize() - bytes;
+    if ((fromAt | bytes | last) < 0 || fromAt > last) {
+      throw outside(fromAt, bytes);
+    }
+    try {
+      U.copyMemory(from.address() + fromAt, inside(at, bytes), bytes);
+    } finally {
+      Reference.reachabilityFence(from);
+    }
+  }
+
+  /** Copies {@code bytes} bytes from {@code at} to {@code to}, beginning there at {@code toAt}. */
+  public void get(long at, MemorySegment to, long toAt, long bytes) {
+    if (!to.isNative() || to.isReadOnly()) {
+      MemorySegment.copy(segment, at, to, toAt, bytes);
+      return;
+    }
+    long last = to.byteSize() - bytes;
+    if ((toAt | bytes | last) < 0 || toAt > last) {
+      throw outside(toAt, bytes);
+    }
+    try {
+      U.copyMemory(inside(at, bytes), to.address() + toAt, bytes);
+    } finally {
+      Reference.reachabilityFence(to);
+    }
+  }
+
+  /**
+   * {@return where the first zero byte in [at, at + bytes) of {@code segment} is, counted from
+   * {@code at}}, or -1
+   */
+  public static long zeroByte(MemorySegment segment, long at, long bytes) {
+    long last = segment.byteSize() - bytes;
+    if (!segment.isNative() || (at | bytes | last) < 0 || at > last) {
+      throw new IndexOutOfBoundsException(bytes + " bytes at " + at);
+    }
+    long from = segment.address() + at;
+    try {
+      for (long i = 0; i < bytes; i++) {
+        if (U.getByte(from + i) == 0) {
+          return i;
+        }
+      }
+      return -1;
+    } finally {
+      Reference.reachabilityFence(segment);
+    }
+  }
+}

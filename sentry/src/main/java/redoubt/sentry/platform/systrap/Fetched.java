@@ -1,0 +1,151 @@
+package redoubt.sentry.platform.systrap;
+
+import java.lang.foreign.MemorySegment;
+import redoubt.host.Region;
+import redoubt.sentry.platform.GuestContext;
+
+/**
+ * Guest memory that the stub brought along with a call: checked copies of what it says, and where
+ * in the context the bytes are. Guests can write all of it, so it is what they might as well have
+ * had in their memory, no more.
+ *
+ * <p>Owned by the context's Java thread.
+ */
+final class Fetched {
+  /** How much is read at once where a string is looked for, and where it goes. */
+  static final int READ_AHEAD = 4096;
+
+  static final int AHEAD_AT = Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES - READ_AHEAD;
+
+  private static final int NONE = -1;
+
+  private final Region memory;
+  private final long[] guest = new long[Layout.FETCHED_LIMIT];
+  private final int[] offset = new int[Layout.FETCHED_LIMIT];
+  private final int[] length = new int[Layout.FETCHED_LIMIT];
+  private int count;
+
+  /** The address of an empty string that was an argument, or NONE. */
+  private long emptyString = NONE;
+
+  private int windowUsed;
+  private int prefetchUsed;
+
+  Fetched(Region memory) {
+    this.memory = memory;
+  }
+
+  /** {@return bytes of the window that have ever held something} */
+  int windowUsed() {
+    return windowUsed;
+  }
+
+  /** {@return bytes of the prefetch area that have ever held something} */
+  int prefetchUsed() {
+    return prefetchUsed;
+  }
+
+  void windowUsed(int bytes) {
+    windowUsed = Math.max(windowUsed, bytes);
+  }
+
+  void prefetchUsed(int bytes) {
+    prefetchUsed = Math.max(prefetchUsed, bytes);
+  }
+
+  void clear() {
+    count = 0;
+    emptyString = NONE;
+  }
+
+  /** Notes that the string at {@code uaddr} is empty. */
+  void empty(long uaddr) {
+    emptyString = uaddr;
+  }
+
+  boolean isEmptyString(long uaddr) {
+    return uaddr == emptyString && uaddr != NONE;
+  }
+
+  /** Reads {@code n} descriptions; nonsense is as good as none. */
+  void read(int n) {
+    Region m = memory;
+    count = 0;
+    if (n >= Layout.FETCHED_LIMIT) {
+      return;
+    }
+    for (int i = 0; i < n; i++) {
+      long at = Layout.FETCHED + i * 16L;
+      int from = m.getInt(at + 8);
+      int bytes = m.getInt(at + 12);
+      boolean inWindow = from == Layout.CONTEXT_WINDOW;
+      int limit =
+          inWindow
+              ? Layout.CONTEXT_WINDOW + GuestContext.BUFFER_BYTES
+              : Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES;
+      if (!inWindow && from < Layout.CONTEXT_PREFETCH
+          || from > limit
+          || bytes < 0
+          || bytes > limit - from) {
+        return;
+      }
+      guest[i] = m.getLong(at);
+      offset[i] = from;
+      length[i] = bytes;
+      if (inWindow) {
+        windowUsed(bytes);
+      } else {
+        prefetchUsed(from + bytes - Layout.CONTEXT_PREFETCH);
+      }
+    }
+    count = n;
+  }
+
+  /** {@return where in the context [uaddr, uaddr+bytes) was brought along to}, or -1 */
+  int find(long uaddr, long bytes) {
+    // Not the read-ahead: nobody said that those bytes stand still.
+    int n = Math.min(count, Layout.FETCHED_LIMIT - 1);
+    for (int i = 0; i < n; i++) {
+      long into = uaddr - guest[i];
+      if (into >= 0 && into <= length[i] && bytes <= length[i] - into) {
+        return offset[i] + (int) into;
+      }
+    }
+    return NONE;
+  }
+
+  /**
+   * Copies what is here of the string at {@code uaddr}, at most {@code limit} bytes.
+   *
+   * @return its length if its end was here, or -1
+   */
+  long copyString(long uaddr, MemorySegment dst, long dstOffset, long limit) {
+    for (int i = 0; i < count; i++) {
+      long into = uaddr - guest[i];
+      if (into >= 0 && into < length[i]) {
+        long n = Math.min(length[i] - into, limit);
+        memory.get(offset[i] + into, dst, dstOffset, n);
+        long end = Region.zeroByte(dst, dstOffset, n);
+        if (end >= 0) {
+          return end;
+        }
+      }
+    }
+    return NONE;
+  }
+
+  /**
+   * Notes that guest bytes from {@code uaddr} are at AHEAD_AT: in the last place, which the stub
+   * never uses.
+   */
+  void remember(long uaddr, int bytes) {
+    int last = Layout.FETCHED_LIMIT - 1;
+    while (count < last) {
+      length[count++] = -1;
+    }
+    count = Layout.FETCHED_LIMIT;
+    guest[last] = uaddr;
+    offset[last] = AHEAD_AT;
+    length[last] = bytes;
+  }
+}
