@@ -75,6 +75,13 @@
 #define ANSWERS 8
 #define CONTROL_ANSWERS 0x600
 
+// As in GuestContext.
+#define STANDING_READS_ZEROS 1
+#define STANDING_READS_NOTHING 2
+#define STANDING_DISCARDS 4
+#define STANDING_NEVER_READY 8
+#define STANDING_FDS 64
+
 // What the stub brings along at most.
 #define PREFETCH_NUMBERS 480
 #define PREFETCH_STRING_BYTES 512
@@ -145,6 +152,8 @@ struct control {
     u64 entry;
     u64 value;
   } answers[ANSWERS];
+  // 0x680, the sentry writes: what calls on a descriptor answer without it, bits of STANDING_
+  u32 standing[STANDING_FDS];
 };
 
 struct request {
@@ -174,6 +183,7 @@ struct reply {
 _Static_assert(sizeof(struct control) <= 4096, "control is one page");
 _Static_assert(__builtin_offsetof(struct control, fetched) == 0x580, "fetched");
 _Static_assert(__builtin_offsetof(struct control, answers) == CONTROL_ANSWERS, "answers");
+_Static_assert(__builtin_offsetof(struct control, standing) == 0x680, "standing");
 _Static_assert(__builtin_offsetof(struct control, fault_signal) == 0x80, "fault");
 _Static_assert(__builtin_offsetof(struct control, interrupt) == CONTROL_INTERRUPT, "interrupt");
 _Static_assert(__builtin_offsetof(struct control, self) == CONTROL_SELF, "self");

@@ -329,7 +329,7 @@ stub_retrap:
 
 // Copy routines. When an access faults between _start and _end, the signal handler continues at
 // the routine's fault label; the registers are those of the faulting instruction.
-  .globl stub_copy, stub_string, stub_cas
+  .globl stub_copy, stub_fill, stub_string, stub_cas
   .globl stub_access_start, stub_access_end, stub_access_fault
 
 stub_access_start:
@@ -355,6 +355,14 @@ stub_copy_words:
 stub_copy_tail:                   // also where a fault in the words goes on, byte by byte
   add $8, %rcx
   rep movsb
+  ret
+
+// u64 stub_fill(void *to, u64 length): zeros it; length, or anything else after a fault
+stub_fill:
+  mov %rsi, %rcx
+  xor %eax, %eax
+  rep stosb
+  mov %rsi, %rax
   ret
 
 // s64 stub_string(void *to, const void *from, u64 limit): bytes copied with the NUL, or ~bytes

@@ -21,6 +21,7 @@ import static redoubt.abi.Errno.ERESTARTSYS;
 import static redoubt.abi.Errno.ETIMEDOUT;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.kernel.Waiter;
+import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
@@ -53,6 +55,8 @@ public final class Epoll extends FileDescription {
   /** Registrations in the whole sandbox at most (fs.epoll.max_user_watches). */
   private static final int MAX_WATCHES = 1 << 20;
 
+  private static final int IDLERS_LIMIT = 64;
+
   private static final AtomicInteger WATCHES = new AtomicInteger();
 
   /** Held while an epoll instance is put under another, so that no loop can arise. */
@@ -70,6 +74,11 @@ public final class Epoll extends FileDescription {
   private @Nullable EpollItem readyTail; // guarded by readyMu
   private volatile int readyCount; // written under readyMu
   private @Nullable Sleeper sleepers; // guarded by readyMu, oldest first
+
+  /** Tasks whose platform says that nothing is ready. */
+  private final ArrayList<Idler> idlers = new ArrayList<>(0); // guarded by readyMu
+
+  private record Idler(Task task, int fd) {}
 
   /** Who polls this instance: poll(2), and epoll instances that watch it. */
   private final WaitQueue queue = new WaitQueue();
@@ -291,6 +300,9 @@ public final class Epoll extends FileDescription {
     }
     readyTail = item;
     readyCount++;
+    if (!idlers.isEmpty()) {
+      takeIdleBack();
+    }
   }
 
   private @Nullable EpollItem popReady() {
@@ -384,6 +396,9 @@ public final class Epoll extends FileDescription {
    */
   public long await(Task t, long uevents, int max, long deadlineNs) {
     long n = harvest(t, uevents, max);
+    if (n == 0 && deadlineNs == 0) {
+      sayIdle(t);
+    }
     if (n != 0 || deadlineNs == 0) {
       return n;
     }
@@ -415,6 +430,26 @@ public final class Epoll extends FileDescription {
         return n;
       }
     }
+  }
+
+  /** Lets the platform say that nothing is ready, until something is. */
+  private void sayIdle(Task t) {
+    synchronized (readyMu) {
+      if (readyCount == 0 && idlers.size() < IDLERS_LIMIT) {
+        int fd = t.offerAnswers(this, GuestContext.NEVER_READY);
+        if (fd >= 0) {
+          idlers.add(new Idler(t, fd));
+        }
+      }
+    }
+  }
+
+  /** Under readyMu. */
+  private void takeIdleBack() {
+    for (Idler i : idlers) {
+      i.task.context().setStanding(i.fd, 0);
+    }
+    idlers.clear();
   }
 
   /** Wakes another sleeper if there is still something to take. */

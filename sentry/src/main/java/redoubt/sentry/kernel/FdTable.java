@@ -6,8 +6,10 @@ import static redoubt.abi.Errno.EMFILE;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.FileDescription;
 
 /**
@@ -22,6 +24,9 @@ public final class FdTable {
   private long[] cloexec; // guarded by this, one bit per descriptor
   private int firstFree; // guarded by this: no free slot below
   private volatile int users = 1; // changed under this
+
+  /** Tasks with standing answers for descriptors of this table. */
+  private final ArrayList<Task> answered = new ArrayList<>(0); // guarded by this
 
   public FdTable() {
     files = new FileDescription[64];
@@ -58,6 +63,7 @@ public final class FdTable {
   /** A task left; the last one closes every descriptor. */
   void leave(Task t) {
     synchronized (this) {
+      answered.remove(t);
       if (--users > 0) {
         return;
       }
@@ -130,10 +136,41 @@ public final class FdTable {
       put(fd, file, closeOnExec);
     }
     if (old != null) {
+      takeAnswersBack(fd, old);
       old.closedIn(t, this);
       old.decRef();
     }
     return fd;
+  }
+
+  /**
+   * Lets the platform answer calls of {@code t} on {@code fd}, as long as that is {@code f}.
+   *
+   * @param what bits of {@link GuestContext#setStanding}
+   */
+  void answer(Task t, int fd, FileDescription f, int what) {
+    synchronized (this) {
+      if (!answered.contains(t)) {
+        answered.add(t);
+      }
+    }
+    f.hasStandingAnswers = true;
+    t.context().setStanding(fd, what);
+    if (peek(fd) != f) {
+      t.context().setStanding(fd, 0);
+    }
+  }
+
+  private void takeAnswersBack(int fd, FileDescription old) {
+    VarHandle.fullFence(); // the slot is changed: either we see the answers, or answer() sees that
+    if (!old.hasStandingAnswers || fd >= GuestContext.STANDING_FDS) {
+      return;
+    }
+    synchronized (this) {
+      for (Task t : answered) {
+        t.context().setStanding(fd, 0);
+      }
+    }
   }
 
   private void put(int fd, FileDescription file, boolean closeOnExec) {
@@ -165,6 +202,7 @@ public final class FdTable {
     if (f == null) {
       return -EBADF;
     }
+    takeAnswersBack(fd, f);
     long r = f.closedIn(t, this);
     f.decRef();
     return r;

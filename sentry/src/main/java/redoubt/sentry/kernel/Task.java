@@ -52,8 +52,11 @@ public final class Task {
 
   private volatile MemoryManager mm;
 
-  /** What fdget gave without a reference. */
-  private @Nullable FileDescription lent;
+  /** What fdget gave, for which descriptor, and whether with a reference. */
+  private @Nullable FileDescription got;
+
+  private int gotFd;
+  private boolean gotCounted;
 
   private volatile GuestContext context; // exec makes a new one
   private volatile FdTable fds;
@@ -233,7 +236,7 @@ public final class Task {
   void publishAnswers() {
     synchronized (answersMu) {
       GuestContext c = context;
-      if (kernel.observer != null) {
+      if (!mayAnswer()) {
         c.clearAnswers();
         return;
       }
@@ -370,19 +373,17 @@ public final class Task {
    * call that did not return null is followed by {@link #fdput}; there is one at a time.
    */
   public @Nullable FileDescription fdget(int fd) {
-    if (fds.isShared()) {
-      return fds.get(fd);
-    }
-    FileDescription f = fds.peek(fd);
-    lent = f;
+    gotCounted = fds.isShared();
+    FileDescription f = gotCounted ? fds.get(fd) : fds.peek(fd);
+    got = f;
+    gotFd = fd;
     return f;
   }
 
   /** Ends what {@link #fdget} began. */
   public void fdput(FileDescription f) {
-    if (lent == f) {
-      lent = null;
-    } else {
+    got = null;
+    if (gotCounted) {
       f.decRef();
     }
   }
@@ -392,7 +393,38 @@ public final class Task {
    * no lock (Linux's fdget_pos)
    */
   public boolean isSoleUser(FileDescription f) {
-    return lent == f && f.refCount() == 1;
+    return got == f && !gotCounted && f.refCount() == 1;
+  }
+
+  /**
+   * Lets the platform answer calls on {@code f} from now on, if the call in progress is one on it
+   * (it came from {@link #fdget}) and nobody wants to see them.
+   *
+   * @param what bits of {@link GuestContext#setStanding}; those that the access mode does not allow
+   *     are left out
+   * @return the descriptor, or -1 when the answers are not used
+   */
+  public int offerAnswers(FileDescription f, int what) {
+    if (got != f || gotFd >= GuestContext.STANDING_FDS || !mayAnswer()) {
+      return -1;
+    }
+    int allowed = what;
+    if (!f.isReadable()) {
+      allowed &= ~(GuestContext.READS_ZEROS | GuestContext.READS_NOTHING);
+    }
+    if (!f.isWritable()) {
+      allowed &= ~GuestContext.DISCARDS;
+    }
+    fds.answer(this, gotFd, f, allowed);
+    if (!mayAnswer()) {
+      context.clearAnswers();
+    }
+    return gotFd;
+  }
+
+  /** {@return whether no one wants to see each call of this task} */
+  private boolean mayAnswer() {
+    return kernel.observer == null;
   }
 
   /**

@@ -174,6 +174,32 @@ public interface GuestContext {
   /** Takes an interrupt back that no run has returned yet. */
   void clearInterrupt();
 
+  // What a descriptor's calls answer for as long as it stands: bits of setStanding.
+
+  /** read(2) and pread(2) give zeros, as many as asked for. */
+  int READS_ZEROS = 1;
+
+  /** read(2) and pread(2) give the end of the file. */
+  int READS_NOTHING = 2;
+
+  /** write(2) and pwrite(2) take everything and do nothing. */
+  int DISCARDS = 4;
+
+  /** epoll_wait(2) without a timeout finds nothing. */
+  int NEVER_READY = 8;
+
+  /** Descriptors from here on have no standing answers. */
+  int STANDING_FDS = 64;
+
+  /**
+   * Lets the platform answer some calls on descriptor {@code fd} by itself, without an event; 0
+   * takes it back at once. Only where nobody needs to see the call, as {@link #setAnswer}. Any
+   * thread.
+   *
+   * @param fd below {@link #STANDING_FDS}
+   */
+  void setStanding(int fd, int what);
+
   /**
    * Lets the platform answer system call {@code nr} with {@code value} by itself from now on,
    * without an event. Only where nobody needs to see the call (no strace, ptrace or seccomp on the

@@ -130,6 +130,9 @@ public final class EventPoll {
     if (max <= 0 || max > MAX_EVENTS) {
       return -EINVAL;
     }
+    if (!ReadWrite.accessOk(uevents, max * (long) redoubt.abi.Epoll.SIZEOF_EPOLL_EVENT)) {
+      return -EFAULT;
+    }
     FileDescription f = t.fdget(epfd);
     if (f == null) {
       return -EBADF;

@@ -48,14 +48,22 @@ final class ReadWrite {
       if (r < 0) {
         return r;
       }
-      if (count < 0) {
-        return -EFAULT; // access_ok
+      if (!accessOk(uaddr, count)) {
+        return -EFAULT;
       }
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));
       return Blocking.read(t, f, io, offset, f.isNonblocking());
     } finally {
       t.fdput(f);
     }
+  }
+
+  /**
+   * {@return whether a range lies in the lower half of the address space}, which Linux checks before
+   * it asks the file: access_ok
+   */
+  static boolean accessOk(long uaddr, long length) {
+    return (uaddr | length | uaddr + length) >= 0;
   }
 
   private static long checkRead(FileDescription f, long offset) {
@@ -89,7 +97,7 @@ final class ReadWrite {
       if (r < 0) {
         return r;
       }
-      if (count < 0) {
+      if (!accessOk(uaddr, count)) {
         return -EFAULT;
       }
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));

@@ -131,6 +131,9 @@ public abstract class FileDescription {
 
   // ---- references ----
 
+  /** Whether the platform was ever let answer calls on this by itself (FdTable.answer). */
+  public volatile boolean hasStandingAnswers;
+
   /** Adds a reference; the caller must hold one. */
   public final void incRef() {
     refs.incrementAndGet();

@@ -115,6 +115,9 @@ public final class FakePlatform implements Platform {
 
   /** Registers and copies. {@link #run} is never right here. */
   static final class Context implements GuestContext {
+    /** What {@link #setStanding} said last, by descriptor. */
+    public final int[] standing = new int[STANDING_FDS];
+
     private final Space space;
     private final long[] regs = new long[REGS];
     private final MemorySegment window = Arena.ofAuto().allocate(BUFFER_BYTES, 64);
@@ -251,6 +254,11 @@ public final class FakePlatform implements Platform {
 
     @Override
     public void clearInterrupt() {}
+
+    @Override
+    public void setStanding(int fd, int what) {
+      standing[fd] = what;
+    }
 
     @Override
     public long cpuTimeNs() {

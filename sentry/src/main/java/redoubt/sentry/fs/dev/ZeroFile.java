@@ -6,6 +6,7 @@ import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.Mappable;
 import redoubt.sentry.mm.MemoryManager;
+import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
@@ -25,6 +26,7 @@ final class ZeroFile extends CharacterFile {
 
   @Override
   public long read(Task t, IoBuffer dst, long offset) {
+    offerAnswers(t);
     long done = 0;
     while (dst.remaining() > SMALL) {
       long n = Math.min(dst.remaining(), dst.windowLimit());
@@ -47,7 +49,12 @@ final class ZeroFile extends CharacterFile {
 
   @Override
   public long write(Task t, IoBuffer src, long offset) {
+    offerAnswers(t);
     return full ? -ENOSPC : src.remaining();
+  }
+
+  private void offerAnswers(Task t) {
+    t.offerAnswers(this, GuestContext.READS_ZEROS | (full ? 0 : GuestContext.DISCARDS));
   }
 
   @Override

@@ -86,6 +86,7 @@ final class Layout {
   static final int PREFETCH_BYTES = 0x8000;
   static final long ANSWERS = 0x600;
   static final int ANSWERS_COUNT = 8;
+  static final long STANDING = 0x680;
 
   // struct request
   static final long REQUEST_BYTES = 4096;

@@ -954,8 +954,21 @@ final class StubContext implements GuestContext {
   }
 
   @Override
+  public void setStanding(int fd, int what) {
+    synchronized (answersMu) {
+      if (state != RELEASED) {
+        // Volatile: who offers looks once more afterwards whether it still holds.
+        memory.putIntVolatile(Layout.STANDING + fd * 4L, what);
+      }
+    }
+  }
+
+  @Override
   public void clearAnswers() {
     synchronized (answersMu) {
+      if (state != RELEASED) {
+        memory.clear(Layout.STANDING, STANDING_FDS * 4L);
+      }
       for (int i = 0; i < Layout.ANSWERS_COUNT && state != RELEASED; i++) {
         memory.putLongRelease((long) ANSWERS.entryOffset(i), platform.entry());
       }

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import redoubt.sentry.platform.GuestContext;
 
 /** What Java and C say of the shared structures is the same: gcc is asked for every value. */
 class LayoutTest {
@@ -86,6 +87,12 @@ class LayoutTest {
     m.put("C(queue)", Layout.QUEUE);
     m.put("C(fetched)", Layout.FETCHED);
     m.put("C(answers)", Layout.ANSWERS);
+    m.put("C(standing)", Layout.STANDING);
+    m.put("STANDING_FDS", (long) GuestContext.STANDING_FDS);
+    m.put("STANDING_READS_ZEROS", (long) GuestContext.READS_ZEROS);
+    m.put("STANDING_READS_NOTHING", (long) GuestContext.READS_NOTHING);
+    m.put("STANDING_DISCARDS", (long) GuestContext.DISCARDS);
+    m.put("STANDING_NEVER_READY", (long) GuestContext.NEVER_READY);
     m.put("ANSWERS", (long) Layout.ANSWERS_COUNT);
     m.put("sizeof ((struct control *)0)->fetched / sizeof(struct queued)", 4L);
   }
