@@ -55,7 +55,7 @@
 #define CLONE_PIDFD 0x1000
 #endif
 
-enum { PLAN_FD = 3, STATUS_FD = 4, PLAN_LIMIT = 4 << 20, LIST_LIMIT = 512, TASK_LIMIT = 20000, JVM_BOOST = 10 };
+enum { PLAN_FD = 3, STATUS_FD = 4, PLAN_LIMIT = 4 << 20, LIST_LIMIT = 512, TASK_LIMIT = 20000 };
 
 // The sentry's and the gofer's descriptors: redoubt.sentry.control.BootFds.
 enum {
@@ -426,18 +426,11 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
   pid_t gofer = raw_clone((plan.train ? 0 : NAMESPACES) | SIGCHLD, 0);
   if (gofer < 0) fail("namespaces of the gofer");
   if (!gofer) run_gofer(s);
-  // The JVM's own threads come first: else its compiler waits for the very tasks that wait for compiled code. The
-  // threads of tasks, and all stubs, go back to what we were given. Without the right to it, all stay equal.
-  int priority = getpriority(PRIO_PROCESS, 0);
-  setpriority(PRIO_PROCESS, 0, priority - JVM_BOOST);
   if (!plan.train) confine_sentry(s);
   if (plan.keeper) {
     pid_t keeper = fork();
     if (keeper < 0) fail("fork of the keeper");
-    if (!keeper) {
-      setpriority(PRIO_PROCESS, 0, priority);
-      run_keeper(s);
-    }
+    if (!keeper) run_keeper(s);
   }
   struct move moves[] = {{plan.log, 2},
                          {plan.owner, SENTRY_OWNER},

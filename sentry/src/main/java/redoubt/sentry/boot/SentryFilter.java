@@ -58,7 +58,6 @@ final class SentryFilter {
         .allow(Nr.IOCTL, "whether a stream is a terminal", equal(1, 0x5401))
         .allow(Nr.FCNTL, "a second number for a donated descriptor", equal(1, F_DUPFD_CLOEXEC))
         .allow(Nr.SCHED_SETAFFINITY, "a task and its guest thread on one core")
-        .allow(Nr.SETPRIORITY, "task threads give up the JVM's priority", equal(0, 0), equal(1, 0))
         .allow(Nr.TGKILL, "interrupting guest threads", masked(2, ~63, 0))
         .allow(Nr.MLOCK, "pinning of shared words");
     if (hasNetwork) {

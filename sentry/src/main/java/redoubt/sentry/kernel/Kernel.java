@@ -50,7 +50,7 @@ public final class Kernel {
 
   public Kernel(Platform platform, MemoryFile memoryFile, Dispatcher dispatcher) {
     this.dispatcher = dispatcher;
-    this.threads = new TaskThreads(platform);
+    this.threads = new TaskThreads();
     this.platform = platform;
     this.memoryFile = memoryFile;
   }

@@ -7,7 +7,6 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Memory;
 import redoubt.host.ThreadAffinity;
-import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.PlatformException;
 
 /**
@@ -20,14 +19,8 @@ final class TaskThreads {
 
   private final ArrayDeque<Worker> idle = new ArrayDeque<>(); // guarded by this
 
-  private final Platform platform;
-
   private final MemorySegment mask =
       Memory.allocateGlobal(ThreadAffinity.maskBytes()); // guarded by this
-
-  TaskThreads(Platform platform) {
-    this.platform = platform;
-  }
 
   private final class Worker implements Runnable {
     private volatile @Nullable Runnable next;
@@ -40,7 +33,6 @@ final class TaskThreads {
 
     @Override
     public void run() {
-      platform.enterTaskThread();
       hostTid = ThreadAffinity.self();
       thread = Thread.currentThread();
       for (; ; ) {

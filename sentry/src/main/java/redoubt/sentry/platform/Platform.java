@@ -37,9 +37,6 @@ public interface Platform extends AutoCloseable {
    */
   AddressSpace newAddressSpace();
 
-  /** Called first by each thread of the sentry's that will run guests. */
-  default void enterTaskThread() {}
-
   /**
    * Makes a host file mappable by {@link MapBatch}. The platform duplicates it: the caller keeps
    * {@code fd}. Import each file once and keep the result with the inode.

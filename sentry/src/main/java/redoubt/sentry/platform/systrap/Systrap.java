@@ -45,8 +45,6 @@ public final class Systrap implements Platform {
   /** Time between two looks at a turn word, in ns. */
   private static final int LOOK_NS = 20;
 
-  private static final int NO_NICE = Integer.MAX_VALUE;
-
   private static final int SIGSYS = 31;
 
   /** How long a process may take to end by itself. */
@@ -61,7 +59,6 @@ public final class Systrap implements Platform {
   private final MemorySegment contextsFile;
   private final Fd contextsFd;
   private final int keeperPid;
-  private final int taskNice;
   private final int pausesPerLook;
   private final long vdso;
   private final int fpBytes;
@@ -143,7 +140,6 @@ public final class Systrap implements Platform {
       fpBytes = (int) message.get(Memory.LONG, 16);
       threadStart = message.get(Memory.LONG, 24);
       keeperPid = keeper.senderPid();
-      taskNice = niceOf(keeperPid);
       r = keeper.receive(message, Layout.MSG_BYTES, true);
       if (r != Layout.MSG_BYTES || message.get(Memory.INT, 0) != Layout.MSG_ENTRY) {
         throw new HostException("the keeper did not start", r < 0 ? r : -Errno.EPIPE);
@@ -164,22 +160,6 @@ public final class Systrap implements Platform {
     synchronized (mu) {
       fillPool();
     }
-  }
-
-  /**
-   * Gives the calling thread the priority of the stubs: the launcher began the JVM with a higher
-   * one, so that compiled code does not wait for those who wait for it.
-   */
-  @Override
-  public void enterTaskThread() {
-    if (taskNice != NO_NICE) {
-      RawSyscall.syscall(Nr.SETPRIORITY, 0, 0, taskNice);
-    }
-  }
-
-  private static int niceOf(int pid) {
-    long r = RawSyscall.syscall(Nr.GETPRIORITY, 0, pid);
-    return r < 0 ? NO_NICE : (int) (20 - r);
   }
 
   @Override
