@@ -41,6 +41,7 @@ public final class Icmp {
       p.free();
       return;
     }
+    stack.counters().icmpIn++;
     switch (IcmpHeader.type(b, at)) {
       case IcmpHeader.ECHO_REQUEST -> answerEcho(p);
       case IcmpHeader.UNREACHABLE, IcmpHeader.TIME_EXCEEDED, IcmpHeader.PARAMETER_PROBLEM -> {
@@ -60,6 +61,7 @@ public final class Icmp {
   }
 
   private void answerEcho(Packet p) {
+    stack.counters().icmpEchoIn++;
     if (p.isLinkGroup || p.source == 0) {
       p.free();
       return;
@@ -82,6 +84,7 @@ public final class Icmp {
     reply.isChecksumGood = false;
     int us = reply.destination;
     int them = reply.source;
+    stack.counters().icmpOut++;
     IcmpHeader.finish(reply.data, reply.start, IcmpHeader.ECHO_REPLY, 0, reply.length());
     stack.ipv4().send(reply, us, them, Ipv4Header.ICMP, 0, Ipv4.DEFAULT_TTL, false);
   }

@@ -32,6 +32,7 @@ public final class Ipv4 {
 
   /** Takes a packet that begins with its IP header. */
   public void receive(Nic nic, Packet p) {
+    stack.counters().ipIn++;
     if (!isWellFormed(p)) {
       stack.counters().malformed++;
       p.free();

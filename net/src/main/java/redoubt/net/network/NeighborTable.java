@@ -1,7 +1,9 @@
 package redoubt.net.network;
 
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import redoubt.net.buffer.Packet;
@@ -164,6 +166,20 @@ public final class NeighborTable {
   public long lookup(int address) {
     Entry e = entries.get(address);
     return e == null ? 0 : e.mac;
+  }
+
+  /** A line of the table, as others see it. */
+  public record Neighbor(int address, long mac, boolean isPermanent, boolean isComplete) {}
+
+  /** {@return all entries} */
+  public List<Neighbor> all() {
+    var out = new ArrayList<Neighbor>();
+    for (Entry e : entries.values()) {
+      out.add(
+          new Neighbor(
+              e.address, e.mac, e.state == State.PERMANENT, e.state != State.INCOMPLETE));
+    }
+    return out;
   }
 
   public int size() {

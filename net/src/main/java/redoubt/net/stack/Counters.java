@@ -3,6 +3,14 @@ package redoubt.net.stack;
 /** What happened so far, as {@code netstat -s} counts. Guarded by the stack's lock. */
 public final class Counters {
   public long framesOut;
+  public long ipIn;
+  public long icmpIn;
+  public long icmpOut;
+  public long icmpEchoIn;
+  public long icmpEchoRepliesIn;
+  public long udpOut;
+  public long tcpActiveOpens;
+  public long tcpPassiveOpens;
   public long malformed;
   public long badChecksum;
   public long notForUs;

@@ -13,6 +13,7 @@ import redoubt.net.buffer.PacketQueue;
 import redoubt.net.link.Link;
 import redoubt.net.network.Icmp;
 import redoubt.net.network.Ipv4;
+import redoubt.net.network.NeighborTable;
 import redoubt.net.transport.UdpTable;
 import redoubt.net.transport.tcp.TcpTable;
 
@@ -198,6 +199,16 @@ public final class NetworkStack {
       nic.addAddress(address, prefixLength);
       int prefix = address & Route.mask(prefixLength);
       routes.add(new Route(prefix, prefixLength, 0, address, nic));
+    } finally {
+      exit();
+    }
+  }
+
+  /** {@return who is known on the link of {@code nic}} */
+  public List<NeighborTable.Neighbor> neighbors(Nic nic) {
+    enter();
+    try {
+      return nic.neighbors().all();
     } finally {
       exit();
     }

@@ -19,6 +19,10 @@ public final class Nic {
   private volatile int[] addresses = new int[0];
   private int mtu;
   private volatile boolean isUp = true;
+  private long packetsIn;
+  private long bytesIn;
+  private long packetsOut;
+  private long bytesOut;
 
   Nic(NetworkStack stack, String name, int index, Link link) {
     this.stack = stack;
@@ -56,6 +60,18 @@ public final class Nic {
       throw new IllegalArgumentException("MTU " + mtu + " is not in 68.." + link.mtu());
     }
     this.mtu = mtu;
+  }
+
+  /** What has gone through an interface so far. */
+  public record Traffic(long packetsIn, long bytesIn, long packetsOut, long bytesOut) {}
+
+  public Traffic traffic() {
+    stack.enter();
+    try {
+      return new Traffic(packetsIn, bytesIn, packetsOut, bytesOut);
+    } finally {
+      stack.exit();
+    }
   }
 
   public boolean isUp() {
@@ -119,6 +135,8 @@ public final class Nic {
    */
   public void deliver(Packet frame) {
     frame.interfaceIndex = index;
+    packetsIn++;
+    bytesIn += frame.length();
     if (!isUp) {
       frame.free();
     } else if (link.mac() == 0) {
@@ -164,6 +182,8 @@ public final class Nic {
       EthernetHeader.write(p.data, p.start, mac, link.mac(), type);
     }
     stack.counters().framesOut++;
+    packetsOut++;
+    bytesOut += p.length();
     link.transmit(p);
   }
 }

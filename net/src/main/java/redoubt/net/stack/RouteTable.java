@@ -19,6 +19,11 @@ public final class RouteTable {
     if (routes.length >= MAX) {
       return false;
     }
+    for (Route r : routes) {
+      if (r.equals(route)) {
+        return true;
+      }
+    }
     List<Route> all = new ArrayList<>();
     all.add(route);
     all.addAll(List.of(routes));

@@ -200,6 +200,7 @@ public final class UdpEndpoint {
     }
     p.end = p.start + UdpHeader.LENGTH + length;
     UdpHeader.write(p.data, p.start, p.length(), source, localPort, address, port);
+    stack.counters().udpOut++;
     boolean isGroup = Ipv4.isMulticast(address);
     int sent =
         stack

@@ -51,7 +51,8 @@ final class HostNetwork {
     for (int i = 0; i < interfaces.size(); i++) {
       nics.add(addInterface(interfaces.get(i), fds.get(i)));
     }
-    config.routes().forEach(r -> addRoute(nics, r));
+    // The stack tries the latest of equals first, the host the one of the least metric.
+    config.routes().reversed().forEach(r -> addRoute(nics, r));
     config.neighbors().forEach(n -> addNeighbor(nics, n));
     timers = new TimerThread(stack);
     inet.attach(stack);

@@ -1,12 +1,9 @@
 package redoubt.sentry.socket;
 
+import static redoubt.abi.Errno.EADDRNOTAVAIL;
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.EPERM;
-import static redoubt.abi.Netlink.ARPHRD_LOOPBACK;
-import static redoubt.abi.Netlink.IFF_LOOPBACK;
-import static redoubt.abi.Netlink.IFF_RUNNING;
-import static redoubt.abi.Netlink.IFF_UP;
 import static redoubt.abi.Netlink.SIZEOF_IFREQ;
 
 import java.lang.foreign.MemorySegment;
@@ -18,14 +15,11 @@ import redoubt.sentry.kernel.Task;
 
 /**
  * Interface ioctls of <a
- * href="https://man7.org/linux/man-pages/man7/netdevice.7.html">netdevice(7)</a> for lo.
+ * href="https://man7.org/linux/man-pages/man7/netdevice.7.html">netdevice(7)</a>.
  */
 final class InterfaceIoctls {
   /** The command is not an interface's. */
   static final long NOT_MINE = Long.MIN_VALUE;
-
-  private static final int INDEX = 1;
-  private static final int MTU = 65536;
 
   private InterfaceIoctls() {}
 
@@ -57,6 +51,7 @@ final class InterfaceIoctls {
     };
   }
 
+  /** An entry for each address, as far as there is room. */
   private static long list(Task t, long uarg) {
     if (t.copyInScratch(uarg, 16) < 0) {
       return -EFAULT;
@@ -64,16 +59,21 @@ final class InterfaceIoctls {
     MemorySegment s = t.scratch();
     int length = s.get(Memory.INT, 0);
     long ubuf = s.get(Memory.LONG, 8);
-    int used = SIZEOF_IFREQ;
-    if (ubuf != 0) {
-      used = length < SIZEOF_IFREQ ? 0 : SIZEOF_IFREQ;
-      if (used > 0) {
-        s.asSlice(0, SIZEOF_IFREQ).fill((byte) 0);
-        Latin1.writeZ(s, 0, "lo");
-        address(s, 0x7f000001);
-        if (t.copyOut(ubuf, s, 0, SIZEOF_IFREQ) < 0) {
-          return -EFAULT;
+    int used = 0;
+    for (NetDevice d : NetDevice.all(t.kernel())) {
+      for (NetDevice.Address a : d.addresses()) {
+        if (ubuf != 0 && used + SIZEOF_IFREQ > length) {
+          return t.copyOutInt(uarg, used);
         }
+        if (ubuf != 0) {
+          s.asSlice(0, SIZEOF_IFREQ).fill((byte) 0);
+          Latin1.writeZ(s, 0, d.name());
+          address(s, a.address());
+          if (t.copyOut(ubuf + used, s, 0, SIZEOF_IFREQ) < 0) {
+            return -EFAULT;
+          }
+        }
+        used += SIZEOF_IFREQ;
       }
     }
     return t.copyOutInt(uarg, used);
@@ -90,11 +90,12 @@ final class InterfaceIoctls {
       return -EFAULT;
     }
     MemorySegment s = t.scratch();
-    if (s.get(Memory.INT, 16) != INDEX) {
+    NetDevice d = NetDevice.numbered(t.kernel(), s.get(Memory.INT, 16));
+    if (d == null) {
       return -ENODEV;
     }
     s.asSlice(0, 16).fill((byte) 0);
-    Latin1.writeZ(s, 0, "lo");
+    Latin1.writeZ(s, 0, d.name());
     return t.copyOutScratch(uarg, SIZEOF_IFREQ);
   }
 
@@ -107,22 +108,42 @@ final class InterfaceIoctls {
     while (n < 15 && s.get(Memory.BYTE, n) != 0) {
       n++;
     }
-    if (!Latin1.string(s, 0, n).equals("lo")) {
+    NetDevice d = NetDevice.named(t.kernel(), Latin1.string(s, 0, n));
+    if (d == null) {
       return -ENODEV;
     }
     s.asSlice(16, SIZEOF_IFREQ - 16).fill((byte) 0);
+    NetDevice.Address a = d.addresses().isEmpty() ? null : d.addresses().getFirst();
     switch (command) {
-      case Ioctls.SIOCGIFFLAGS ->
-          s.set(Memory.SHORT, 16, (short) (IFF_UP | IFF_LOOPBACK | IFF_RUNNING));
-      case Ioctls.SIOCGIFADDR, Ioctls.SIOCGIFDSTADDR -> address(s, 0x7f000001);
-      case Ioctls.SIOCGIFNETMASK -> address(s, 0xff000000);
-      case Ioctls.SIOCGIFBRDADDR -> address(s, 0);
-      case Ioctls.SIOCGIFMTU -> s.set(Memory.INT, 16, MTU);
-      case Ioctls.SIOCGIFINDEX -> s.set(Memory.INT, 16, INDEX);
-      case Ioctls.SIOCGIFHWADDR -> s.set(Memory.SHORT, 16, (short) ARPHRD_LOOPBACK);
+      case Ioctls.SIOCGIFFLAGS -> s.set(Memory.SHORT, 16, (short) d.flags());
+      case Ioctls.SIOCGIFADDR,
+          Ioctls.SIOCGIFDSTADDR,
+          Ioctls.SIOCGIFNETMASK,
+          Ioctls.SIOCGIFBRDADDR -> {
+        if (a == null) {
+          return -EADDRNOTAVAIL;
+        }
+        address(s, part(command, d, a));
+      }
+      case Ioctls.SIOCGIFMTU -> s.set(Memory.INT, 16, d.mtu());
+      case Ioctls.SIOCGIFINDEX -> s.set(Memory.INT, 16, d.index());
+      case Ioctls.SIOCGIFHWADDR -> {
+        s.set(Memory.SHORT, 16, (short) d.type());
+        for (int i = 0; i < 6; i++) {
+          s.set(Memory.BYTE, 18 + i, (byte) (d.mac() >> (40 - 8 * i)));
+        }
+      }
       case Ioctls.SIOCGIFTXQLEN -> s.set(Memory.INT, 16, 1000);
       default -> {}
     }
     return t.copyOutScratch(uarg, SIZEOF_IFREQ);
+  }
+
+  private static int part(int command, NetDevice d, NetDevice.Address a) {
+    return switch (command) {
+      case Ioctls.SIOCGIFNETMASK -> a.mask();
+      case Ioctls.SIOCGIFBRDADDR -> d.isLoopback() ? 0 : a.broadcast();
+      default -> a.address();
+    };
   }
 }

@@ -30,6 +30,7 @@ public final class Sockets {
     proc.set("net/tcp6", (t, out) -> inet.procNetTcp(true, out));
     proc.set("net/udp", (t, out) -> inet.procNetUdp(false, out));
     proc.set("net/udp6", (t, out) -> inet.procNetUdp(true, out));
+    ProcNet.install(kernel, proc);
   }
 
   public void register(int family, SocketFamily f) {

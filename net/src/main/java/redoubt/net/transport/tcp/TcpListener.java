@@ -211,6 +211,7 @@ public final class TcpListener {
     stack.tcp().add(c);
     c.establish(terms, rttNs);
     accepted.add(c);
+    stack.counters().tcpPassiveOpens++;
     waiting = accepted.size();
     readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
     return c;

@@ -168,6 +168,7 @@ public final class TcpTable {
       int initial = initialSequence(source, port, remote, remotePort);
       TcpConnection c = new TcpConnection(stack, source, port, remote, remotePort, initial);
       flows.add(c);
+      stack.counters().tcpActiveOpens++;
       c.connect();
       return new Opened(c, 0);
     } finally {

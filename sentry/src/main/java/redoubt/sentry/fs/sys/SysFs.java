@@ -1,5 +1,7 @@
 package redoubt.sentry.fs.sys;
 
+import static redoubt.abi.Netlink.IFF_RUNNING;
+
 import java.util.List;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.kernfs.KernDir;
@@ -7,6 +9,7 @@ import redoubt.sentry.fs.kernfs.KernFs;
 import redoubt.sentry.fs.kernfs.LinkFile;
 import redoubt.sentry.fs.kernfs.TextFile;
 import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.socket.NetDevice;
 import redoubt.sentry.vfs.Inode;
 
 /**
@@ -78,7 +81,7 @@ public final class SysFs extends KernFs {
     d.dir("system").add("cpu", KernDir.lazy(this, this::cpus));
     d.dir("system").add("node", KernDir.lazy(this, this::nodes));
     d.dir("system").add("memory", KernDir.lazy(this, m -> m.text("block_size_bytes", "8000000\n")));
-    d.dir("virtual").dir("net").add("lo", KernDir.lazy(this, this::loopback));
+    d.dir("virtual").add("net", KernDir.lazy(this, this::netDevices));
     d.dir("virtual").dir("tty");
     d.dir("virtual").add("dmi", KernDir.lazy(this, this::dmi));
     d.dir("virtual").dir("block");
@@ -205,7 +208,7 @@ public final class SysFs extends KernFs {
   // ---- classes ----
 
   private void classes(KernDir d) {
-    d.dir("net").add("lo", new LinkFile(this, "../../devices/virtual/net/lo"));
+    d.add("net", KernDir.lazy(this, this::netClass));
     for (String empty :
         List.of(
             "block",
@@ -225,23 +228,36 @@ public final class SysFs extends KernFs {
         KernDir.lazy(this, x -> x.add("id", new LinkFile(this, "../../devices/virtual/dmi/id"))));
   }
 
-  private void loopback(KernDir d) {
-    d.text("address", "00:00:00:00:00:00\n")
-        .text("broadcast", "00:00:00:00:00:00\n")
+  private void netDevices(KernDir d) {
+    for (NetDevice device : NetDevice.all(kernel())) {
+      d.add(device.name(), KernDir.lazy(this, x -> netDevice(x, device)));
+    }
+  }
+
+  private void netClass(KernDir d) {
+    for (NetDevice device : NetDevice.all(kernel())) {
+      d.add(device.name(), new LinkFile(this, "../../devices/virtual/net/" + device.name()));
+    }
+  }
+
+  private void netDevice(KernDir d, NetDevice device) {
+    boolean lo = device.isLoopback();
+    d.text("address", device.macText() + "\n")
+        .text("broadcast", lo ? "00:00:00:00:00:00\n" : "ff:ff:ff:ff:ff:ff\n")
         .text("addr_len", "6\n");
     d.text("addr_assign_type", "0\n")
         .text("carrier", "1\n")
         .text("dev_id", "0x0\n")
         .text("dormant", "0\n");
-    d.text("flags", "0x9\n")
-        .text("ifindex", "1\n")
-        .text("iflink", "1\n")
+    d.text("flags", "0x" + Integer.toHexString(device.flags() & 0xffff & ~IFF_RUNNING) + "\n")
+        .text("ifindex", device.index() + "\n")
+        .text("iflink", device.index() + "\n")
         .text("link_mode", "0\n")
-        .text("mtu", "65536\n");
-    d.text("operstate", "unknown\n")
+        .text("mtu", device.mtu() + "\n");
+    d.text("operstate", lo ? "unknown\n" : "up\n")
         .text("tx_queue_len", "1000\n")
-        .text("type", "772\n")
-        .text("uevent", "INTERFACE=lo\nIFINDEX=1\n");
+        .text("type", device.type() + "\n")
+        .text("uevent", "INTERFACE=" + device.name() + "\nIFINDEX=" + device.index() + "\n");
     for (String s :
         List.of(
             "collisions",

@@ -16,7 +16,6 @@ import static redoubt.abi.Poll.POLLRDNORM;
 import static redoubt.abi.Poll.POLLWRBAND;
 import static redoubt.abi.Poll.POLLWRNORM;
 import static redoubt.abi.Socket.AF_INET;
-import static redoubt.abi.Socket.AF_INET6;
 import static redoubt.abi.Socket.AF_NETLINK;
 import static redoubt.abi.Socket.AF_UNSPEC;
 import static redoubt.abi.Socket.MSG_OOB;
@@ -29,16 +28,15 @@ import redoubt.abi.Netlink;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.socket.NetDevice;
 import redoubt.sentry.socket.Packet;
 import redoubt.sentry.socket.PacketQueue;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketCall;
 
-/** A netlink socket that talks to the kernel only, which knows one interface: lo. */
+/** A netlink socket that talks to the kernel only: {@link RouteMessages} has what it says. */
 final class NetlinkSocket extends Socket {
   private static final int MAX_REQUEST = 4096;
-  private static final int LO = 1;
-  private static final int MTU = 65536;
 
   private final NetlinkFamily netlink;
   private final PacketQueue received = new PacketQueue(); // guarded by this
@@ -173,13 +171,13 @@ final class NetlinkSocket extends Socket {
       if (length < Netlink.SIZEOF_NLMSGHDR || length > total - at) {
         break;
       }
-      answer(s, at, length);
+      answer(t, s, at, length);
       at += (length + 3) & ~3;
     }
     return total;
   }
 
-  private void answer(MemorySegment s, int at, int length) {
+  private void answer(Task t, MemorySegment s, int at, int length) {
     int type = s.get(Memory.SHORT, at + 4) & 0xffff;
     int flags = s.get(Memory.SHORT, at + 6) & 0xffff;
     int seq = s.get(Memory.INT, at + 8);
@@ -194,46 +192,33 @@ final class NetlinkSocket extends Socket {
     if (protocol() != Netlink.NETLINK_ROUTE) {
       error(s, at, -EOPNOTSUPP, seq);
     } else if (dump) {
-      dump(s, at, type, family, seq);
+      dump(t, s, at, type, family, seq);
     } else if (type == Netlink.RTM_GETLINK) {
-      getLink(s, at, length, seq, flags);
+      getLink(t, s, at, length, seq, flags);
+    } else if (type == Netlink.RTM_GETROUTE) {
+      getRoute(t, s, at, length, seq);
     } else {
       boolean reads = (type & 3) == 2;
       error(s, at, reads ? -EOPNOTSUPP : -EPERM, seq);
     }
   }
 
-  private void dump(MemorySegment s, int at, int type, int family, int seq) {
-    MessageBuilder m = new MessageBuilder();
+  private void dump(Task t, MemorySegment s, int at, int type, int family, int seq) {
+    RouteMessages m = new RouteMessages(t.kernel(), seq, port());
     switch (type) {
-      case Netlink.RTM_GETLINK -> link(m, Netlink.NLM_F_MULTI, seq);
-      case Netlink.RTM_GETADDR -> {
-        if (family == AF_UNSPEC || family == AF_INET) {
-          address4(m, seq);
-        }
-        if (family == AF_UNSPEC || family == AF_INET6) {
-          address6(m, seq);
-        }
-      }
-      case Netlink.RTM_GETROUTE -> {
-        if (family == AF_UNSPEC || family == AF_INET) {
-          routes4(m, seq);
-        }
-        if (family == AF_UNSPEC || family == AF_INET6) {
-          routes6(m, seq);
-        }
-      }
-      case Netlink.RTM_GETNEIGH,
-          Netlink.RTM_GETRULE,
-          Netlink.RTM_GETQDISC,
-          Netlink.RTM_GETNSID -> {}
+      case Netlink.RTM_GETLINK -> m.links();
+      case Netlink.RTM_GETADDR -> m.addresses(family);
+      case Netlink.RTM_GETROUTE -> m.routes(family);
+      case Netlink.RTM_GETNEIGH -> m.neighbors(family);
+      case Netlink.RTM_GETRULE -> m.rules(family);
+      case Netlink.RTM_GETQDISC, Netlink.RTM_GETNSID -> {}
       default -> {
         error(s, at, -EOPNOTSUPP, seq);
         return;
       }
     }
-    if (m.length() > 0) {
-      enqueue(m);
+    for (MessageBuilder full : m.finished()) {
+      enqueue(full);
     }
     MessageBuilder done = new MessageBuilder();
     done.begin(Netlink.NLMSG_DONE, Netlink.NLM_F_MULTI, seq, port(), 4);
@@ -241,7 +226,36 @@ final class NetlinkSocket extends Socket {
     enqueue(done);
   }
 
-  private void getLink(MemorySegment s, int at, int length, int seq, int flags) {
+  private void getRoute(Task t, MemorySegment s, int at, int length, int seq) {
+    int family = length >= 28 ? s.get(Memory.BYTE, at + 16) & 0xff : 0;
+    int destination = 0;
+    boolean found = false;
+    for (int a = at + 28; a + 8 <= at + length; ) {
+      int size = s.get(Memory.SHORT, a) & 0xffff;
+      if (size < 4 || a + size > at + length) {
+        break;
+      }
+      if ((s.get(Memory.SHORT, a + 2) & 0x3fff) == Netlink.RTA_DST && size == 8) {
+        destination = Integer.reverseBytes(s.get(Memory.INT, a + 4));
+        found = true;
+      }
+      a += (size + 3) & ~3;
+    }
+    if (family != AF_INET || !found) {
+      error(s, at, -EOPNOTSUPP, seq);
+      return;
+    }
+    RouteMessages m = new RouteMessages(t.kernel(), seq, port());
+    if (!m.wayTo(destination)) {
+      error(s, at, -redoubt.abi.Errno.ENETUNREACH, seq);
+      return;
+    }
+    for (MessageBuilder full : m.finished()) {
+      enqueue(full);
+    }
+  }
+
+  private void getLink(Task t, MemorySegment s, int at, int length, int seq, int flags) {
     int index = length >= 32 ? s.get(Memory.INT, at + 20) : 0;
     String name = "";
     int a = at + 32;
@@ -259,109 +273,22 @@ final class NetlinkSocket extends Socket {
       }
       a += (size + 3) & ~3;
     }
-    if (index != LO && !(index == 0 && name.equals("lo"))) {
+    NetDevice device =
+        index != 0
+            ? NetDevice.numbered(t.kernel(), index)
+            : NetDevice.named(t.kernel(), name);
+    if (device == null) {
       error(s, at, index == 0 && name.isEmpty() ? -EINVAL : -ENODEV, seq);
       return;
     }
-    MessageBuilder m = new MessageBuilder();
-    link(m, 0, seq);
-    enqueue(m);
+    RouteMessages m = new RouteMessages(t.kernel(), seq, port());
+    m.link(device, 0);
+    for (MessageBuilder full : m.finished()) {
+      enqueue(full);
+    }
     if ((flags & Netlink.NLM_F_ACK) != 0) {
       error(s, at, 0, seq);
     }
-  }
-
-  private void link(MessageBuilder m, int flags, int seq) {
-    int h = m.begin(Netlink.RTM_NEWLINK, flags, seq, port(), Netlink.SIZEOF_IFINFOMSG);
-    m.bytes.set(Memory.SHORT, h + Netlink.IFINFOMSG_IFI_TYPE, (short) Netlink.ARPHRD_LOOPBACK);
-    m.bytes.set(Memory.INT, h + Netlink.IFINFOMSG_IFI_INDEX, LO);
-    m.bytes.set(
-        Memory.INT,
-        h + Netlink.IFINFOMSG_IFI_FLAGS,
-        Netlink.IFF_UP | Netlink.IFF_LOOPBACK | Netlink.IFF_RUNNING | Netlink.IFF_LOWER_UP);
-    m.attributeString(Netlink.IFLA_IFNAME, "lo");
-    m.attributeInt(Netlink.IFLA_TXQLEN, 1000);
-    m.attributeByte(Netlink.IFLA_OPERSTATE, Netlink.IF_OPER_UNKNOWN);
-    m.attributeByte(Netlink.IFLA_LINKMODE, 0);
-    m.attributeInt(Netlink.IFLA_MTU, MTU);
-    m.attributeInt(Netlink.IFLA_GROUP, 0);
-    m.attributeInt(Netlink.IFLA_PROMISCUITY, 0);
-    m.attributeInt(Netlink.IFLA_NUM_TX_QUEUES, 1);
-    m.attributeInt(Netlink.IFLA_NUM_RX_QUEUES, 1);
-    m.attributeByte(Netlink.IFLA_CARRIER, 1);
-    m.attributeString(Netlink.IFLA_QDISC, "noqueue");
-    m.attribute(Netlink.IFLA_ADDRESS, 6);
-    m.attribute(Netlink.IFLA_BROADCAST, 6);
-    m.attribute(Netlink.IFLA_STATS64, 192);
-    m.attribute(Netlink.IFLA_STATS, 96);
-    m.end();
-  }
-
-  private void address4(MessageBuilder m, int seq) {
-    int h = addressHeader(m, seq, AF_INET, 8);
-    int loopback = Integer.reverseBytes(0x7f000001);
-    m.attributeInt(Netlink.IFA_ADDRESS, loopback);
-    m.attributeInt(Netlink.IFA_LOCAL, loopback);
-    m.attributeString(Netlink.IFA_LABEL, "lo");
-    finishAddress(m, h);
-  }
-
-  private void address6(MessageBuilder m, int seq) {
-    int h = addressHeader(m, seq, AF_INET6, 128);
-    m.bytes.set(Memory.BYTE, m.attribute(Netlink.IFA_ADDRESS, 16) + 15, (byte) 1);
-    finishAddress(m, h);
-  }
-
-  private int addressHeader(MessageBuilder m, int seq, int family, int prefix) {
-    int h =
-        m.begin(Netlink.RTM_NEWADDR, Netlink.NLM_F_MULTI, seq, port(), Netlink.SIZEOF_IFADDRMSG);
-    m.bytes.set(Memory.BYTE, h, (byte) family);
-    m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_PREFIXLEN, (byte) prefix);
-    m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_FLAGS, (byte) Netlink.IFA_F_PERMANENT);
-    m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_SCOPE, (byte) Netlink.RT_SCOPE_HOST);
-    m.bytes.set(Memory.INT, h + Netlink.IFADDRMSG_IFA_INDEX, LO);
-    return h;
-  }
-
-  private static void finishAddress(MessageBuilder m, int header) {
-    int flags = m.bytes.get(Memory.BYTE, header + Netlink.IFADDRMSG_IFA_FLAGS) & 0xff;
-    m.attributeInt(Netlink.IFA_FLAGS, flags);
-    int c = m.attribute(Netlink.IFA_CACHEINFO, 16);
-    m.bytes.set(Memory.LONG, c, -1L); // valid and preferred for ever
-    m.end();
-  }
-
-  private void routes4(MessageBuilder m, int seq) {
-    route(m, seq, AF_INET, 8, 4, 0x7f, Netlink.RTN_LOCAL);
-    route(m, seq, AF_INET, 32, 4, 0x0100007f, Netlink.RTN_LOCAL);
-  }
-
-  private void routes6(MessageBuilder m, int seq) {
-    route(m, seq, AF_INET6, 128, 16, 0, Netlink.RTN_LOCAL);
-  }
-
-  private void route(
-      MessageBuilder m, int seq, int family, int prefix, int bytes, int destination, int kind) {
-    int h = m.begin(Netlink.RTM_NEWROUTE, Netlink.NLM_F_MULTI, seq, port(), Netlink.SIZEOF_RTMSG);
-    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_FAMILY, (byte) family);
-    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_DST_LEN, (byte) prefix);
-    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_TABLE, (byte) Netlink.RT_TABLE_LOCAL);
-    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_PROTOCOL, (byte) Netlink.RTPROT_KERNEL);
-    m.bytes.set(
-        Memory.BYTE,
-        h + Netlink.RTMSG_RTM_SCOPE,
-        (byte) (family == AF_INET ? Netlink.RT_SCOPE_HOST : Netlink.RT_SCOPE_UNIVERSE));
-    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_TYPE, (byte) kind);
-    m.attributeInt(Netlink.RTA_TABLE, Netlink.RT_TABLE_LOCAL);
-    int d = m.attribute(Netlink.RTA_DST, bytes);
-    if (family == AF_INET) {
-      m.bytes.set(Memory.INT, d, destination);
-      m.attributeInt(Netlink.RTA_PREFSRC, Integer.reverseBytes(0x7f000001));
-    } else {
-      m.bytes.set(Memory.BYTE, d + 15, (byte) 1);
-    }
-    m.attributeInt(Netlink.RTA_OIF, LO);
-    m.end();
   }
 
   /** NLMSG_ERROR with the request's header; {@code errno} 0 acknowledges. */

@@ -1,0 +1,129 @@
+package redoubt.sentry.socket;
+
+import static redoubt.abi.Netlink.IFF_BROADCAST;
+import static redoubt.abi.Netlink.IFF_LOOPBACK;
+import static redoubt.abi.Netlink.IFF_LOWER_UP;
+import static redoubt.abi.Netlink.IFF_MULTICAST;
+import static redoubt.abi.Netlink.IFF_RUNNING;
+import static redoubt.abi.Netlink.IFF_UP;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Netlink;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Nic;
+import redoubt.net.stack.Route;
+import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.socket.inet.InetFamily;
+
+/**
+ * A network interface as the guest sees it: by netlink, by ioctl, in /proc and /sys.
+ *
+ * @param type ARPHRD_*
+ * @param addresses its IPv4 addresses
+ */
+public record NetDevice(
+    String name,
+    int index,
+    int flags,
+    int type,
+    long mac,
+    int mtu,
+    List<Address> addresses,
+    Nic.Traffic traffic) {
+  /** An IPv4 address with the length of its subnet's prefix. */
+  public record Address(int address, int prefixLength) {
+    public int mask() {
+      return Route.mask(prefixLength);
+    }
+
+    public int broadcast() {
+      return address | ~mask();
+    }
+  }
+
+  private static final NetDevice LOOPBACK =
+      new NetDevice(
+          "lo",
+          1,
+          IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP,
+          Netlink.ARPHRD_LOOPBACK,
+          0,
+          65536,
+          List.of(new Address(0x7f000001, 8)),
+          new Nic.Traffic(0, 0, 0, 0));
+
+  /** {@return the stack behind the kernel's sockets, or null when there is only the loopback} */
+  public static @Nullable NetworkStack stack(Kernel k) {
+    InetFamily inet = k.subsystemOrNull(InetFamily.class);
+    return inet == null ? null : inet.stack();
+  }
+
+  /** {@return all interfaces of {@code k}, the loopback first} */
+  public static List<NetDevice> all(Kernel k) {
+    NetworkStack stack = stack(k);
+    if (stack == null) {
+      return List.of(LOOPBACK);
+    }
+    var out = new ArrayList<NetDevice>();
+    out.add(LOOPBACK);
+    for (Nic nic : stack.nics()) {
+      if (nic != stack.loopback()) {
+        out.add(of(nic));
+      }
+    }
+    return out;
+  }
+
+  private static NetDevice of(Nic nic) {
+    var addresses = new ArrayList<Address>();
+    int[] all = nic.addresses();
+    for (int i = 0; i < all.length; i++) {
+      addresses.add(new Address(all[i], nic.prefixLength(i)));
+    }
+    int up = nic.isUp() ? IFF_UP | IFF_RUNNING | IFF_LOWER_UP : 0;
+    return new NetDevice(
+        nic.name(),
+        nic.index(),
+        up | IFF_BROADCAST | IFF_MULTICAST,
+        Netlink.ARPHRD_ETHER,
+        nic.link().mac(),
+        nic.mtu(),
+        addresses,
+        nic.traffic());
+  }
+
+  public static @Nullable NetDevice named(Kernel k, String name) {
+    for (NetDevice d : all(k)) {
+      if (d.name.equals(name)) {
+        return d;
+      }
+    }
+    return null;
+  }
+
+  public static @Nullable NetDevice numbered(Kernel k, int index) {
+    for (NetDevice d : all(k)) {
+      if (d.index == index) {
+        return d;
+      }
+    }
+    return null;
+  }
+
+  public boolean isLoopback() {
+    return (flags & IFF_LOOPBACK) != 0;
+  }
+
+  /** {@return the Ethernet address as people write it} */
+  public String macText() {
+    var out = new StringBuilder(17);
+    for (int shift = 40; shift >= 0; shift -= 8) {
+      int octet = (int) (mac >> shift) & 0xff;
+      out.append(Character.forDigit(octet >> 4, 16)).append(Character.forDigit(octet & 15, 16));
+      out.append(shift > 0 ? ":" : "");
+    }
+    return out.toString();
+  }
+}

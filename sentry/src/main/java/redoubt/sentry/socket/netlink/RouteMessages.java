@@ -1,0 +1,327 @@
+package redoubt.sentry.socket.netlink;
+
+import static redoubt.abi.Socket.AF_INET;
+import static redoubt.abi.Socket.AF_INET6;
+import static redoubt.abi.Socket.AF_UNSPEC;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Netlink;
+import redoubt.host.Memory;
+import redoubt.net.network.NeighborTable;
+import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Nic;
+import redoubt.net.stack.Route;
+import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.socket.NetDevice;
+
+/**
+ * What the kernel says of its interfaces, addresses, routes and neighbours: the messages of <a
+ * href="https://man7.org/linux/man-pages/man7/rtnetlink.7.html">rtnetlink(7)</a>. Long answers are
+ * several datagrams, as Linux's.
+ */
+final class RouteMessages {
+  /** Datagrams end before they are longer than a reader with a page has room for. */
+  private static final int FULL = 3400;
+
+  private static final int LO = 1;
+  private static final int RULES_TABLE_DEFAULT = 253;
+
+  private final Kernel kernel;
+  private final int seq;
+  private final int port;
+  private final List<MessageBuilder> finished = new ArrayList<>();
+  private MessageBuilder m = new MessageBuilder();
+
+  RouteMessages(Kernel kernel, int seq, int port) {
+    this.kernel = kernel;
+    this.seq = seq;
+    this.port = port;
+  }
+
+  /** {@return the datagrams so far} */
+  List<MessageBuilder> finished() {
+    if (m.length() > 0) {
+      finished.add(m);
+      m = new MessageBuilder();
+    }
+    return finished;
+  }
+
+  private void end() {
+    m.end();
+    if (m.length() > FULL) {
+      finished();
+    }
+  }
+
+  private @Nullable NetworkStack stack() {
+    return NetDevice.stack(kernel);
+  }
+
+  // ---- links ----
+
+  void links() {
+    for (NetDevice d : NetDevice.all(kernel)) {
+      link(d, Netlink.NLM_F_MULTI);
+    }
+  }
+
+  void link(NetDevice d, int flags) {
+    boolean lo = d.isLoopback();
+    int h = m.begin(Netlink.RTM_NEWLINK, flags, seq, port, Netlink.SIZEOF_IFINFOMSG);
+    m.bytes.set(Memory.SHORT, h + Netlink.IFINFOMSG_IFI_TYPE, (short) d.type());
+    m.bytes.set(Memory.INT, h + Netlink.IFINFOMSG_IFI_INDEX, d.index());
+    m.bytes.set(Memory.INT, h + Netlink.IFINFOMSG_IFI_FLAGS, d.flags());
+    m.attributeString(Netlink.IFLA_IFNAME, d.name());
+    m.attributeInt(Netlink.IFLA_TXQLEN, 1000);
+    m.attributeByte(
+        Netlink.IFLA_OPERSTATE, lo ? Netlink.IF_OPER_UNKNOWN : Netlink.IF_OPER_UP);
+    m.attributeByte(Netlink.IFLA_LINKMODE, 0);
+    m.attributeInt(Netlink.IFLA_MTU, d.mtu());
+    m.attributeInt(Netlink.IFLA_GROUP, 0);
+    m.attributeInt(Netlink.IFLA_PROMISCUITY, 0);
+    m.attributeInt(Netlink.IFLA_NUM_TX_QUEUES, 1);
+    m.attributeInt(Netlink.IFLA_NUM_RX_QUEUES, 1);
+    m.attributeByte(Netlink.IFLA_CARRIER, 1);
+    m.attributeString(Netlink.IFLA_QDISC, "noqueue");
+    mac(Netlink.IFLA_ADDRESS, d.mac());
+    mac(Netlink.IFLA_BROADCAST, lo ? 0 : -1);
+    Nic.Traffic c = d.traffic();
+    int wide = m.attribute(Netlink.IFLA_STATS64, 192);
+    int narrow = m.attribute(Netlink.IFLA_STATS, 96);
+    long[] counts = {c.packetsIn(), c.packetsOut(), c.bytesIn(), c.bytesOut()};
+    for (int i = 0; i < counts.length; i++) {
+      m.bytes.set(Memory.LONG, wide + 8L * i, counts[i]);
+      m.bytes.set(Memory.INT, narrow + 4L * i, (int) counts[i]);
+    }
+    end();
+  }
+
+  private void mac(int type, long mac) {
+    int at = m.attribute(type, 6);
+    for (int i = 0; i < 6; i++) {
+      m.bytes.set(Memory.BYTE, at + i, (byte) (mac >> (40 - 8 * i)));
+    }
+  }
+
+  // ---- addresses ----
+
+  void addresses(int family) {
+    for (NetDevice d : NetDevice.all(kernel)) {
+      for (NetDevice.Address a : d.addresses()) {
+        if (family == AF_UNSPEC || family == AF_INET) {
+          address4(d, a);
+        }
+      }
+      if (d.isLoopback() && (family == AF_UNSPEC || family == AF_INET6)) {
+        int h = addressHeader(d, AF_INET6, 128, Netlink.RT_SCOPE_HOST);
+        m.bytes.set(Memory.BYTE, m.attribute(Netlink.IFA_ADDRESS, 16) + 15, (byte) 1);
+        finishAddress(h);
+      }
+    }
+  }
+
+  private void address4(NetDevice d, NetDevice.Address a) {
+    int scope = d.isLoopback() ? Netlink.RT_SCOPE_HOST : Netlink.RT_SCOPE_UNIVERSE;
+    int h = addressHeader(d, AF_INET, a.prefixLength(), scope);
+    m.attributeInt(Netlink.IFA_ADDRESS, Integer.reverseBytes(a.address()));
+    m.attributeInt(Netlink.IFA_LOCAL, Integer.reverseBytes(a.address()));
+    if (!d.isLoopback() && a.prefixLength() < 31) {
+      m.attributeInt(Netlink.IFA_BROADCAST, Integer.reverseBytes(a.broadcast()));
+    }
+    m.attributeString(Netlink.IFA_LABEL, d.name());
+    finishAddress(h);
+  }
+
+  private int addressHeader(NetDevice d, int family, int prefix, int scope) {
+    int h = m.begin(Netlink.RTM_NEWADDR, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_IFADDRMSG);
+    m.bytes.set(Memory.BYTE, h, (byte) family);
+    m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_PREFIXLEN, (byte) prefix);
+    m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_FLAGS, (byte) Netlink.IFA_F_PERMANENT);
+    m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_SCOPE, (byte) scope);
+    m.bytes.set(Memory.INT, h + Netlink.IFADDRMSG_IFA_INDEX, d.index());
+    return h;
+  }
+
+  private void finishAddress(int header) {
+    int flags = m.bytes.get(Memory.BYTE, header + Netlink.IFADDRMSG_IFA_FLAGS) & 0xff;
+    m.attributeInt(Netlink.IFA_FLAGS, flags);
+    int c = m.attribute(Netlink.IFA_CACHEINFO, 16);
+    m.bytes.set(Memory.LONG, c, -1L); // valid and preferred for ever
+    end();
+  }
+
+  // ---- routes ----
+
+  void routes(int family) {
+    if (family == AF_UNSPEC || family == AF_INET) {
+      mainRoutes4();
+      localRoutes4();
+    }
+    if (family == AF_UNSPEC || family == AF_INET6) {
+      begin6Local();
+    }
+  }
+
+  private void mainRoutes4() {
+    NetworkStack stack = stack();
+    if (stack == null) {
+      return;
+    }
+    for (Route r : stack.routes().all().reversed()) {
+      if (r.nic() == stack.loopback()) {
+        continue;
+      }
+      boolean onLink = r.gateway() == 0;
+      header4(
+          Netlink.NLM_F_MULTI,
+          r.prefixLength(),
+          Netlink.RT_TABLE_MAIN,
+          onLink ? Netlink.RTPROT_KERNEL : Netlink.RTPROT_BOOT,
+          onLink ? Netlink.RT_SCOPE_LINK : Netlink.RT_SCOPE_UNIVERSE,
+          Netlink.RTN_UNICAST);
+      if (r.prefixLength() > 0) {
+        m.attributeInt(Netlink.RTA_DST, Integer.reverseBytes(r.prefix()));
+      }
+      if (onLink) {
+        m.attributeInt(Netlink.RTA_PREFSRC, Integer.reverseBytes(r.source()));
+      } else {
+        m.attributeInt(Netlink.RTA_GATEWAY, Integer.reverseBytes(r.gateway()));
+      }
+      m.attributeInt(Netlink.RTA_OIF, r.nic().index());
+      end();
+    }
+  }
+
+  private void localRoutes4() {
+    for (NetDevice d : NetDevice.all(kernel)) {
+      for (NetDevice.Address a : d.addresses()) {
+        if (d.isLoopback()) {
+          local4(d, a, a.address() & a.mask(), a.prefixLength(), Netlink.RTN_LOCAL);
+        }
+        local4(d, a, a.address(), 32, Netlink.RTN_LOCAL);
+        if (!d.isLoopback() && a.prefixLength() < 31) {
+          local4(d, a, a.broadcast(), 32, Netlink.RTN_BROADCAST);
+        }
+      }
+    }
+  }
+
+  private void local4(NetDevice d, NetDevice.Address a, int destination, int prefix, int kind) {
+    int scope = kind == Netlink.RTN_LOCAL ? Netlink.RT_SCOPE_HOST : Netlink.RT_SCOPE_LINK;
+    header4(
+        Netlink.NLM_F_MULTI, prefix, Netlink.RT_TABLE_LOCAL, Netlink.RTPROT_KERNEL, scope, kind);
+    m.attributeInt(Netlink.RTA_DST, Integer.reverseBytes(destination));
+    m.attributeInt(Netlink.RTA_PREFSRC, Integer.reverseBytes(a.address()));
+    m.attributeInt(Netlink.RTA_OIF, d.index());
+    end();
+  }
+
+  private void header4(int flags, int prefix, int table, int protocol, int scope, int kind) {
+    header(AF_INET, flags, prefix, table, protocol, scope, kind);
+  }
+
+  private void header(
+      int family, int flags, int prefix, int table, int protocol, int scope, int kind) {
+    int h = m.begin(Netlink.RTM_NEWROUTE, flags, seq, port, Netlink.SIZEOF_RTMSG);
+    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_FAMILY, (byte) family);
+    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_DST_LEN, (byte) prefix);
+    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_TABLE, (byte) table);
+    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_PROTOCOL, (byte) protocol);
+    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_SCOPE, (byte) scope);
+    m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_TYPE, (byte) kind);
+    m.attributeInt(Netlink.RTA_TABLE, table);
+  }
+
+  private void begin6Local() {
+    header(
+        AF_INET6,
+        Netlink.NLM_F_MULTI,
+        128,
+        Netlink.RT_TABLE_LOCAL,
+        Netlink.RTPROT_KERNEL,
+        Netlink.RT_SCOPE_UNIVERSE,
+        Netlink.RTN_LOCAL);
+    m.bytes.set(Memory.BYTE, m.attribute(Netlink.RTA_DST, 16) + 15, (byte) 1);
+    m.attributeInt(Netlink.RTA_OIF, LO);
+    end();
+  }
+
+  /** Says which way a packet to {@code destination} goes; {@return whether there is one} */
+  boolean wayTo(int destination) {
+    NetworkStack stack = stack();
+    boolean isLocal =
+        destination >>> 24 == 127 || (stack != null && stack.isLocal(destination));
+    Route r = isLocal || stack == null ? null : stack.routes().lookup(destination);
+    if (!isLocal && r == null) {
+      return false;
+    }
+    header4(
+        0,
+        32,
+        isLocal ? Netlink.RT_TABLE_LOCAL : Netlink.RT_TABLE_MAIN,
+        Netlink.RTPROT_UNSPEC,
+        Netlink.RT_SCOPE_UNIVERSE,
+        isLocal ? Netlink.RTN_LOCAL : Netlink.RTN_UNICAST);
+    m.attributeInt(Netlink.RTA_DST, Integer.reverseBytes(destination));
+    if (r != null && r.gateway() != 0) {
+      m.attributeInt(Netlink.RTA_GATEWAY, Integer.reverseBytes(r.gateway()));
+    }
+    m.attributeInt(Netlink.RTA_OIF, r == null ? LO : r.nic().index());
+    int source = r == null ? destination : r.source();
+    m.attributeInt(Netlink.RTA_PREFSRC, Integer.reverseBytes(source));
+    end();
+    return true;
+  }
+
+  // ---- neighbours and rules ----
+
+  void neighbors(int family) {
+    NetworkStack stack = stack();
+    if (stack == null || (family != AF_UNSPEC && family != AF_INET)) {
+      return;
+    }
+    for (Nic nic : stack.nics()) {
+      for (NeighborTable.Neighbor n : stack.neighbors(nic)) {
+        int h =
+            m.begin(Netlink.RTM_NEWNEIGH, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_NDMSG);
+        m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_FAMILY, (byte) AF_INET);
+        m.bytes.set(Memory.INT, h + Netlink.NDMSG_NDM_IFINDEX, nic.index());
+        int state =
+            n.isPermanent()
+                ? Netlink.NUD_PERMANENT
+                : n.isComplete() ? Netlink.NUD_REACHABLE : Netlink.NUD_INCOMPLETE;
+        m.bytes.set(Memory.SHORT, h + Netlink.NDMSG_NDM_STATE, (short) state);
+        m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_TYPE, (byte) Netlink.RTN_UNICAST);
+        m.attributeInt(Netlink.NDA_DST, Integer.reverseBytes(n.address()));
+        if (n.isComplete()) {
+          mac(Netlink.NDA_LLADDR, n.mac());
+        }
+        end();
+      }
+    }
+  }
+
+  /** The three rules that there always are: local, main, default. */
+  void rules(int family) {
+    if (family != AF_UNSPEC && family != AF_INET) {
+      return;
+    }
+    int[][] rules = {
+      {0, Netlink.RT_TABLE_LOCAL}, {32766, Netlink.RT_TABLE_MAIN}, {32767, RULES_TABLE_DEFAULT}
+    };
+    for (int[] rule : rules) {
+      int h = m.begin(Netlink.RTM_NEWRULE, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_RTMSG);
+      m.bytes.set(Memory.BYTE, h, (byte) AF_INET);
+      m.bytes.set(Memory.BYTE, h + 4, (byte) rule[1]);
+      m.bytes.set(Memory.BYTE, h + 7, (byte) 1); // FR_ACT_TO_TBL
+      m.attributeInt(Netlink.RTA_TABLE, rule[1]); // FRA_TABLE has the same number
+      if (rule[0] != 0) {
+        m.attributeInt(6, rule[0]); // FRA_PRIORITY
+      }
+      end();
+    }
+  }
+}
