@@ -197,6 +197,22 @@ class NetworkTest {
   }
 
   @Test
+  void shouldShowThePodsNetworkToTheGuest() throws Exception {
+    String script =
+        "ip -4 -o addr show dev va; ip route; ip route get 10.99.1.1;"
+            + " ping -c 2 -i 0.2 -W 5 10.214.0.2 | grep -o '2 received';"
+            + " ping -c 1 -W 5 127.0.0.1 | grep -o '1 received';"
+            + " grep -c va: /proc/net/dev; ip neigh | cut -d' ' -f1-4";
+    String out = runInSandbox("show", "/bin/sh", "-c", script).output();
+    assertTrue(out.contains("inet 10.214.0.1/24"), out);
+    assertTrue(out.contains("default via 10.214.0.2 dev va"), out);
+    assertTrue(out.contains("10.214.0.0/24 dev va"), out);
+    assertTrue(out.contains("10.99.1.1 via 10.214.0.9 dev va"), out);
+    assertTrue(out.contains("2 received\n1 received\n1\n"), out);
+    assertTrue(out.contains("10.214.0.2 dev va lladdr"), out);
+  }
+
+  @Test
   void shouldTakeTheAddressesAndGiveThemBack() throws Exception {
     String id = product.id("c");
     Process run = product.start("run", "--bundle", bundle("/bin/sleep", "100"), id);

@@ -22,6 +22,9 @@ public final class Packet {
   public int destination;
   public int sourcePort;
 
+  /** The IP header's, for who wants to know. */
+  public int ttl;
+
   /** Number of the interface that it came in by. */
   public int interfaceIndex;
 

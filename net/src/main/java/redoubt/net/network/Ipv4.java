@@ -125,13 +125,17 @@ public final class Ipv4 {
     byte[] b = p.data;
     int protocol = Ipv4Header.protocol(b, p.start);
     p.networkStart = p.start;
-    p.start += Ipv4Header.headerLength(b, p.start);
+    int payload = p.start + Ipv4Header.headerLength(b, p.start);
+    boolean isWanted = stack.raw().deliver(p, protocol, payload);
+    p.start = payload;
     switch (protocol) {
       case Ipv4Header.TCP -> stack.tcp().receive(p);
       case Ipv4Header.UDP -> stack.udp().receive(p);
       case Ipv4Header.ICMP -> stack.icmp().receive(p);
       default -> {
-        stack.icmp().sendError(p, IcmpHeader.UNREACHABLE, IcmpHeader.PROTOCOL_UNREACHABLE, 0);
+        if (!isWanted) {
+          stack.icmp().sendError(p, IcmpHeader.UNREACHABLE, IcmpHeader.PROTOCOL_UNREACHABLE, 0);
+        }
         p.free();
       }
     }

@@ -176,8 +176,7 @@ public final class NeighborTable {
     var out = new ArrayList<Neighbor>();
     for (Entry e : entries.values()) {
       out.add(
-          new Neighbor(
-              e.address, e.mac, e.state == State.PERMANENT, e.state != State.INCOMPLETE));
+          new Neighbor(e.address, e.mac, e.state == State.PERMANENT, e.state != State.INCOMPLETE));
     }
     return out;
   }

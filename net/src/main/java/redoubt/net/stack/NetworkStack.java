@@ -14,6 +14,7 @@ import redoubt.net.link.Link;
 import redoubt.net.network.Icmp;
 import redoubt.net.network.Ipv4;
 import redoubt.net.network.NeighborTable;
+import redoubt.net.transport.RawTable;
 import redoubt.net.transport.UdpTable;
 import redoubt.net.transport.tcp.TcpTable;
 
@@ -44,6 +45,7 @@ public final class NetworkStack {
   private final Ipv4 ipv4;
   private final Icmp icmp;
   private final UdpTable udp;
+  private final RawTable raw;
   private final TcpTable tcp;
   private final Nic loopback;
   private @Nullable Readiness firstPending;
@@ -62,6 +64,7 @@ public final class NetworkStack {
     this.ipv4 = new Ipv4(this);
     this.icmp = new Icmp(this);
     this.udp = new UdpTable(this);
+    this.raw = new RawTable(this);
     this.tcp = new TcpTable(this);
     this.loopback = addLoopback();
   }
@@ -300,6 +303,10 @@ public final class NetworkStack {
 
   public UdpTable udp() {
     return udp;
+  }
+
+  public RawTable raw() {
+    return raw;
   }
 
   public TcpTable tcp() {

@@ -29,6 +29,7 @@ public final class UdpEndpoint {
     public int sourcePort;
     public int destination;
     public int interfaceIndex;
+    public int ttl;
   }
 
   private final NetworkStack stack;

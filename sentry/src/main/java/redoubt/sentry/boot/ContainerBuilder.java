@@ -25,6 +25,7 @@ import redoubt.sentry.kernel.Processes;
 import redoubt.sentry.kernel.ResourceLimits;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.UtsNamespace;
+import redoubt.sentry.socket.inet.InetFamily;
 import redoubt.sentry.vfs.Dentry;
 import redoubt.sentry.vfs.FileSystem;
 import redoubt.sentry.vfs.Inode;
@@ -111,11 +112,26 @@ final class ContainerBuilder {
       mount(t, new Mount(fs, new Dentry(fs.root()), m.source(), (int) m.flags()), m.destination());
     }
     populateDev(t, c);
+    for (String setting : c.sysctls()) {
+      setNetworkSysctl(t.kernel(), setting);
+    }
     for (String path : c.maskedPaths()) {
       mask(t, path);
     }
     for (String path : c.readonlyPaths()) {
       remountReadOnly(t, path);
+    }
+  }
+
+  /** Settings of the network that this kernel acts upon; others are what they are. */
+  private static void setNetworkSysctl(Kernel kernel, String setting) {
+    int equals = setting.indexOf('=');
+    InetFamily inet = kernel.subsystemOrNull(InetFamily.class);
+    String name = equals < 0 ? "" : setting.substring(0, equals).replace('.', '/');
+    if (inet != null
+        && inet.sysctl(name) != null
+        && inet.setSysctl(name, setting.substring(equals + 1)) < 0) {
+      throw new ControlException(Errno.EINVAL, "linux.sysctl: " + setting);
     }
   }
 

@@ -53,9 +53,7 @@ final class ProcNet {
         continue;
       }
       int flags =
-          RTF_UP
-              | (r.gateway() != 0 ? RTF_GATEWAY : 0)
-              | (r.prefixLength() == 32 ? RTF_HOST : 0);
+          RTF_UP | (r.gateway() != 0 ? RTF_GATEWAY : 0) | (r.prefixLength() == 32 ? RTF_HOST : 0);
       var line = new StringBuilder(r.nic().name());
       line.append('\t').append(hex(r.prefix()));
       line.append('\t').append(hex(r.gateway()));
@@ -67,7 +65,8 @@ final class ProcNet {
 
   /** An address as the kernel prints the word in memory. */
   private static String hex(int address) {
-    String s = Integer.toHexString(Integer.reverseBytes(address)).toUpperCase(java.util.Locale.ROOT);
+    String s =
+        Integer.toHexString(Integer.reverseBytes(address)).toUpperCase(java.util.Locale.ROOT);
     return "0".repeat(8 - s.length()) + s;
   }
 

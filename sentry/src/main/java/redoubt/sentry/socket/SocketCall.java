@@ -45,6 +45,9 @@ public final class SocketCall {
   public long packetInfoLow;
   public int packetInfoIndex;
 
+  /** The IP header's time to live for IP_RECVTTL, or -1. */
+  public int ttl = -1;
+
   private MemorySegment data = MemorySegment.NULL;
   private MemorySegment control = Arena.ofAuto().allocate(512, 8);
 
@@ -87,6 +90,7 @@ public final class SocketCall {
     timestampNs = 0;
     hasPacketInfo = false;
     packetInfoIndex = 1;
+    ttl = -1;
     return this;
   }
 

@@ -166,6 +166,10 @@ final class ControlMessages {
     if (c.hasPacketInfo) {
       used = putPacketInfo(m, used, limit, s, c);
     }
+    if (c.ttl >= 0) {
+      m.set(Memory.INT, used + SIZEOF_CMSGHDR, c.ttl);
+      used = put(m, used, limit, redoubt.abi.Socket.SOL_IP, Ip.IP_TTL, 4, c);
+    }
     if (c.hasCredentials && s.passesCredentials()) {
       long data = used + SIZEOF_CMSGHDR;
       m.set(Memory.INT, data, c.pid);

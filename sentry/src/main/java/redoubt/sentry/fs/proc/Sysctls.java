@@ -3,6 +3,7 @@ package redoubt.sentry.fs.proc;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EPERM;
 
+import java.util.List;
 import redoubt.abi.Caps;
 import redoubt.host.RandomId;
 import redoubt.sentry.fs.kernfs.KernDir;
@@ -10,6 +11,7 @@ import redoubt.sentry.fs.kernfs.TextFile;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.socket.inet.InetFamily;
 
 /** /proc/sys: what sysctl(8) shows (Documentation/admin-guide/sysctl). */
 final class Sysctls {
@@ -149,10 +151,8 @@ final class Sysctls {
     "net/ipv4/ip_local_port_range", "32768\t60999",
     "net/ipv4/ip_local_reserved_ports", "",
     "net/ipv4/ip_nonlocal_bind", "0",
-    "net/ipv4/ip_unprivileged_port_start", "1024",
     "net/ipv4/ipfrag_high_thresh", "4194304",
     "net/ipv4/ipfrag_time", "30",
-    "net/ipv4/ping_group_range", "1\t0",
     "net/ipv4/tcp_abort_on_overflow", "0",
     "net/ipv4/tcp_adv_win_scale", "1",
     "net/ipv4/tcp_allowed_congestion_control", "reno cubic",
@@ -274,7 +274,24 @@ final class Sysctls {
         TextFile.of(proc, 0444, (t, o) -> o.append(RandomId.uuid()).append('\n')));
     sys.put(
         "fs/file-nr", TextFile.of(proc, 0444, (t, o) -> o.append("0\t0\t9223372036854775807\n")));
+    for (String name :
+        List.of("net/ipv4/ping_group_range", "net/ipv4/ip_unprivileged_port_start")) {
+      sys.put(
+          name,
+          TextFile.of(
+              proc,
+              0644,
+              (t, o) -> o.append(inet(proc).sysctl(name)).append('\n'),
+              (t, s) ->
+                  t.hasCapability(Caps.CAP_NET_ADMIN)
+                      ? inet(proc).setSysctl(name, line(s))
+                      : -EPERM));
+    }
     sys.put("debug/exception-trace", TextFile.knob(proc, 0644, "1\n"));
+  }
+
+  private static InetFamily inet(ProcFs proc) {
+    return proc.kernel().subsystemOrNew(InetFamily.class, InetFamily::new);
   }
 
   private static String line(String s) {

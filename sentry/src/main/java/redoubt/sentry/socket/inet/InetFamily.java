@@ -1,6 +1,9 @@
 package redoubt.sentry.socket.inet;
 
+import static redoubt.abi.Errno.EACCES;
+import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENETUNREACH;
+import static redoubt.abi.Errno.ENOBUFS;
 import static redoubt.abi.Errno.EPERM;
 import static redoubt.abi.Errno.EPROTONOSUPPORT;
 import static redoubt.abi.Errno.ESOCKTNOSUPPORT;
@@ -14,7 +17,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.abi.Ip;
+import redoubt.host.HostRandom;
 import redoubt.net.stack.NetworkStack;
+import redoubt.net.stack.Secret;
+import redoubt.net.transport.RawEndpoint;
+import redoubt.net.transport.RawTable;
+import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
@@ -27,6 +35,18 @@ import redoubt.sentry.socket.SocketFamily;
 public final class InetFamily {
   final PortTable tcpPorts = new PortTable(true);
   final PortTable udpPorts = new PortTable(false);
+
+  /** Raw sockets have no ports; it stays empty. */
+  final PortTable rawPorts = new PortTable(false);
+
+  private @Nullable NetworkStack own; // guarded by this
+
+  // net.ipv4.ping_group_range: from 1 to 0 is nobody.
+  private volatile long firstPingGroup = 1;
+  private volatile long lastPingGroup;
+
+  /** net.ipv4.ip_unprivileged_port_start. */
+  private volatile int unprivilegedPort = 1024;
 
   private volatile @Nullable NetworkStack stack;
 
@@ -75,6 +95,111 @@ public final class InetFamily {
     return (t, type, protocol, flags) -> create(t, AF_INET6, type, protocol, flags);
   }
 
+  /** {@return the stack for raw sockets}, which on the loopback need one, too */
+  private synchronized NetworkStack stackForRaw() {
+    NetworkStack s = stack;
+    if (s != null) {
+      return s;
+    }
+    s = own;
+    if (s == null) {
+      s =
+          new NetworkStack(
+              Clocks::monotonicNs, new Secret(HostRandom.number(), HostRandom.number()));
+      own = s;
+    }
+    return s;
+  }
+
+  private boolean mayPing(Task t) {
+    if (isPingGroup(t.creds().egid)) {
+      return true;
+    }
+    for (int g : t.creds().groups) {
+      if (isPingGroup(g)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean isPingGroup(int gid) {
+    long g = Integer.toUnsignedLong(gid);
+    return g >= firstPingGroup && g <= lastPingGroup;
+  }
+
+  int unprivilegedPort() {
+    return unprivilegedPort;
+  }
+
+  /** {@return a setting of /proc/sys/net/ipv4 as its file shows it}, null if it is not ours */
+  public @Nullable String sysctl(String name) {
+    return switch (name) {
+      case "net/ipv4/ping_group_range" -> firstPingGroup + "\t" + lastPingGroup;
+      case "net/ipv4/ip_unprivileged_port_start" -> Integer.toString(unprivilegedPort);
+      default -> null;
+    };
+  }
+
+  /** Sets it; {@return 0 or -EINVAL}, also for a setting that is not ours */
+  public long setSysctl(String name, String value) {
+    try {
+      String[] words = value.strip().split("\\s+");
+      switch (name) {
+        case "net/ipv4/ping_group_range" -> {
+          if (words.length != 2) {
+            return -EINVAL;
+          }
+          long first = Long.parseLong(words[0]);
+          long last = Long.parseLong(words[1]);
+          firstPingGroup = first;
+          lastPingGroup = last;
+          return 0;
+        }
+        case "net/ipv4/ip_unprivileged_port_start" -> {
+          int port = Integer.parseInt(words[0]);
+          if (port < 0 || port > 65535) {
+            return -EINVAL;
+          }
+          unprivilegedPort = port;
+          return 0;
+        }
+        default -> {
+          return -EINVAL;
+        }
+      }
+    } catch (NumberFormatException e) {
+      return -EINVAL;
+    }
+  }
+
+  private Socket createRaw(Task t, int family, int protocol, int flags) {
+    if (!t.hasCapability(Caps.CAP_NET_RAW)) {
+      throw ErrnoException.of(EPERM);
+    }
+    if (family != AF_INET || protocol <= 0 || protocol > 254) {
+      throw ErrnoException.of(EPROTONOSUPPORT);
+    }
+    RawTable table = stackForRaw().raw();
+    RawEndpoint e = table.open(protocol);
+    if (e == null) {
+      throw ErrnoException.of(ENOBUFS);
+    }
+    return new RawSocket(t, this, table, e, protocol, flags);
+  }
+
+  private Socket createPing(Task t, int flags) {
+    if (!mayPing(t)) {
+      throw ErrnoException.of(EACCES);
+    }
+    RawTable table = stackForRaw().raw();
+    RawEndpoint e = table.openPing();
+    if (e == null) {
+      throw ErrnoException.of(ENOBUFS);
+    }
+    return new RawSocket(t, this, table, e, Ip.IPPROTO_ICMP, flags);
+  }
+
   private Socket create(Task t, int family, int type, int protocol, int flags) {
     switch (type) {
       case SOCK_STREAM -> {
@@ -84,14 +209,16 @@ public final class InetFamily {
         return new TcpSocket(t, this, family, flags);
       }
       case SOCK_DGRAM -> {
+        if (family == AF_INET && protocol == Ip.IPPROTO_ICMP) {
+          return createPing(t, flags);
+        }
         if (protocol != 0 && protocol != Ip.IPPROTO_UDP) {
           throw ErrnoException.of(EPROTONOSUPPORT);
         }
         return new UdpSocket(t, this, family, flags);
       }
       case SOCK_RAW -> {
-        boolean may = t.hasCapability(Caps.CAP_NET_RAW);
-        throw ErrnoException.of(may ? EPROTONOSUPPORT : EPERM);
+        return createRaw(t, family, protocol, flags);
       }
       default -> throw ErrnoException.of(ESOCKTNOSUPPORT);
     }

@@ -26,9 +26,6 @@ import redoubt.sentry.socket.SocketCall;
 
 /** What TCP and UDP sockets have in common: addresses, ports, the options of IP. */
 abstract class InetSocket extends Socket {
-  /** Lowest port that anybody may bind (net.ipv4.ip_unprivileged_port_start). */
-  private static final int UNPRIVILEGED = 1024;
-
   private static final int TTL_DEFAULT = 64;
   private static final int UNSET = Integer.MIN_VALUE;
 
@@ -123,7 +120,9 @@ abstract class InetSocket extends Socket {
         && !isFreeBind()) {
       return -EADDRNOTAVAIL;
     }
-    if (port != 0 && port < UNPRIVILEGED && !t.hasCapability(Caps.CAP_NET_BIND_SERVICE)) {
+    if (port != 0
+        && port < inet.unprivilegedPort()
+        && !t.hasCapability(Caps.CAP_NET_BIND_SERVICE)) {
       return -EACCES;
     }
     return bindTo(high, low, port);

@@ -274,9 +274,7 @@ final class NetlinkSocket extends Socket {
       a += (size + 3) & ~3;
     }
     NetDevice device =
-        index != 0
-            ? NetDevice.numbered(t.kernel(), index)
-            : NetDevice.named(t.kernel(), name);
+        index != 0 ? NetDevice.numbered(t.kernel(), index) : NetDevice.named(t.kernel(), name);
     if (device == null) {
       error(s, at, index == 0 && name.isEmpty() ? -EINVAL : -ENODEV, seq);
       return;

@@ -76,8 +76,7 @@ final class RouteMessages {
     m.bytes.set(Memory.INT, h + Netlink.IFINFOMSG_IFI_FLAGS, d.flags());
     m.attributeString(Netlink.IFLA_IFNAME, d.name());
     m.attributeInt(Netlink.IFLA_TXQLEN, 1000);
-    m.attributeByte(
-        Netlink.IFLA_OPERSTATE, lo ? Netlink.IF_OPER_UNKNOWN : Netlink.IF_OPER_UP);
+    m.attributeByte(Netlink.IFLA_OPERSTATE, lo ? Netlink.IF_OPER_UNKNOWN : Netlink.IF_OPER_UP);
     m.attributeByte(Netlink.IFLA_LINKMODE, 0);
     m.attributeInt(Netlink.IFLA_MTU, d.mtu());
     m.attributeInt(Netlink.IFLA_GROUP, 0);
@@ -252,8 +251,7 @@ final class RouteMessages {
   /** Says which way a packet to {@code destination} goes; {@return whether there is one} */
   boolean wayTo(int destination) {
     NetworkStack stack = stack();
-    boolean isLocal =
-        destination >>> 24 == 127 || (stack != null && stack.isLocal(destination));
+    boolean isLocal = destination >>> 24 == 127 || (stack != null && stack.isLocal(destination));
     Route r = isLocal || stack == null ? null : stack.routes().lookup(destination);
     if (!isLocal && r == null) {
       return false;
@@ -285,8 +283,7 @@ final class RouteMessages {
     }
     for (Nic nic : stack.nics()) {
       for (NeighborTable.Neighbor n : stack.neighbors(nic)) {
-        int h =
-            m.begin(Netlink.RTM_NEWNEIGH, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_NDMSG);
+        int h = m.begin(Netlink.RTM_NEWNEIGH, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_NDMSG);
         m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_FAMILY, (byte) AF_INET);
         m.bytes.set(Memory.INT, h + Netlink.NDMSG_NDM_IFINDEX, nic.index());
         int state =

@@ -1,0 +1,107 @@
+package redoubt.net.transport;
+
+import org.jspecify.annotations.Nullable;
+import redoubt.net.buffer.Packet;
+import redoubt.net.stack.NetworkStack;
+
+/** Raw and ping sockets: each gets its own copy of what is for it. Guarded by the stack's lock. */
+public final class RawTable {
+  static final int ICMP = 1;
+  private static final int MAX = 4096;
+
+  private final NetworkStack stack;
+  private @Nullable RawEndpoint first;
+  private int size;
+
+  public RawTable(NetworkStack stack) {
+    this.stack = stack;
+  }
+
+  /** {@return a raw socket's endpoint for {@code protocol}, or null when there are too many} */
+  public @Nullable RawEndpoint open(int protocol) {
+    return add(new RawEndpoint(stack, protocol, false));
+  }
+
+  /** {@return a ping socket's endpoint, or null when there are too many} */
+  public @Nullable RawEndpoint openPing() {
+    return add(new RawEndpoint(stack, ICMP, true));
+  }
+
+  private @Nullable RawEndpoint add(RawEndpoint e) {
+    stack.enter();
+    try {
+      if (size >= MAX) {
+        return null;
+      }
+      size++;
+      e.next = first;
+      first = e;
+      return e;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** Gives a ping endpoint its identifier; 0 asks for any. {@return whether it was free} */
+  public boolean identify(RawEndpoint e, int wanted) {
+    stack.enter();
+    try {
+      int id = wanted != 0 ? wanted : Ports.pick(stack.secret(), candidate -> !isTaken(candidate));
+      if (id == 0 || isTaken(id)) {
+        return false;
+      }
+      e.setIdentifier(id);
+      return true;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  private boolean isTaken(int id) {
+    for (RawEndpoint e = first; e != null; e = e.next) {
+      if (e.isPing() && e.identifier() == id) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void remove(RawEndpoint e) {
+    RawEndpoint before = null;
+    for (RawEndpoint i = first; i != null; before = i, i = i.next) {
+      if (i == e) {
+        if (before == null) {
+          first = e.next;
+        } else {
+          before.next = e.next;
+        }
+        e.next = null;
+        size--;
+        return;
+      }
+    }
+  }
+
+  /**
+   * Gives copies of {@code p}, which begins with its IP header and stays the caller's.
+   *
+   * @param at where the payload begins
+   * @return whether somebody got one
+   */
+  public boolean deliver(Packet p, int protocol, int at) {
+    boolean isWanted = false;
+    for (RawEndpoint e = first; e != null; e = e.next) {
+      if (!e.wants(p, protocol, at)) {
+        continue;
+      }
+      isWanted = true;
+      Packet copy = p.copy();
+      if (copy != null) {
+        copy.ttl = p.data[p.start + 8] & 0xff;
+        copy.start += e.isPing() ? at - p.start : 0;
+        e.deliver(copy);
+      }
+    }
+    return isWanted;
+  }
+}
