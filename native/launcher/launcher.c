@@ -20,6 +20,15 @@
 //   keeper PATH       keeper's program
 //   gofer-type N      socket type between sentry and gofer
 //   sentry ARG        argument vector of the sentry; repeats. gofer ARG alike
+//   vmm ARG           argument vector of a VMM, in place of the keeper; repeats. The sentry is then a warden
+//   vmm-bind PATH     file or directory that the VMM needs, mounted read-only; repeats
+//   vmm-env NAME=VALUE  its environment; repeats
+//   vmm-uid N         its host user and group
+//   vmm-memory N      size of a tmpfs at /tmp, for a VMM that keeps the guest's memory in a file
+//   vmm-device PATH   device node that it needs; repeats
+//   vmm-cpu N         pin it to one processor of those it may use; the N-th, counted round
+//   vmm-link N        socket type of the link between warden and guest
+//   vmm-ptrace 1      its filter allows ptrace(2): it traces its own children
 //   train 1           no confinement at all: the JVMs write AOT caches when they end
 //   watch FD          stay; when the other end closes, kill the sandbox, then
 //   remove PATH       unlink or rmdir this, in the order given; repeats
@@ -27,13 +36,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +78,10 @@ enum {
   SENTRY_KEEPER = 6,
   SENTRY_LOG = 7,
   SENTRY_READY = 8,
+  WARDEN_CONSOLE = 9,
+  WARDEN_MONITOR = 10,
+  VMM_LINK = 3,
+  VMM_MONITOR = 4,
   GOFER_SOCKET = 3,
   GOFER_LOG = 4,
   GOFER_READY = 5,
@@ -80,9 +97,12 @@ static struct {
   int log, owner, listener, watch, oom, oom_set, gofer_type, train;
   unsigned uid, gid;
   char *root, *keeper;
-  struct list attach, bind, cgroup, rlimit, sentry, gofer, remove;
+  struct list attach, bind, cgroup, rlimit, sentry, gofer, remove, vmm, vmm_bind, vmm_env, vmm_device;
+  unsigned vmm_uid;
+  int vmm_link, vmm_ptrace, vmm_cpu;
+  long vmm_memory;
 } plan = {.log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
-          .uid = 65534, .gid = 65534};
+          .uid = 65534, .gid = 65534, .vmm_uid = 65533, .vmm_link = SOCK_STREAM, .vmm_cpu = -1};
 
 static struct {
   int control, child, tty, proxy, done, netns, sandbox;
@@ -153,6 +173,15 @@ static void read_plan(void) {
     else if (KEY("sentry")) add(&plan.sentry, value, "sentry");
     else if (KEY("gofer")) add(&plan.gofer, value, "gofer");
     else if (KEY("remove")) add(&plan.remove, value, "remove");
+    else if (KEY("vmm")) add(&plan.vmm, value, "vmm");
+    else if (KEY("vmm-bind")) add(&plan.vmm_bind, value, "vmm-bind");
+    else if (KEY("vmm-env")) add(&plan.vmm_env, value, "vmm-env");
+    else if (KEY("vmm-device")) add(&plan.vmm_device, value, "vmm-device");
+    else if (KEY("vmm-uid")) plan.vmm_uid = strtoul(value, 0, 10);
+    else if (KEY("vmm-memory")) plan.vmm_memory = atol(value);
+    else if (KEY("vmm-link")) plan.vmm_link = atoi(value);
+    else if (KEY("vmm-cpu")) plan.vmm_cpu = atoi(value);
+    else if (KEY("vmm-ptrace")) plan.vmm_ptrace = atoi(value);
     else fail("plan record '%.40s' is not known", at);
 #undef KEY
   }
@@ -187,24 +216,43 @@ static void make_path(char *path, int directory) {
 }
 
 // Gives this process a root that holds the plan's binds and /proc only. Needs its own mount namespace.
-static void build_root(void) {
+// What a VMM has beside the binds: a writable directory and devices.
+static void add_vmm_files(void) {
+  char path[4200], options[64];
+  if (mkdir("dev", 0755) && errno != EEXIST) fail("mkdir dev");
+  for (int i = 0; i < plan.vmm_device.count; i++) {
+    const char *device = plan.vmm_device.item[i];
+    snprintf(path, sizeof path, ".%s", device);
+    make_path(path, 0);
+    if (mount(device, path, 0, MS_BIND, 0)) fail("bind %s", device);
+  }
+  if (plan.vmm_memory) {
+    if (mkdir("tmp", 0755) && errno != EEXIST) fail("mkdir tmp");
+    snprintf(options, sizeof options, "size=%ld,nr_inodes=64,mode=700,uid=%u,gid=%u", plan.vmm_memory, plan.vmm_uid,
+             plan.vmm_uid);
+    if (mount("memory", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)) fail("mount a tmpfs for the guest's memory");
+  }
+}
+
+static void build_root(struct list *binds) {
   char path[4200];
   if (mount(0, "/", 0, MS_REC | MS_PRIVATE, 0)) fail("making the mounts private");
   if (mount("none", plan.root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,nr_inodes=4096,mode=755"))
     fail("mount a tmpfs on %s", plan.root);
   if (chdir(plan.root)) fail("chdir %s", plan.root);
-  for (int i = 0; i < plan.bind.count; i++) {
-    const char *source = plan.bind.item[i];
+  for (int i = 0; i < binds->count; i++) {
+    const char *source = binds->item[i];
     struct stat st;
     errno = 0;
     if (source[0] != '/' || snprintf(path, sizeof path, ".%s", source) >= (int)sizeof path)
       fail("bad path to bind: %s", source);
-    if (stat(source, &st)) fail("%s, which the sandbox's Java needs", source);
+    if (stat(source, &st)) fail("%s, which the sandbox needs", source);
     make_path(path, S_ISDIR(st.st_mode));
     if (mount(source, path, 0, MS_BIND, 0)) fail("bind %s", source);
     if (mount(0, path, 0, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, 0))
       fail("bind %s read-only", source);
   }
+  if (binds == &plan.vmm_bind) add_vmm_files();
   if (mkdir("proc", 0555) && errno != EEXIST) fail("mkdir proc");
   if (mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, 0))
     fail("mount proc");
@@ -332,7 +380,7 @@ static pid_t raw_clone(unsigned long flags, int *pidfd) {
 enum { NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS };
 
 struct sockets {
-  int gofer[2], keeper[2], sentry_ready[2], gofer_ready[2], map[2];
+  int gofer[2], keeper[2], sentry_ready[2], gofer_ready[2], map[2], monitor[2], console[2];
 };
 
 __attribute__((noreturn)) static void run_gofer(struct sockets *s) {
@@ -346,7 +394,7 @@ __attribute__((noreturn)) static void run_gofer(struct sockets *s) {
       fail("plan: attach %s", plan.attach.item[i]);
   umask(0);
   if (!plan.train) {
-    build_root();
+    build_root(&plan.bind);
     if (setgroups(0, 0)) fail("setgroups");
     drop_capabilities(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |
                       1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_MKNOD);
@@ -371,7 +419,7 @@ __attribute__((noreturn)) static void run_keeper(struct sockets *s) {
 // Gives up everything: root directory, user, capabilities, files.
 static void confine_sentry(struct sockets *s) {
   char byte = 'U';
-  build_root();
+  build_root(&plan.bind);
 
   if (unshare(CLONE_NEWUSER)) {
     if (errno == EPERM || errno == ENOSPC || errno == EUSERS)
@@ -397,6 +445,99 @@ static void confine_sentry(struct sockets *s) {
   if (syscall(SYS_capset, &header, data)) fail("capset");
   drop_capabilities(0);
   landlock();
+}
+
+// ---- the VMM ------------------------------------------------------------------------------------
+
+// A VMM's filter: what QEMU and User Mode Linux were seen to need, and nothing that reaches beyond their descriptors.
+// Everything else fails with EPERM; what only an attacker calls kills.
+static void filter_vmm(void) {
+  static const short allowed[] = {
+      SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_lseek, SYS_close,
+      SYS_openat, SYS_open, SYS_stat, SYS_fstat, SYS_lstat, SYS_newfstatat, SYS_statx, SYS_access, SYS_faccessat,
+      SYS_readlink, SYS_readlinkat, SYS_getcwd, SYS_getdents64, SYS_unlink, SYS_mkdir, SYS_rmdir, SYS_chmod, SYS_fchmod,
+      SYS_ftruncate, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_flock, SYS_fstatfs, SYS_statfs, SYS_fcntl, SYS_dup,
+      SYS_dup2, SYS_dup3, SYS_pipe, SYS_pipe2, SYS_poll, SYS_ppoll, SYS_select, SYS_pselect6, SYS_epoll_create1,
+      SYS_epoll_create, SYS_epoll_ctl, SYS_epoll_wait, SYS_epoll_pwait, SYS_eventfd2, SYS_signalfd4, SYS_timerfd_create,
+      SYS_timerfd_settime, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk, SYS_msync, SYS_mlock,
+      SYS_munlock, SYS_mincore, SYS_memfd_create, SYS_membarrier, SYS_futex, SYS_set_robust_list, SYS_rseq,
+      SYS_set_tid_address, SYS_arch_prctl, SYS_prctl, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+      SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_rt_sigpending, SYS_rt_sigqueueinfo, SYS_sigaltstack, SYS_kill, SYS_tkill, SYS_tgkill,
+      SYS_timer_create, SYS_timer_settime, SYS_timer_gettime, SYS_timer_delete, SYS_setitimer, SYS_getitimer,
+      SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_time, SYS_pause,
+      SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getresuid, SYS_getresgid,
+      SYS_getpgrp, SYS_setpgid, SYS_setsid, SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_getrusage, SYS_getrlimit,
+      SYS_setrlimit, SYS_prlimit64, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getparam,
+      SYS_sched_getscheduler, SYS_getcpu, SYS_personality, SYS_wait4, SYS_waitid, SYS_exit, SYS_exit_group,
+      SYS_restart_syscall, SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_sendmmsg, SYS_recvmmsg,
+      SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_ioctl, SYS_execve, SYS_vfork,
+      SYS_fork};
+  enum { COUNT = sizeof allowed / sizeof *allowed };
+  struct sock_filter code[COUNT * 2 + 32];
+  int n = 0;
+  const unsigned allow = SECCOMP_RET_ALLOW, kill = SECCOMP_RET_KILL_PROCESS, refuse = SECCOMP_RET_ERRNO | EPERM;
+#define OP(c, jt, jf, k) code[n++] = (struct sock_filter)BPF_JUMP(c, k, jt, jf)
+  OP(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+  OP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
+  OP(BPF_RET | BPF_K, 0, 0, kill);
+  OP(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+  for (int i = 0; i < COUNT; i++) {
+    OP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)allowed[i]);
+    OP(BPF_RET | BPF_K, 0, 0, allow);
+  }
+  if (plan.vmm_ptrace) {
+    OP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_ptrace);
+    OP(BPF_RET | BPF_K, 0, 0, allow);
+  }
+  // Threads and processes, but no namespaces; clone3's flags lie in memory, so libc has to do without.
+  OP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_clone3);
+  OP(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
+  OP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, SYS_clone);
+  OP(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args[0]));
+  OP(BPF_JMP | BPF_JSET | BPF_K, 0, 1,
+     CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP);
+  OP(BPF_RET | BPF_K, 0, 0, refuse);
+  OP(BPF_RET | BPF_K, 0, 0, allow);
+  OP(BPF_RET | BPF_K, 0, 0, refuse);
+#undef OP
+  struct sock_fprog program = {n, code};
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0)) fail("seccomp filter of the VMM");
+}
+
+// The processor that the VMM keeps to: one that this sandbox may use.
+static void pin_vmm(void) {
+  cpu_set_t all, one;
+  if (plan.vmm_cpu < 0 || sched_getaffinity(0, sizeof all, &all)) return;
+  int wanted = plan.vmm_cpu % CPU_COUNT(&all);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, &all) && !wanted--) {
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      sched_setaffinity(0, sizeof one, &one);
+      return;
+    }
+}
+
+// Hostile as soon as the guest has broken out of it: own namespaces and user, a root with its files only, no
+// capabilities, a filter.
+__attribute__((noreturn)) static void run_vmm(struct sockets *s) {
+  struct move moves[] = {{s->console[1], 1}, {s->console[1], 2}, {s->keeper[1], VMM_LINK}, {s->monitor[1], VMM_MONITOR}};
+  char *env[LIST_LIMIT + 1];
+  memcpy(env, plan.vmm_env.item, sizeof env);
+  build_root(&plan.vmm_bind);
+  pin_vmm();
+  if (setgroups(0, 0)) fail("setgroups");
+  if (setresgid(plan.vmm_uid, plan.vmm_uid, plan.vmm_uid)) fail("setresgid of the VMM");
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) fail("keepcaps");
+  if (setresuid(plan.vmm_uid, plan.vmm_uid, plan.vmm_uid)) fail("setresuid of the VMM");
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {{1u << CAP_SETPCAP, 1u << CAP_SETPCAP, 0}, {0, 0, 0}};
+  if (syscall(SYS_capset, &header, data)) fail("capset");
+  drop_capabilities(0);
+  arrange(moves, 4);
+  filter_vmm();
+  execve(plan.vmm.item[0], plan.vmm.item, env);
+  fail("start of %s", plan.vmm.item[0]);
 }
 
 // Pid 1 of the sandbox: prepares, starts gofer and keeper, becomes the sentry.
@@ -426,6 +567,14 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
   pid_t gofer = raw_clone((plan.train ? 0 : NAMESPACES) | SIGCHLD, 0);
   if (gofer < 0) fail("namespaces of the gofer");
   if (!gofer) run_gofer(s);
+  static char vmm_argument[32];
+  if (plan.vmm.count) {
+    pid_t vmm = raw_clone(NAMESPACES | SIGCHLD, 0);
+    if (vmm < 0) fail("namespaces of the VMM");
+    if (!vmm) run_vmm(s);
+    snprintf(vmm_argument, sizeof vmm_argument, "--vmm=%d", vmm);
+    add(&plan.sentry, vmm_argument, "sentry");
+  }
   if (!plan.train) confine_sentry(s);
   if (plan.keeper) {
     pid_t keeper = fork();
@@ -438,8 +587,10 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
                          {s->gofer[0], SENTRY_GOFER},
                          {s->keeper[0], SENTRY_KEEPER},
                          {plan.log, SENTRY_LOG},
-                         {s->sentry_ready[1], SENTRY_READY}};
-  arrange(moves, sizeof moves / sizeof *moves);
+                         {s->sentry_ready[1], SENTRY_READY},
+                         {s->console[0], WARDEN_CONSOLE},
+                         {s->monitor[0], WARDEN_MONITOR}};
+  arrange(moves, plan.vmm.count ? 9 : 7);
   execve(plan.sentry.item[0], plan.sentry.item, environment);
   fail("start of the sentry: %s", plan.sentry.item[0]);
 }
@@ -530,7 +681,11 @@ static int boot(void) {
   signal(SIGPIPE, SIG_IGN);
   read_plan();
   pair(plan.gofer_type, s.gofer);
-  pair(SOCK_SEQPACKET, s.keeper);
+  pair(plan.vmm.count ? plan.vmm_link : SOCK_SEQPACKET, s.keeper);
+  if (plan.vmm.count) {
+    pair(SOCK_STREAM, s.monitor);
+    if (pipe2(s.console, O_CLOEXEC)) fail("console");
+  }
   pair(SOCK_STREAM, s.sentry_ready);
   pair(SOCK_STREAM, s.gofer_ready);
   pair(SOCK_STREAM, s.map);
@@ -547,6 +702,7 @@ static int boot(void) {
   if (write(status_fd, text, n) != n) return 1;
   close(s.gofer[0]), close(s.gofer[1]), close(s.keeper[0]), close(s.keeper[1]);
   close(s.sentry_ready[1]), close(s.gofer_ready[1]), close(s.map[1]);
+  if (plan.vmm.count) close(s.monitor[0]), close(s.monitor[1]), close(s.console[0]), close(s.console[1]);
   close(plan.owner), close(plan.listener);
   for (int i = 0; i < plan.attach.count; i++) close(atoi(plan.attach.item[i]));
 
@@ -752,11 +908,11 @@ static int hold_process(void) {
 
 // Tells why a sandbox ended that did not end by itself: killed from outside, or by what its last log line says.
 static void show_end(int signal) {
-  static const char fatal[] = "sentry: fatal: ";
-  char text[1025], why[200] = "";
+  static const char *const fatal[] = {"sentry: fatal: ", "warden: fatal: "};
+  char text[2049], why[1200] = "";
   int fd = hold_plan.log ? open(hold_plan.log, O_RDONLY | O_CLOEXEC) : -1;
   off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-  ssize_t n = size <= 0 ? 0 : pread(fd, text, 1024, size > 1024 ? size - 1024 : 0);
+  ssize_t n = size <= 0 ? 0 : pread(fd, text, 2048, size > 2048 ? size - 2048 : 0);
   if (fd >= 0) close(fd);
   while (n > 0 && text[n - 1] == '\n') n--;
   text[n > 0 ? n : 0] = 0;
@@ -764,9 +920,9 @@ static void show_end(int signal) {
     if (text[i] != '\n' && (text[i] < 0x20 || text[i] > 0x7e)) text[i] = '?';
   char *line = strrchr(text, '\n');
   line = line ? line + 1 : text;
-  if (!strncmp(line, fatal, sizeof fatal - 1))
-    snprintf(why, sizeof why, "%s", line + sizeof fatal - 1);
-  else if (signal)
+  for (int i = 0; i < 2; i++)
+    if (!strncmp(line, fatal[i], strlen(fatal[i]))) snprintf(why, sizeof why, "%s", line + strlen(fatal[i]));
+  if (!why[0] && signal)
     snprintf(why, sizeof why, "its kernel was killed by signal %d", signal);
   if (why[0])
     dprintf(2, "redoubt: the sandbox was ended from outside: %s (by hand, or for want of memory: see the host's "

@@ -2,6 +2,7 @@
 module redoubt.sandbox {
   requires transitive redoubt.host;
   requires transitive redoubt.oci;
+  requires redoubt.p9;
   requires transitive redoubt.sentry;
   requires static org.jspecify;
   requires static com.google.errorprone.annotations;

@@ -12,6 +12,8 @@ import redoubt.sandbox.StateDirectory;
 
 /** What the global flags say. */
 final class Context {
+  private static final String KERNEL_ANNOTATION = "io.redoubt.kernel";
+
   private final Flags global;
   private final String root;
 
@@ -42,6 +44,7 @@ final class Context {
         .flag("debug", "log more")
         .flag("strace", "log each system call of the container")
         .value("platform", "NAME", "how guest code is run: systrap (default)")
+        .value("kernel", "KIND", "of the sandbox: sentry (default), uml, vm or auto")
         .flag("no-patch", "do not patch system call sites in guest text")
         .value(
             "network",
@@ -81,7 +84,12 @@ final class Context {
   }
 
   CreateOptions createOptions(
-      String bundle, String consoleSocket, int preserveFds, boolean foreground, boolean cgroups) {
+      String bundle,
+      java.util.Map<String, String> annotations,
+      String consoleSocket,
+      int preserveFds,
+      boolean foreground,
+      boolean cgroups) {
     String log = global.get("debug-log", "");
     return new CreateOptions(
         bundle,
@@ -91,12 +99,27 @@ final class Context {
         overlaysRoot(),
         cgroups && !global.is("ignore-cgroups"),
         global.get("network", cgroups ? "auto" : "none"),
+        kernel(annotations),
         "systrap",
         !global.is("no-patch"),
         global.is("strace"),
         global.is("debug"),
         log.isEmpty() ? null : new File(log).getAbsolutePath(),
         log.isEmpty() && foreground && wantsLog());
+  }
+
+  /** {@return the kind of kernel}: the flag's, else the bundle's annotation's, else the sentry */
+  private String kernel(java.util.Map<String, String> annotations) {
+    String asked = global.get("kernel", "");
+    String what = "--kernel=" + asked;
+    if (asked.isEmpty()) {
+      asked = annotations.getOrDefault(KERNEL_ANNOTATION, "sentry");
+      what = "annotation " + KERNEL_ANNOTATION + "=" + asked;
+    }
+    return switch (asked) {
+      case "sentry", "vm", "uml" -> asked;
+      default -> throw new UsageException(safe(what) + ": give sentry, vm or uml");
+    };
   }
 
   /** {@return the command line that runs {@code words} with the same global flags} */

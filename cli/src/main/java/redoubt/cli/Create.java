@@ -38,6 +38,7 @@ final class Create implements Verb {
             bundle.spec(),
             context.createOptions(
                 bundle.path(),
+                bundle.spec().annotations(),
                 flags.get("console-socket", ""),
                 flags.number("preserve-fds", 0),
                 false,

@@ -1,7 +1,7 @@
 package redoubt.cli;
 
 import redoubt.host.HostFiles;
-import redoubt.sandbox.SentrySandbox;
+import redoubt.sandbox.Sandbox;
 import redoubt.sandbox.StateDirectory;
 
 /** Look inside a sandbox's kernel. */
@@ -44,7 +44,7 @@ final class Debug implements Verb {
       asked = true;
     }
     if (flags.is("ps") || flags.is("stacks")) {
-      try (SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+      try (Sandbox sandbox = Sandbox.connect(directory)) {
         if (flags.is("ps")) {
           var out = new StringBuilder();
           Ps.table(sandbox.processes()).print(out);

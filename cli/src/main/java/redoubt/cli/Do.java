@@ -121,7 +121,7 @@ final class Do implements Verb {
         Container.create(
             context.directory(id),
             spec,
-            context.createOptions(root, "", 0, true, false),
+            context.createOptions(root, spec.annotations(), "", 0, true, false),
             context.installation());
     container.start();
     container.hold(List.of());

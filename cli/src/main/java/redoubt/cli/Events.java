@@ -2,8 +2,8 @@ package redoubt.cli;
 
 import redoubt.oci.Json;
 import redoubt.sandbox.ContainerState;
+import redoubt.sandbox.Sandbox;
 import redoubt.sandbox.SandboxException;
-import redoubt.sandbox.SentrySandbox;
 import redoubt.sandbox.StateDirectory;
 import redoubt.sandbox.Stats;
 import redoubt.sentry.control.ControlException;
@@ -42,7 +42,7 @@ final class Events implements Verb {
     int interval = seconds(flags.get("interval", "5s"));
     StateDirectory directory = context.directory(id);
     ContainerState state = directory.load();
-    try (SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+    try (Sandbox sandbox = Sandbox.connect(directory)) {
       while (true) {
         Json.Obj data = Stats.of(state, sandbox.stats(), sandbox.processes().size());
         Json.Obj event = new Json.Obj().put("type", "stats").put("id", id).put("data", data);

@@ -13,8 +13,8 @@ import redoubt.sandbox.ContainerState;
 import redoubt.sandbox.Holder;
 import redoubt.sandbox.Lifecycle;
 import redoubt.sandbox.PidFile;
+import redoubt.sandbox.Sandbox;
 import redoubt.sandbox.SandboxException;
-import redoubt.sandbox.SentrySandbox;
 import redoubt.sandbox.StateDirectory;
 import redoubt.sandbox.Stdio;
 
@@ -82,7 +82,7 @@ final class Exec implements Verb {
     if (!process.terminal() && !consoleSocket.isEmpty()) {
       throw new UsageException("--console-socket needs --tty");
     }
-    try (SentrySandbox sandbox = SentrySandbox.connect(directory);
+    try (Sandbox sandbox = Sandbox.connect(directory);
         Stdio stdio =
             process.terminal()
                 ? Stdio.terminal(consoleSocket, process.rows(), process.columns())

@@ -2,7 +2,7 @@ package redoubt.cli;
 
 import java.util.List;
 import redoubt.oci.Json;
-import redoubt.sandbox.SentrySandbox;
+import redoubt.sandbox.Sandbox;
 import redoubt.sentry.control.ProcessInfo;
 
 /** List the processes in a container. */
@@ -36,7 +36,7 @@ final class Ps implements Verb {
     String id = flags.argument(0, "container id");
     // runc hands further words to ps(1) of the host; the sandbox has its own processes.
     List<ProcessInfo> processes;
-    try (SentrySandbox sandbox = SentrySandbox.connect(context.directory(id))) {
+    try (Sandbox sandbox = Sandbox.connect(context.directory(id))) {
       processes = sandbox.processes();
     }
     var out = new StringBuilder();

@@ -54,6 +54,7 @@ final class Run implements Verb {
             bundle.spec(),
             context.createOptions(
                 bundle.path(),
+                bundle.spec().annotations(),
                 flags.get("console-socket", ""),
                 flags.number("preserve-fds", 0),
                 !detach,

@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
 import redoubt.host.Pty;
-import redoubt.sandbox.SentrySandbox;
+import redoubt.sandbox.Sandbox;
 import redoubt.sentry.control.ProcessInfo;
 import redoubt.sentry.control.SandboxStats;
 
@@ -45,7 +45,7 @@ final class Top implements Verb {
     int count = flags.number("count", 0);
     int interval = Math.max(1, flags.number("interval", 2));
     String clear = Pty.isTerminal(1) && !flags.is("batch") ? "\033[H\033[J" : "";
-    try (SentrySandbox sandbox = SentrySandbox.connect(context.directory(id))) {
+    try (Sandbox sandbox = Sandbox.connect(context.directory(id))) {
       var before = new HashMap<Integer, Long>();
       for (int round = 0; count == 0 || round < count; round++) {
         if (round > 0) {
@@ -60,7 +60,7 @@ final class Top implements Verb {
     return 0;
   }
 
-  private static void show(SentrySandbox sandbox, Map<Integer, Long> before, int seconds) {
+  private static void show(Sandbox sandbox, Map<Integer, Long> before, int seconds) {
     SandboxStats stats = sandbox.stats();
     var busy = new ArrayList<ProcessInfo>(sandbox.processes());
     var used = new HashMap<Integer, Long>();

@@ -62,7 +62,7 @@ class ArchitectureTest {
         .whereLayer("oci")
         .mayOnlyAccessLayers("abi")
         .whereLayer("sandbox")
-        .mayOnlyAccessLayers("abi", "host", "sentry", "gofer", "oci")
+        .mayOnlyAccessLayers("abi", "host", "p9", "sentry", "gofer", "oci")
         .whereLayer("cli")
         .mayOnlyAccessLayers("abi", "host", "sentry", "gofer", "oci", "sandbox")
         .check(PRODUCT);

@@ -43,7 +43,7 @@ public final class Container {
   private final Spec spec;
   private final List<String> cgroupDirectories = new ArrayList<>();
 
-  private @Nullable SentrySandbox sandbox;
+  private @Nullable Sandbox sandbox;
   private @Nullable Stdio stdio;
   private @Nullable Fd watchPipe;
   private @Nullable Fd lock;
@@ -118,11 +118,12 @@ public final class Container {
       directory.save(describe(translator));
       Fd[] owner = UnixStream.pair();
       var client = new ControlClient(owner[0]);
-      sandbox = new SentrySandbox(directory.id(), 0, client);
-      Fd status = launch(owner[1], translator, procs);
+      Sandbox made = Sandbox.of(options.kernel(), directory.id(), 0, client);
+      sandbox = made;
+      Fd status = launch(owner[1], made, translator, procs);
       int tag = sendBoot(client, config, io);
       readStatus(status);
-      sandbox = new SentrySandbox(directory.id(), pid, client);
+      made.runsAs(pid);
       awaitBoot(client, tag);
       Pty pty = io.pty();
       if (pty != null) {
@@ -243,7 +244,7 @@ public final class Container {
   }
 
   /** Starts the launcher; returns the descriptor that its answer comes from. */
-  private Fd launch(Fd owner, Translator translator, List<String> procs) {
+  private Fd launch(Fd owner, Sandbox made, Translator translator, List<String> procs) {
     List<AttachPoint> attaches = translator.attachPoints();
     int firstAttach = 16;
     int[] fds = new int[firstAttach + attaches.size()];
@@ -272,8 +273,8 @@ public final class Container {
     if (process != null && process.oomScoreAdj() != 0) {
       plan.add("oom", process.oomScoreAdj());
     }
-    plan.add("gofer-type", SOCK_SEQPACKET).add("keeper", installation.keeper());
-    plan.addAll("sentry", installation.sentryCommand()).addAll("gofer", gofer);
+    plan.add("gofer-type", SOCK_SEQPACKET).addAll("gofer", gofer);
+    made.describe(plan, installation, cpus(), memoryBytes());
     Fd[] watch = null;
     if (options.foreground()) {
       watch = HostFiles.pipe();
@@ -344,6 +345,7 @@ public final class Container {
   private ContainerState describe(Translator translator) {
     return new ContainerState(
         directory.id(),
+        options.kernel(),
         pid,
         pid == 0 ? 0 : HostProcess.startTime(pid),
         options.bundle(),
@@ -418,7 +420,7 @@ public final class Container {
 
   /** Leaves the sandbox to itself: it outlives this process. */
   public void detach() {
-    SentrySandbox s = present(sandbox);
+    Sandbox s = present(sandbox);
     s.detach();
     s.close();
     closeAll();
@@ -431,7 +433,7 @@ public final class Container {
    * @param finish command to run after the end for poststop hooks, or empty
    */
   public void hold(List<String> finish) {
-    SentrySandbox s = present(sandbox);
+    Sandbox s = present(sandbox);
     if (installation.isTraining()) {
       Spawn.waitFor(pid);
       abandon();

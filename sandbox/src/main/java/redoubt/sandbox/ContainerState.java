@@ -11,6 +11,7 @@ import redoubt.oci.Spec;
  * What {@code state.json} says of a container. The process's start time tells it from a later one
  * with the same pid.
  *
+ * @param kernel the kind: {@code sentry}, {@code vm} or {@code uml}
  * @param started whether {@code start} was called; {@code paused} whether it is paused
  * @param cgroups directories made for it, parents first
  * @param network {@code none} or {@code sandbox}
@@ -19,6 +20,7 @@ import redoubt.oci.Spec;
  */
 public record ContainerState(
     String id,
+    String kernel,
     int pid,
     long pidStartTime,
     String bundle,
@@ -45,6 +47,7 @@ public record ContainerState(
   public ContainerState withStarted(boolean nowStarted, boolean nowPaused) {
     return new ContainerState(
         id,
+        kernel,
         pid,
         pidStartTime,
         bundle,
@@ -100,7 +103,8 @@ public record ContainerState(
   }
 
   Json.Obj toJson() {
-    var json = new Json.Obj().put("id", id).put("pid", pid).put("pidStartTime", pidStartTime);
+    var json = new Json.Obj().put("id", id).put("kernel", kernel).put("pid", pid);
+    json.put("pidStartTime", pidStartTime);
     json.put("bundle", bundle).put("rootfs", rootfs).put("created", created).put("owner", owner);
     json.put("started", started).put("paused", paused);
     var notes = new Json.Obj();
@@ -127,6 +131,7 @@ public record ContainerState(
     }
     return new ContainerState(
         string(o.get("id")),
+        o.get("kernel") instanceof Json.Str k ? k.value() : "sentry",
         (int) number(o.get("pid")),
         number(o.get("pidStartTime")),
         string(o.get("bundle")),

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param cgroups whether the host's control groups are used
  * @param network {@code none}, {@code sandbox}, or {@code auto}: sandbox if config.json names a
  *     network namespace
+ * @param kernel the kind: {@code sentry}, {@code vm} or {@code uml}
  * @param debugLog file for the sentry's log, or null for the state directory's
  * @param logToStderr whether the log goes to this process's standard error
  */
@@ -24,6 +25,7 @@ public record CreateOptions(
     boolean overlayRoot,
     boolean cgroups,
     String network,
+    String kernel,
     String platform,
     boolean patch,
     boolean strace,

@@ -32,7 +32,7 @@ public final class Holder {
    * @param stdio closed here, but for the terminal's master, which is connected with 0 and 1
    */
   public static void becomeExec(
-      Installation installation, SentrySandbox sandbox, int guestPid, Stdio stdio) {
+      Installation installation, Sandbox sandbox, int guestPid, Stdio stdio) {
     var plan = new Plan();
     HostFiles.keepOverExec(sandbox.socket());
     plan.add("control", sandbox.socket().number()).add("id", sandbox.id()).add("pid", guestPid);
@@ -50,7 +50,7 @@ public final class Holder {
    * @return its host pid
    */
   public static int spawnExec(
-      Installation installation, SentrySandbox sandbox, int guestPid, Stdio stdio) {
+      Installation installation, Sandbox sandbox, int guestPid, Stdio stdio) {
     Pty pty = stdio.pty();
     int[] fds = new int[pty == null ? 5 : 6];
     var plan = new Plan();

@@ -65,6 +65,29 @@ public record Installation(
     return nativeDirectory + "/keeper";
   }
 
+  /** {@return the init of a guest} */
+  public String agent() {
+    return nativeDirectory + "/agent";
+  }
+
+  /** {@return what is preloaded into User Mode Linux} */
+  public String umlShim() {
+    return nativeDirectory + "/libumlptrace.so";
+  }
+
+  /** {@return the argument vector of a warden} */
+  public List<String> wardenCommand(String link, int bootSeconds) {
+    var command =
+        new ArrayList<String>(
+            command(
+                "warden",
+                List.of("-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmx128m", "-Xss256k"),
+                "redoubt.sandbox/redoubt.sandbox.warden.WardenMain"));
+    command.add("--link=" + link);
+    command.add("--boot-seconds=" + bootSeconds);
+    return command;
+  }
+
   /** {@return the sentry's argument vector} */
   public List<String> sentryCommand() {
     return command(
@@ -146,16 +169,25 @@ public record Installation(
     for (String entry : modulePath) {
       add(binds, new File(entry).getAbsolutePath());
     }
-    add(binds, LOADER);
-    for (String library : LIBRARIES) {
+    for (String path : libraries(LIBRARIES)) {
+      add(binds, path);
+    }
+    return binds;
+  }
+
+  /** {@return the paths of the dynamic loader and of these libraries} */
+  static List<String> libraries(List<String> names) {
+    var paths = new ArrayList<String>();
+    paths.add(LOADER);
+    for (String library : names) {
       for (String directory : LIBRARY_DIRECTORIES) {
         if (HostFiles.isFile(directory + "/" + library)) {
-          add(binds, directory + "/" + library);
+          paths.add(directory + "/" + library);
           break;
         }
       }
     }
-    return binds;
+    return paths;
   }
 
   private static void add(List<String> binds, String path) {

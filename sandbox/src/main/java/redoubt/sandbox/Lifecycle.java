@@ -23,7 +23,7 @@ public final class Lifecycle {
   /** Starts a created container: startContainer hooks inside it, its program, poststart hooks. */
   public static void start(StateDirectory directory, Installation installation) {
     try (Fd lock = directory.lock();
-        SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+        Sandbox sandbox = Sandbox.connect(directory)) {
       String status = directory.load().status();
       if (!status.equals("created")) {
         throw new SandboxException(
@@ -38,7 +38,7 @@ public final class Lifecycle {
 
   /** Returns the network that the sandbox took over from a namespace that was given, or null. */
   static @Nullable PodNetwork start(
-      StateDirectory directory, SentrySandbox sandbox, Installation installation) {
+      StateDirectory directory, Sandbox sandbox, Installation installation) {
     PodNetwork network = attachNetwork(directory, sandbox, installation);
     try {
       startProgram(directory, sandbox);
@@ -52,7 +52,7 @@ public final class Lifecycle {
   }
 
   private static @Nullable PodNetwork attachNetwork(
-      StateDirectory directory, SentrySandbox sandbox, Installation installation) {
+      StateDirectory directory, Sandbox sandbox, Installation installation) {
     ContainerState state = directory.load();
     if (!state.network().equals("sandbox")) {
       return null;
@@ -117,7 +117,7 @@ public final class Lifecycle {
     }
   }
 
-  private static void startProgram(StateDirectory directory, SentrySandbox sandbox) {
+  private static void startProgram(StateDirectory directory, Sandbox sandbox) {
     ContainerState state = directory.load();
     for (Spec.Hook hook : state.hooks().startContainer()) {
       startContainerHook(hook, sandbox);
@@ -129,7 +129,7 @@ public final class Lifecycle {
   }
 
   /** Runs in the container, as the specification asks. */
-  private static void startContainerHook(Spec.Hook hook, SentrySandbox sandbox) {
+  private static void startContainerHook(Spec.Hook hook, Sandbox sandbox) {
     List<String> args = hook.args().isEmpty() ? List.of(hook.path()) : hook.args();
     var process =
         new redoubt.sentry.control.ProcessConfig(
@@ -167,13 +167,13 @@ public final class Lifecycle {
    * @param process with paths and numbers of the container
    */
   public static int exec(
-      SentrySandbox sandbox, ContainerState state, Process process, Stdio stdio, boolean kill) {
+      Sandbox sandbox, ContainerState state, Process process, Stdio stdio, boolean kill) {
     return sandbox.exec(Translator.process(process, state.rootfs()), stdio.fds(), kill);
   }
 
   public static void pause(StateDirectory directory, boolean paused) {
     try (Fd lock = directory.lock();
-        SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+        Sandbox sandbox = Sandbox.connect(directory)) {
       ContainerState state = directory.load();
       String status = state.status();
       if (!status.equals(paused ? "running" : "paused")) {
@@ -201,7 +201,7 @@ public final class Lifecycle {
       throw new SandboxException(
           "cannot kill container '" + directory.id() + "': it is not running");
     }
-    try (SentrySandbox sandbox = SentrySandbox.connect(directory)) {
+    try (Sandbox sandbox = Sandbox.connect(directory)) {
       sandbox.signal(all ? -1 : 0, signal);
     } catch (SandboxException | ControlException e) {
       if (e instanceof ControlException c && c.errno() == Errno.EPIPE) {

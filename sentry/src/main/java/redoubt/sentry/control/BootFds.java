@@ -29,6 +29,14 @@ public final class BootFds {
   /** Socket to the launcher for {@link HostRoot#detach}. */
   public static final int READY = 8;
 
+  /**
+   * A warden's only: where its VMM's console comes from. {@link #KEEPER} is its link to the guest.
+   */
+  public static final int CONSOLE = 9;
+
+  /** A warden's only: the VMM's QMP monitor. */
+  public static final int MONITOR = 10;
+
   // The gofer's descriptors; 0 and 1 are /dev/null, 2 is the log.
 
   /** The other end of {@link #GOFER}. */

@@ -169,6 +169,18 @@ public final class ControlClient implements AutoCloseable {
     return firstString(call(Frame.STACKS, new WireWriter(), List.of()));
   }
 
+  /** {@return a guest kernel's console, and when its boot reached its stages} */
+  public List<String> console() {
+    WireReader r = call(Frame.CONSOLE, new WireWriter(), List.of());
+    var texts = new ArrayList<String>(List.of("", ""));
+    while (r.next()) {
+      if (r.tag() == 1 || r.tag() == 2) {
+        texts.set(r.tag() - 1, r.string());
+      }
+    }
+    return texts;
+  }
+
   public void detach() {
     call(Frame.DETACH, new WireWriter(), List.of());
   }

@@ -214,6 +214,7 @@ public final class ControlServer {
         case Frame.RESIZE -> operations.resize(a.id, a.second, a.third, a.fourth);
         case Frame.STATS -> w.record(1, operations.stats(a.id).write());
         case Frame.STACKS -> w.string(1, operations.stacks());
+        case Frame.CONSOLE -> w.string(1, operations.console()).string(2, operations.timeline());
         case Frame.STATE -> w.string(1, operations.state(a.id));
         case Frame.DETACH -> detached = true;
         case Frame.DESTROY -> {

@@ -80,6 +80,11 @@ public final class Frame {
    */
   public static final int NETWORK = 16;
 
+  /**
+   * (nothing -> 1 text, 2 text): a guest kernel's console, and when its boot reached its stages.
+   */
+  public static final int CONSOLE = 17;
+
   // Answers.
   public static final int OK = 0x100;
 

@@ -45,7 +45,7 @@ public record ProcessConfig(
    */
   public record Rlimit(int resource, long soft, long hard) {}
 
-  WireWriter write() {
+  public WireWriter write() {
     var w = new WireWriter().strings(1, args).strings(2, env).string(3, cwd);
     w.number(4, uid & 0xffffffffL).number(5, gid & 0xffffffffL);
     for (int extra : additionalGids) {

@@ -73,6 +73,16 @@ public interface SandboxOperations {
   /** {@return the stacks of the sentry's threads with what each guest task is doing, as text} */
   String stacks();
 
+  /** {@return the last of what a guest kernel of Linux wrote on its console} */
+  default String console() {
+    return "";
+  }
+
+  /** {@return when a guest kernel of Linux reached the stages of its boot} */
+  default String timeline() {
+    return "";
+  }
+
   /**
    * Ends the sandbox: kills every guest process; the sentry then exits with the first container's
    * exit code (137 if it was killed by this).

@@ -59,8 +59,8 @@ final class ReadWrite {
   }
 
   /**
-   * {@return whether a range lies in the lower half of the address space}, which Linux checks before
-   * it asks the file: access_ok
+   * {@return whether a range lies in the lower half of the address space}, which Linux checks
+   * before it asks the file: access_ok
    */
   static boolean accessOk(long uaddr, long length) {
     return (uaddr | length | uaddr + length) >= 0;

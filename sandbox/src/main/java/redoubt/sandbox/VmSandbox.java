@@ -1,0 +1,89 @@
+package redoubt.sandbox;
+
+import java.util.ArrayList;
+import java.util.List;
+import redoubt.sandbox.guest.GuestImages;
+import redoubt.sandbox.guest.Kvm;
+import redoubt.sentry.control.ControlClient;
+
+/** A container whose kernel is a Linux in a light virtual machine of QEMU. */
+final class VmSandbox extends Sandbox {
+  private static final int SOCK_STREAM = 1;
+  private static final int BOOT_SECONDS = 120;
+  private static final long DEFAULT_MEMORY = 512L << 20;
+  private static final long LEAST_MEMORY = 96L << 20;
+
+  VmSandbox(String id, int pid, ControlClient client) {
+    super(id, pid, client);
+  }
+
+  @Override
+  public String kernel() {
+    return "vm";
+  }
+
+  @Override
+  void describe(Plan plan, Installation installation, int cpus, long memoryBytes) {
+    long memory = GuestImages.memory(memoryBytes, DEFAULT_MEMORY, LEAST_MEMORY);
+    GuestImages.Image image = GuestImages.vm(installation.agent());
+    String qemu = GuestImages.qemu();
+    boolean kvm = Kvm.probe().isEmpty();
+    plan.addAll("sentry", installation.wardenCommand("stream", BOOT_SECONDS));
+    var command =
+        new ArrayList<String>(
+            List.of(
+                qemu,
+                "-name",
+                "redoubt",
+                "-machine",
+                "microvm,x-option-roms=off,isa-serial=off,rtc=on,pit=on,pic=on,acpi=on",
+                "-accel",
+                kvm ? "kvm" : "tcg",
+                "-cpu",
+                kvm ? "host" : "max",
+                "-smp",
+                Integer.toString(kvm ? cpus : 1),
+                "-m",
+                (memory >> 20) + "M",
+                "-nodefaults",
+                "-no-user-config",
+                "-nographic",
+                "-no-reboot",
+                "-kernel",
+                image.kernel(),
+                "-initrd",
+                image.initramfs(),
+                "-append",
+                "console=hvc0 quiet rdinit=/init reboot=t panic=-1 random.trust_cpu=on"
+                    + " cryptomgr.notests tsc=reliable no_timer_check"
+                    + " redoubt.link=port:redoubt"));
+    command.addAll(
+        List.of(
+            "-chardev",
+            "socket,id=link,fd=3",
+            "-chardev",
+            "socket,id=monitor,fd=4",
+            "-mon",
+            "chardev=monitor,mode=control",
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-device",
+            "virtio-serial-device,max_ports=4",
+            "-device",
+            "virtconsole,chardev=console",
+            "-device",
+            "virtserialport,chardev=link,name=redoubt",
+            "-device",
+            "virtio-rng-device",
+            "-device",
+            "virtio-balloon-device,free-page-reporting=on"));
+    plan.addAll("vmm", command);
+    plan.add("vmm-bind", image.kernel()).add("vmm-bind", image.initramfs());
+    plan.addAll("vmm-bind", GuestImages.qemuFiles(qemu));
+    plan.add("vmm-device", "/dev/null").add("vmm-device", "/dev/urandom");
+    if (kvm) {
+      plan.add("vmm-device", "/dev/kvm");
+    }
+    plan.add("vmm-memory", 1L << 20).add("vmm-link", SOCK_STREAM);
+  }
+}

@@ -1,0 +1,204 @@
+package redoubt.sandbox.guest;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import redoubt.host.HostFiles;
+import redoubt.sandbox.SandboxException;
+
+/**
+ * Kernels and initramfs for guests. Kernels are Debian's, from where their packages put them or
+ * from our cache ({@code redoubt kernel fetch}); the initramfs is made once for each kernel and
+ * agent.
+ */
+public final class GuestImages {
+  private static final String UML = "/usr/bin/linux.uml";
+  private static final String UML_MODULES = "/usr/lib/uml/modules";
+  private static final String QEMU = "/usr/bin/qemu-system-x86_64";
+
+  private static final List<String> UML_NAMES = List.of("fuse", "overlay");
+
+  private static final List<String> VM_NAMES =
+      List.of(
+          "virtio_mmio",
+          "virtio_pci",
+          "virtio_console",
+          "fuse",
+          "overlay",
+          "virtio_rng",
+          "virtio_balloon");
+
+  /**
+   * What a guest is booted from.
+   *
+   * @param kernel path of the kernel (for UML: the program); {@code initramfs} path alike
+   */
+  public record Image(String kernel, String initramfs) {}
+
+  private GuestImages() {}
+
+  /** {@return the guest's memory}: the container's limit, or {@code usual} if it has none */
+  public static long memory(long limit, long usual, long least) {
+    if (limit < least) {
+      throw new SandboxException(
+          "linux.resources.memory.limit: "
+              + limit
+              + " bytes are too few for a guest with a Linux kernel of its own; give "
+              + (least >> 20)
+              + " MiB or more, or use --kernel=sentry");
+    }
+    // The host's whole memory stands for no limit.
+    return Math.min(limit, usual);
+  }
+
+  /** {@return the directory of what we make or fetch} */
+  public static String cache() {
+    if (HostFiles.effectiveUid() == 0) {
+      return "/var/cache/redoubt";
+    }
+    String home = System.getenv("XDG_CACHE_HOME");
+    return (home == null || home.isEmpty() ? System.getProperty("user.home") + "/.cache" : home)
+        + "/redoubt";
+  }
+
+  /**
+   * {@return Debian's User Mode Linux}
+   *
+   * @throws SandboxException if it is not installed
+   */
+  public static Image uml(String agent) {
+    File program = new File(UML);
+    File modules = newest(UML_MODULES);
+    if (!program.canExecute() || modules == null) {
+      throw new SandboxException("--kernel=uml needs " + UML + ": apt-get install user-mode-linux");
+    }
+    return new Image(UML, initramfs("uml", program, modules, agent, UML_NAMES));
+  }
+
+  /**
+   * {@return a kernel for virtual machines}
+   *
+   * @throws SandboxException if there is none
+   */
+  public static Image vm(String agent) {
+    for (String root : List.of(cache() + "/kernel", "")) {
+      File modules = newest(root + "/lib/modules", "-cloud-amd64");
+      if (modules == null) {
+        continue;
+      }
+      File kernel = new File(root + "/boot/vmlinuz-" + modules.getName());
+      if (kernel.isFile()) {
+        return new Image(
+            VmLinux.of(kernel, cache()), initramfs("vm", kernel, modules, agent, VM_NAMES));
+      }
+    }
+    throw new SandboxException(
+        "--kernel=vm needs a kernel: run 'redoubt kernel fetch' (takes linux-image-cloud-amd64 with"
+            + " apt-get download into "
+            + cache()
+            + "), or apt-get install linux-image-cloud-amd64");
+  }
+
+  /** {@return the path of QEMU} */
+  public static String qemu() {
+    if (!new File(QEMU).canExecute()) {
+      throw new SandboxException(
+          "--kernel=vm needs "
+              + QEMU
+              + ": apt-get install --no-install-recommends qemu-system-x86");
+    }
+    return QEMU;
+  }
+
+  /** {@return the paths that QEMU needs}: itself, its libraries and firmware; none below another */
+  public static List<String> qemuFiles(String qemu) {
+    var paths = new ArrayList<String>();
+    for (String path :
+        List.of(
+            qemu,
+            "/lib64/ld-linux-x86-64.so.2",
+            "/usr/lib/x86_64-linux-gnu",
+            "/lib/x86_64-linux-gnu",
+            "/usr/share/qemu",
+            "/usr/share/seabios",
+            "/etc/ld.so.cache")) {
+      if (HostFiles.exists(path) && !(path.startsWith("/lib/") && isLink("/lib"))) {
+        paths.add(path);
+      }
+    }
+    return paths;
+  }
+
+  private static boolean isLink(String path) {
+    return Files.isSymbolicLink(Path.of(path));
+  }
+
+  private static @Nullable File newest(String directory) {
+    return newest(directory, "");
+  }
+
+  private static @Nullable File newest(String directory, String suffix) {
+    File[] versions = new File(directory).listFiles((d, name) -> name.endsWith(suffix));
+    if (versions == null || versions.length == 0) {
+      return null;
+    }
+    Arrays.sort(versions, java.util.Comparator.comparingLong(File::lastModified));
+    return versions[versions.length - 1];
+  }
+
+  /** {@return the initramfs for a kernel}, made if there is none that is newer than its parts */
+  private static String initramfs(
+      String kind, File kernel, File modules, String agent, List<String> names) {
+    File agentFile = new File(agent);
+    String path =
+        cache()
+            + "/initramfs-"
+            + kind
+            + "-"
+            + modules.getName()
+            + "-"
+            + Long.toHexString(
+                31 * (31 * kernel.lastModified() + agentFile.lastModified()) + agentFile.length());
+    if (HostFiles.isFile(path)) {
+      return path;
+    }
+    try {
+      var wanted = new Modules(modules.toPath());
+      for (String name : names) {
+        wanted.add(name);
+      }
+      var archive = new Cpio().directory("proc").directory("sys").directory("dev");
+      archive.directory("run").directory("modules");
+      archive.file("init", 0755, Files.readAllBytes(agentFile.toPath()));
+      var list = new StringBuilder();
+      for (Map.Entry<String, byte[]> module : wanted.inOrder().entrySet()) {
+        list.append(module.getKey()).append('\n');
+        archive.file("modules/" + module.getKey(), 0644, module.getValue());
+      }
+      archive.file("modules/list", 0644, list.toString().getBytes(StandardCharsets.US_ASCII));
+      write(Path.of(path), archive.finish());
+      return path;
+    } catch (IOException e) {
+      throw new SandboxException("making the guest's initramfs: " + e.getMessage());
+    }
+  }
+
+  /** Writes a file that is there whole or not at all. */
+  static void write(Path path, byte[] content) throws IOException {
+    Files.createDirectories(path.getParent());
+    Path temporary = Files.createTempFile(path.getParent(), ".new", "");
+    Files.write(temporary, content);
+    if (!temporary.toFile().setReadable(true, false)) {
+      throw new IOException("chmod " + temporary);
+    }
+    Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+  }
+}

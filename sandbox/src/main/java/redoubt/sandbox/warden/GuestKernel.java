@@ -1,0 +1,499 @@
+package redoubt.sandbox.warden;
+
+import java.lang.foreign.MemorySegment;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import redoubt.abi.Errno;
+import redoubt.abi.Nr;
+import redoubt.host.Fd;
+import redoubt.host.HostLog;
+import redoubt.host.Memory;
+import redoubt.host.RawSyscall;
+import redoubt.p9.P9Client;
+import redoubt.sentry.control.ContainerConfig;
+import redoubt.sentry.control.ControlException;
+import redoubt.sentry.control.MountConfig;
+import redoubt.sentry.control.ProcessConfig;
+import redoubt.sentry.control.ProcessInfo;
+import redoubt.sentry.control.SandboxConfig;
+import redoubt.sentry.control.SandboxOperations;
+import redoubt.sentry.control.SandboxStats;
+import redoubt.sentry.control.WireReader;
+import redoubt.sentry.control.WireWriter;
+
+/** The control protocol's verbs, carried out by the agent of a guest. */
+final class GuestKernel implements SandboxOperations, GuestLink.Handler {
+  private static final int SIGKILL = 9;
+  private static final int PROCESSES_LIMIT = 512;
+  private static final int S_IFMT = 0170000;
+  private static final int S_IFDIR = 0040000;
+  private static final int ENTROPY_BYTES = 64;
+  private static final int ANSWER_SECONDS = 15;
+  private static final int START_SECONDS = 60;
+
+  private final HostLog log;
+  private final Console console;
+  private final Timeline timeline;
+  private final P9Client gofer;
+  private final GuestLink link;
+  private final GuestAgent agent;
+  private final FuseServer fuse;
+  private final Supplier<String> hostReason;
+  private final Runnable confine;
+  private final long bootDeadlineNs;
+
+  private static final class Container {
+    final GuestProcess init;
+    String state = "created";
+
+    Container(GuestProcess init) {
+      this.init = init;
+    }
+  }
+
+  private final Object mu = new Object();
+  private final Map<String, Container> containers = new LinkedHashMap<>(); // guarded by mu
+  private final Map<Integer, GuestProcess> processes = new HashMap<>(); // by handle; guarded by mu
+  private int lastHandle; // guarded by mu
+  private int lastMount; // guarded by mu
+  private boolean booted; // guarded by mu
+  private boolean ending; // guarded by mu
+
+  /**
+   * @param hostReason what the host says of the VMM's end, or an empty text while it runs
+   * @param confine gives up this process's rights; called when the first container stands
+   */
+  GuestKernel(
+      GuestLink link,
+      P9Client gofer,
+      Console console,
+      Timeline timeline,
+      HostLog log,
+      Supplier<String> hostReason,
+      Runnable confine,
+      int bootSeconds) {
+    this.link = link;
+    this.gofer = gofer;
+    this.console = console;
+    this.timeline = timeline;
+    this.log = log;
+    this.hostReason = hostReason;
+    this.confine = confine;
+    this.bootDeadlineNs = System.nanoTime() + bootSeconds * 1_000_000_000L;
+    this.agent = new GuestAgent(link);
+    this.fuse = new FuseServer(gofer, link, log);
+    var reader = new Thread(null, this::receive, "link", 256 << 10);
+    reader.setDaemon(true);
+    reader.start();
+  }
+
+  private void receive() {
+    String why;
+    try {
+      why = link.receive(this);
+    } catch (RuntimeException | LinkageError e) {
+      why = "internal error in the warden: " + e;
+    }
+    agent.gone(why);
+    boolean tell;
+    synchronized (mu) {
+      tell = booted && !ending;
+      ending = true;
+    }
+    if (tell) {
+      log.line("warden: fatal: " + failure("the guest ended", why));
+      halt(128 + SIGKILL);
+    }
+  }
+
+  /** {@return one line: what failed, at which stage, the host's reason, the last console lines} */
+  private String failure(String what, String why) {
+    String reason = hostReason.get();
+    String lines = console.lastLines(4);
+    return what
+        + " (stage: "
+        + timeline.stage()
+        + "; "
+        + (reason.isEmpty() ? why : reason)
+        + ")"
+        + (lines.isEmpty() ? "" : "; its last lines: " + lines);
+  }
+
+  static void halt(int code) {
+    RawSyscall.syscall(Nr.EXIT_GROUP, code);
+  }
+
+  @Override
+  public void frame(int type, int id, MemorySegment payload, int length) {
+    switch (type) {
+      case Protocol.FUSE -> fuse.request(id, payload, length);
+      case Protocol.DATA, Protocol.END, Protocol.CREDIT -> {
+        GuestProcess p = process(id >>> 2);
+        if (p != null && (id & 3) <= Protocol.STDERR) {
+          p.frame(type, id & 3, payload, length);
+        }
+      }
+      case Protocol.READY -> {
+        if (id == 1) {
+          timeline.mark("agent");
+        }
+        agent.frame(type, id, payload, length);
+      }
+      case Protocol.OK, Protocol.ERROR -> agent.frame(type, id, payload, length);
+      case Protocol.EXITED -> {
+        GuestProcess p = process(id);
+        if (p != null) {
+          // A field: tag, length 8, number.
+          int code = length >= 13 ? payload.get(Memory.BYTE, 5) & 0xff : 255;
+          p.exited(code);
+        }
+      }
+      default -> throw new GuestLink.ProtocolException("frame type " + type);
+    }
+  }
+
+  private @Nullable GuestProcess process(int handle) {
+    synchronized (mu) {
+      return processes.get(handle);
+    }
+  }
+
+  @Override
+  public void boot(SandboxConfig config, List<Fd> fds) {
+    try {
+      if (!agent.awaitReady(bootDeadlineNs)) {
+        closeAll(fds);
+        boolean late = System.nanoTime() >= bootDeadlineNs;
+        throw new ControlException(
+            Errno.EIO,
+            failure(
+                late ? "the guest did not boot in time" : "the guest ended while it booted",
+                late ? "it hangs" : "its end of the link is closed"));
+      }
+      greet();
+      create(config.container(), fds);
+      timeline.mark("created");
+      synchronized (mu) {
+        booted = true;
+        Container first = containers.get(config.container().id());
+        if (first != null) {
+          first.init.onExitLast(this::end);
+        }
+      }
+      confine.run();
+    } catch (ControlException e) {
+      if (e.errno() == Errno.EPIPE || e.errno() == Errno.ETIMEDOUT) {
+        throw new ControlException(
+            Errno.EIO, failure("the guest failed while it booted", String.valueOf(e.getMessage())));
+      }
+      throw e;
+    }
+  }
+
+  private void end(int code) {
+    synchronized (mu) {
+      ending = true;
+    }
+    halt(code);
+  }
+
+  private void greet() {
+    Instant now = Instant.now();
+    byte[] entropy = new byte[ENTROPY_BYTES];
+    MemorySegment random = Memory.mapAnonymous(ENTROPY_BYTES);
+    RawSyscall.syscall(Nr.GETRANDOM, random.address(), ENTROPY_BYTES, 0);
+    MemorySegment.copy(
+        random, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, entropy, 0, ENTROPY_BYTES);
+    Memory.unmap(random);
+    var hello =
+        new WireWriter()
+            .number(1, Protocol.VERSION)
+            .number(2, now.getEpochSecond() * 1_000_000_000L + now.getNano())
+            .bytes(3, entropy);
+    link.send(Protocol.HELLO, 0, hello.toBytes());
+    WireReader answer = agent.awaitGreeting(bootDeadlineNs);
+    long version = 0;
+    while (answer.next()) {
+      switch (answer.tag()) {
+        case 1 -> version = answer.number();
+        case 2 -> timeline.guestUptime(answer.number());
+        case 3 -> timeline.release(answer.string());
+        default -> {}
+      }
+    }
+    if (version != Protocol.VERSION) {
+      throw new ControlException(
+          Errno.EPROTO,
+          "the guest's agent speaks version "
+              + version
+              + " of the protocol, not "
+              + Protocol.VERSION
+              + ": remove the cached initramfs");
+    }
+    timeline.mark("hello");
+  }
+
+  @Override
+  public void create(ContainerConfig config, List<Fd> fds) {
+    checkDescriptors(config.process(), fds);
+    var request = new WireWriter().record(1, config.write());
+    var mounts = new ArrayList<MountConfig>(config.mounts());
+    mounts.addFirst(config.root());
+    GuestProcess init;
+    synchronized (mu) {
+      if (containers.containsKey(config.id())) {
+        closeAll(fds);
+        throw new ControlException(
+            Errno.EEXIST, "container " + config.id() + " is in the sandbox already");
+      }
+    }
+    try {
+      for (MountConfig mount : mounts) {
+        if (mount.type().equals("gofer")) {
+          request.record(4, attach(mount));
+        }
+      }
+    } catch (ControlException e) {
+      closeAll(fds);
+      throw e;
+    }
+    timeline.mark("files");
+    init = newProcess(config.id(), config.process(), fds);
+    request.number(3, init.handle);
+    try {
+      agent.call(Protocol.CREATE, request, START_SECONDS);
+    } catch (ControlException e) {
+      drop(init, fds);
+      throw e;
+    }
+    init.pid = 1;
+    synchronized (mu) {
+      containers.put(config.id(), new Container(init));
+    }
+    init.onExit(code -> setState(config.id(), "stopped"));
+    init.begin();
+  }
+
+  private WireWriter attach(MountConfig mount) {
+    int index;
+    synchronized (mu) {
+      index = ++lastMount;
+    }
+    boolean readonly = mount.overlay() || (mount.flags() & 1) != 0;
+    long mode = fuse.attach(index, mount.attach(), readonly, mount.overlay());
+    if (mode < 0) {
+      throw new ControlException(
+          (int) -mode, "attach point " + mount.attach() + ": " + Errno.message((int) -mode));
+    }
+    return new WireWriter()
+        .string(1, mount.attach())
+        .number(2, index)
+        .flag(3, (mode & S_IFMT) == S_IFDIR)
+        .flag(4, !readonly);
+  }
+
+  private static void checkDescriptors(ProcessConfig process, List<Fd> fds) {
+    if (!process.terminal() && fds.size() > 3) {
+      closeAll(fds);
+      throw new ControlException(
+          Errno.EOPNOTSUPP,
+          "--preserve-fds: a guest with a Linux kernel of its own cannot hold the host's descriptors");
+    }
+  }
+
+  private GuestProcess newProcess(String container, ProcessConfig config, List<Fd> fds) {
+    synchronized (mu) {
+      processes.values().removeIf(p -> p.hasEnded() && p.pid != 1);
+      if (processes.size() >= PROCESSES_LIMIT) {
+        closeAll(fds);
+        throw new ControlException(Errno.EAGAIN, "too many processes of the host's in the guest");
+      }
+      // Channels are handle << 2 | stream, in 32 bits.
+      lastHandle = lastHandle + 1 & 0xfffffff;
+      var process = new GuestProcess(lastHandle, container, link, config.terminal(), fds);
+      processes.put(process.handle, process);
+      return process;
+    }
+  }
+
+  private void drop(GuestProcess process, List<Fd> fds) {
+    synchronized (mu) {
+      processes.remove(process.handle);
+    }
+    closeAll(fds);
+  }
+
+  private static void closeAll(List<Fd> fds) {
+    for (Fd fd : fds) {
+      fd.close();
+    }
+  }
+
+  private static WireWriter named(String containerId) {
+    return new WireWriter().string(1, containerId);
+  }
+
+  private void setState(String containerId, String state) {
+    synchronized (mu) {
+      Container c = containers.get(containerId);
+      if (c != null) {
+        c.state = state;
+      }
+    }
+  }
+
+  @Override
+  public void start(String containerId) {
+    agent.call(Protocol.START, named(containerId), START_SECONDS);
+    setState(containerId, "running");
+    timeline.mark("started");
+  }
+
+  @Override
+  public int exec(String containerId, ProcessConfig config, List<Fd> fds) {
+    checkDescriptors(config, fds);
+    GuestProcess process = newProcess(containerId, config, fds);
+    var request = named(containerId).record(2, config.write()).number(3, process.handle);
+    try {
+      WireReader answer = agent.call(Protocol.EXEC, request, START_SECONDS);
+      while (answer.next()) {
+        if (answer.tag() == 1) {
+          process.pid = answer.int32();
+        }
+      }
+    } catch (ControlException e) {
+      drop(process, fds);
+      throw e;
+    }
+    process.begin();
+    return process.pid;
+  }
+
+  @Override
+  public void signal(String containerId, int pid, int signal) {
+    agent.call(
+        Protocol.SIGNAL, named(containerId).number(2, pid).number(3, signal), ANSWER_SECONDS);
+  }
+
+  @Override
+  public void onExit(String containerId, int pid, ExitListener listener) {
+    GuestProcess found = null;
+    synchronized (mu) {
+      if (pid == 0) {
+        Container c = containers.get(containerId);
+        found = c == null ? null : c.init;
+      } else {
+        for (GuestProcess p : processes.values()) {
+          // The latest, should the guest have used a pid again.
+          if (p.container.equals(containerId)
+              && p.pid == pid
+              && (found == null || p.handle > found.handle)) {
+            found = p;
+          }
+        }
+      }
+    }
+    if (found == null) {
+      throw new ControlException(Errno.ESRCH, "no process " + pid + " in " + containerId);
+    }
+    found.onExit(listener);
+  }
+
+  @Override
+  public List<ProcessInfo> ps(String containerId) {
+    WireReader answer = agent.call(Protocol.PS, named(containerId), ANSWER_SECONDS);
+    var list = new ArrayList<ProcessInfo>();
+    while (answer.next()) {
+      if (answer.tag() == 1) {
+        list.add(ProcessInfo.read(answer.record()));
+      }
+    }
+    return list;
+  }
+
+  @Override
+  public void pause(String containerId) {
+    agent.call(Protocol.PAUSE, named(containerId), ANSWER_SECONDS);
+    setState(containerId, "paused");
+  }
+
+  @Override
+  public void resume(String containerId) {
+    agent.call(Protocol.RESUME, named(containerId), ANSWER_SECONDS);
+    setState(containerId, "running");
+  }
+
+  @Override
+  public void resize(String containerId, int pid, int rows, int columns) {
+    var request = named(containerId).number(2, pid).number(3, rows).number(4, columns);
+    agent.call(Protocol.RESIZE, request, ANSWER_SECONDS);
+  }
+
+  @Override
+  public SandboxStats stats(String containerId) {
+    WireReader answer = agent.call(Protocol.STATS, named(containerId), ANSWER_SECONDS);
+    SandboxStats inside = SandboxStats.read(new WireReader(new byte[0]));
+    while (answer.next()) {
+      if (answer.tag() == 1) {
+        inside = SandboxStats.read(answer.record());
+      }
+    }
+    Runtime runtime = Runtime.getRuntime();
+    return new SandboxStats(
+        inside.processes(),
+        inside.threads(),
+        inside.cpuTimeNs(),
+        inside.guestMemoryBytes(),
+        runtime.totalMemory() - runtime.freeMemory(),
+        0);
+  }
+
+  @Override
+  public String state(String containerId) {
+    synchronized (mu) {
+      Container c = containers.get(containerId);
+      return c == null ? "stopped" : c.state;
+    }
+  }
+
+  @Override
+  public String stacks() {
+    var out = new StringBuilder();
+    out.append("warden's threads:\n");
+    Thread.getAllStackTraces()
+        .forEach((thread, stack) -> {
+          out.append("  ").append(thread.getName()).append('\n');
+          for (StackTraceElement element : stack) {
+            out.append("    at ").append(element).append('\n');
+          }
+        });
+    return out.append("files held for the guest: ")
+        .append(gofer.fidCount())
+        .append('\n')
+        .toString();
+  }
+
+  @Override
+  public String console() {
+    return console.text();
+  }
+
+  @Override
+  public String timeline() {
+    return timeline.text();
+  }
+
+  @Override
+  public void destroy() {
+    synchronized (mu) {
+      ending = true;
+    }
+    halt(128 + SIGKILL);
+  }
+}
