@@ -717,10 +717,11 @@ static int boot(void) {
   int sentry_namespace = open(text, O_RDONLY | O_CLOEXEC);
   close(status_fd);
 
+  // A guest may take long to boot: the owner's end is seen before, too.
   struct pollfd ready[] = {{s.sentry_ready[0], POLLIN, 0}, {s.gofer_ready[0], POLLIN, 0},
-                           {sentry, POLLIN, 0}};
-  while ((ready[0].fd >= 0 || ready[1].fd >= 0) && !(ready[2].revents & POLLIN)) {
-    if (poll(ready, 3, -1) < 0 && errno != EINTR) break;
+                           {sentry, POLLIN, 0}, {plan.watch, POLLIN, 0}};
+  while ((ready[0].fd >= 0 || ready[1].fd >= 0) && !(ready[2].revents & POLLIN) && !ready[3].revents) {
+    if (poll(ready, 4, -1) < 0 && errno != EINTR) break;
     if (ready[1].fd >= 0 && ready[1].revents) {
       serve_ready(ready[1].fd, gofer_namespace(ready[1].fd));
       ready[1].fd = -1;

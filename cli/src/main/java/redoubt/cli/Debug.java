@@ -1,5 +1,6 @@
 package redoubt.cli;
 
+import java.util.List;
 import redoubt.host.HostFiles;
 import redoubt.sandbox.Sandbox;
 import redoubt.sandbox.StateDirectory;
@@ -27,6 +28,7 @@ final class Debug implements Verb {
   public void declare(Flags flags) {
     flags
         .flag("stacks", "what every thread of the kernel and every guest task is doing")
+        .flag("console", "what a guest kernel of Linux wrote on its console, and how it booted")
         .flag("ps", "the processes")
         .flag("log", "the kernel's log");
   }
@@ -43,12 +45,16 @@ final class Debug implements Verb {
       Context.print(lines(log == null ? "" : log));
       asked = true;
     }
-    if (flags.is("ps") || flags.is("stacks")) {
+    if (flags.is("ps") || flags.is("stacks") || flags.is("console")) {
       try (Sandbox sandbox = Sandbox.connect(directory)) {
         if (flags.is("ps")) {
           var out = new StringBuilder();
           Ps.table(sandbox.processes()).print(out);
           Context.print(out.toString());
+        }
+        if (flags.is("console")) {
+          List<String> console = sandbox.console();
+          Context.print(lines(console.get(0)) + lines(console.get(1)));
         }
         if (flags.is("stacks")) {
           Context.print(lines(sandbox.stacks()));
@@ -57,7 +63,7 @@ final class Debug implements Verb {
       asked = true;
     }
     if (!asked) {
-      throw new UsageException("give --stacks, --ps or --log");
+      throw new UsageException("give --stacks, --console, --ps or --log");
     }
     return 0;
   }

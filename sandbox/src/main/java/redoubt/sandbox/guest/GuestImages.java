@@ -97,7 +97,7 @@ public final class GuestImages {
       File kernel = new File(root + "/boot/vmlinuz-" + modules.getName());
       if (kernel.isFile()) {
         return new Image(
-            VmLinux.of(kernel, cache()), initramfs("vm", kernel, modules, agent, VM_NAMES));
+            kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES));
       }
     }
     throw new SandboxException(

@@ -71,7 +71,7 @@ final class FuseTree {
         gofer.clunk(fid);
         return known;
       }
-      int id = freeIds.isEmpty() ? nodes.size() : freeIds.remove(freeIds.size() - 1);
+      int id = freeIds.isEmpty() ? nodes.size() : freeIds.removeLast();
       var node = new Node(id, fid, attr.mode, key);
       node.lookups = 1;
       if (id == nodes.size()) {
@@ -104,7 +104,7 @@ final class FuseTree {
   long opened(int hostFd) {
     synchronized (mu) {
       if (!freeFiles.isEmpty()) {
-        int handle = freeFiles.remove(freeFiles.size() - 1);
+        int handle = freeFiles.removeLast();
         files.set(handle, hostFd);
         return handle;
       }

@@ -83,6 +83,7 @@ final class GuestAgent {
     }
   }
 
+  @SuppressWarnings("WaitNotInLoop") // its callers loop
   private boolean await(long deadlineNs) {
     long left = deadlineNs - System.nanoTime();
     if (left <= 0) {

@@ -196,6 +196,12 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
     }
   }
 
+  boolean isBooted() {
+    synchronized (mu) {
+      return booted;
+    }
+  }
+
   private void end(int code) {
     synchronized (mu) {
       ending = true;

@@ -111,6 +111,7 @@ final class GuestProcess {
     Memory.unmap(frame);
   }
 
+  @SuppressWarnings("WaitNotInLoop") // its caller loops
   private boolean await() {
     try {
       mu.wait();

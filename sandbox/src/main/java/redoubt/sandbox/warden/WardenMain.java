@@ -5,6 +5,7 @@ import redoubt.host.Fd;
 import redoubt.host.HostLog;
 import redoubt.host.ProcessCalls;
 import redoubt.host.RawSyscall;
+import redoubt.host.SeqpacketSocket;
 import redoubt.host.Spawn;
 import redoubt.p9.P9;
 import redoubt.p9.P9Client;
@@ -59,6 +60,9 @@ public final class WardenMain {
             () -> vmmEnd(vmmPid),
             WardenMain::confine,
             bootSeconds);
+    var owner = new Thread(null, () -> endWithOwner(kernel), "owner", 96 << 10);
+    owner.setDaemon(true);
+    owner.start();
     var server = new ControlServer(kernel, kernel::destroy, log::line);
     server.serve(new Fd(BootFds.OWNER), new Fd(BootFds.LISTENER));
     for (; ; ) {
@@ -67,6 +71,13 @@ public final class WardenMain {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       }
+    }
+  }
+
+  /** A guest takes its time to boot; when whoever wanted it is gone by then, it ends at once. */
+  private static void endWithOwner(GuestKernel kernel) {
+    if (SeqpacketSocket.awaitHangup(BootFds.OWNER) && !kernel.isBooted()) {
+      GuestKernel.halt(137);
     }
   }
 
