@@ -364,6 +364,16 @@ public final class Container {
 
   /** {@return none or sandbox} */
   private String network() {
+    if (!options.kernel().equals("sentry")) {
+      // A guest of Linux has loopback only so far: docs/kernels.md.
+      if (options.network().equals("sandbox")) {
+        throw new SandboxException(
+            "--network=sandbox is not there with --kernel="
+                + options.kernel()
+                + " yet; give --network=none");
+      }
+      return "none";
+    }
     if (!options.network().equals("auto")) {
       return options.network();
     }

@@ -68,6 +68,7 @@ public record ContainerState(
   public ContainerState withRestore(List<String> orders) {
     return new ContainerState(
         id,
+        kernel,
         pid,
         pidStartTime,
         bundle,

@@ -37,7 +37,8 @@ final class VmSandbox extends Sandbox {
                 "-name",
                 "redoubt",
                 "-machine",
-                // Without KVM's clock a microvm has nothing to measure its TSC against (QEMU has neither
+                // Without KVM's clock a microvm has nothing to measure its TSC against (QEMU has
+                // neither
                 // HPET nor PM timer there), and Linux hangs now and then: seen in 2 of 9 boots.
                 kvm
                     ? "microvm,x-option-roms=off,isa-serial=off"

@@ -96,8 +96,7 @@ public final class GuestImages {
       }
       File kernel = new File(root + "/boot/vmlinuz-" + modules.getName());
       if (kernel.isFile()) {
-        return new Image(
-            kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES));
+        return new Image(kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES));
       }
     }
     throw new SandboxException(

@@ -19,6 +19,7 @@ import redoubt.p9.P9Client;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.MountConfig;
+import redoubt.sentry.control.NetworkConfig;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.ProcessInfo;
 import redoubt.sentry.control.SandboxConfig;
@@ -439,6 +440,12 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
   public void resize(String containerId, int pid, int rows, int columns) {
     var request = named(containerId).number(2, pid).number(3, rows).number(4, columns);
     agent.call(Protocol.RESIZE, request, ANSWER_SECONDS);
+  }
+
+  @Override
+  public void network(NetworkConfig config, List<Fd> fds) {
+    closeAll(fds);
+    throw new ControlException(Errno.EOPNOTSUPP, "a guest of Linux has loopback only so far");
   }
 
   @Override
