@@ -69,12 +69,20 @@ final class ContainerBuilder {
   }
 
   private MountNamespace makeRoot(ContainerConfig c, Container container) {
-    FileSystem fs = fileSystem(container, c.root());
+    FileSystem fs =
+        fileSystem(new FileSystems.Owner(container, container.pids, Credentials.root()), c.root());
     return new MountNamespace(
-        new Mount(fs, new Dentry(fs.root()), c.root().source(), (int) c.root().flags()));
+        new Mount(fs, new Dentry(fs.root()), c.root().source(), atimeRule((int) c.root().flags())));
   }
 
-  private FileSystem fileSystem(Container container, MountConfig m) {
+  /** relatime, where nothing else is said, as mount(2) does. */
+  private static int atimeRule(int flags) {
+    boolean other =
+        (flags & (redoubt.abi.Mount.MS_NOATIME | redoubt.abi.Mount.MS_STRICTATIME)) != 0;
+    return (other ? flags : flags | Mount.MS_RELATIME) & ~redoubt.abi.Mount.MS_STRICTATIME;
+  }
+
+  private FileSystem fileSystem(FileSystems.Owner owner, MountConfig m) {
     FileSystems.Type type = types.type(m.overlay() ? m.type() + "+overlay" : m.type());
     if (type == null) {
       throw new ControlException(
@@ -87,7 +95,7 @@ final class ContainerBuilder {
     }
     String source = m.attach().isEmpty() ? m.source() : m.attach();
     try {
-      return type.make(container, source, m.data());
+      return type.make(owner, source, m.data());
     } catch (ErrnoException e) {
       throw new ControlException(
           e.errno(),
@@ -108,8 +116,11 @@ final class ContainerBuilder {
    */
   void mountAll(Task t, ContainerConfig c) {
     for (MountConfig m : c.mounts()) {
-      FileSystem fs = fileSystem(t.container(), m);
-      mount(t, new Mount(fs, new Dentry(fs.root()), m.source(), (int) m.flags()), m.destination());
+      FileSystem fs = fileSystem(FileSystems.Owner.of(t), m);
+      mount(
+          t,
+          new Mount(fs, new Dentry(fs.root()), m.source(), atimeRule((int) m.flags())),
+          m.destination());
     }
     populateDev(t, c);
     for (String setting : c.sysctls()) {
@@ -150,7 +161,7 @@ final class ContainerBuilder {
   private void mount(Task t, Mount mount, String destination) {
     try {
       VfsPath at = makeMountPoint(t, destination, mount.root.inode().isDirectory());
-      t.mountNamespace().attach(mount, at);
+      MountNamespace.attach(mount, at);
     } catch (ErrnoException e) {
       throw new ControlException(e.errno(), "mount " + destination + ": " + e.getMessage());
     }
@@ -197,27 +208,25 @@ final class ContainerBuilder {
     }
     FileSystems.Type tmpfs = types.type("tmpfs");
     if (at.inode().isDirectory() && tmpfs != null) {
-      FileSystem empty = tmpfs.make(t.container(), "tmpfs", List.of("size=0", "mode=555"));
-      t.mountNamespace()
-          .attach(new Mount(empty, new Dentry(empty.root()), "tmpfs", Mount.MS_RDONLY), at);
+      FileSystem empty =
+          tmpfs.make(FileSystems.Owner.of(t), "tmpfs", List.of("size=0", "mode=555"));
+      MountNamespace.attach(
+          new Mount(empty, new Dentry(empty.root()), "tmpfs", Mount.MS_RDONLY), at);
       return;
     }
     VfsPath nothing = existing(t, "/dev/null");
     if (nothing != null) {
-      t.mountNamespace()
-          .attach(
-              new Mount(nothing.dentry.fs, nothing.dentry, "devtmpfs", nothing.mount.flags()), at);
+      MountNamespace.attach(
+          new Mount(nothing.dentry.fs, nothing.dentry, "devtmpfs", nothing.mount.flags()), at);
     }
   }
 
   private void remountReadOnly(Task t, String path) {
     VfsPath at = existing(t, path);
     if (at != null) {
-      t.mountNamespace()
-          .attach(
-              new Mount(
-                  at.dentry.fs, at.dentry, at.mount.source, at.mount.flags() | Mount.MS_RDONLY),
-              at);
+      MountNamespace.attach(
+          new Mount(at.dentry.fs, at.dentry, at.mount.source, at.mount.flags() | Mount.MS_RDONLY),
+          at);
     }
   }
 
@@ -237,7 +246,7 @@ final class ContainerBuilder {
     Mount rootMount = container.mounts.root();
     VfsPath root = new VfsPath(rootMount, rootMount.root);
     int flags = rootMount.flags();
-    container.mounts.setFlags(
+    MountNamespace.setFlags(
         rootMount, flags & ~Mount.MS_RDONLY); // mount points may have to be made
     Task t =
         Processes.create(
@@ -249,7 +258,7 @@ final class ContainerBuilder {
             limits(c.process()));
     try {
       mountAll(t, c);
-      container.mounts.setFlags(rootMount, flags);
+      MountNamespace.setFlags(rootMount, flags);
       become(t, container, c.process(), fds);
       return t;
     } catch (ControlException e) {

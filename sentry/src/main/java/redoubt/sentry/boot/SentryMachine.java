@@ -104,10 +104,10 @@ final class SentryMachine implements SandboxKernel.Machine {
     types.register(
         "devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
     types.register("mqueue", (c, source, options) -> tmpfs(kernel, List.of("mode=1777")));
-    types.register("cgroup2", (c, source, options) -> new CgroupFs(kernel, c));
-    types.register("cgroup", (c, source, options) -> new CgroupFs(kernel, c));
+    types.register("cgroup2", (c, source, options) -> new CgroupFs(kernel, c.container()));
+    types.register("cgroup", (c, source, options) -> new CgroupFs(kernel, c.container()));
     types.register("sysfs", (c, source, options) -> new SysFs(kernel));
-    types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids));
+    types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids()));
   }
 
   private static TmpFs tmpfs(Kernel kernel, List<String> options) {

@@ -4,21 +4,31 @@ import java.util.List;
 import java.util.concurrent.ConcurrentSkipListMap;
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.Container;
+import redoubt.sentry.kernel.Credentials;
+import redoubt.sentry.kernel.PidNamespace;
+import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileSystem;
 
 /** The filesystem types of a kernel, as /proc/filesystems lists them. A subsystem of the kernel. */
 public final class FileSystems {
+  /** Who mounts, and whose numbers of processes and users count. */
+  public record Owner(Container container, PidNamespace pids, Credentials creds) {
+    public static Owner of(Task t) {
+      return new Owner(t.container(), t.pidNamespace(), t.creds());
+    }
+  }
+
   /** Makes instances of one type. */
   public interface Type {
     /**
      * Makes an instance to be mounted.
      *
-     * @param container whose tasks, names and devices it shows
+     * @param owner whose tasks, names and devices it shows
      * @param source the device argument of mount(2)
      * @param options the data argument, split at commas
      * @throws redoubt.sentry.kernel.ErrnoException EINVAL for options that it does not know
      */
-    FileSystem make(Container container, String source, List<String> options);
+    FileSystem make(Owner owner, String source, List<String> options);
   }
 
   private final ConcurrentSkipListMap<String, Type> types = new ConcurrentSkipListMap<>();

@@ -2,6 +2,7 @@ package redoubt.sentry.ipc;
 
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Poll;
+import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
 import redoubt.sentry.kernel.WaitQueue;
@@ -60,7 +61,11 @@ public final class PidFd extends FileDescription {
 
   @Override
   public String fdinfo() {
-    int pid = isDone() ? -1 : group.tgid();
-    return "Pid:\t" + pid + "\nNSpid:\t" + pid + "\n";
+    Task one = thread;
+    Pid p = one == null ? group.pid() : one.pid();
+    StringBuilder numbers = new StringBuilder();
+    p.append(numbers, p.namespace());
+    int pid = isDone() ? -1 : p.number();
+    return "Pid:\t" + pid + "\nNSpid:" + (isDone() ? "\t-1" : numbers) + "\n";
   }
 }

@@ -17,14 +17,9 @@ import redoubt.sentry.platform.PlatformException;
  * kernel/fork.c.
  */
 public final class Clone {
-  private static final long NAMESPACES =
-      Sched.CLONE_NEWNS
-          | Sched.CLONE_NEWCGROUP
-          | Sched.CLONE_NEWUTS
-          | Sched.CLONE_NEWIPC
-          | Sched.CLONE_NEWUSER
-          | Sched.CLONE_NEWPID
-          | Sched.CLONE_NEWNET;
+  /** No numbers asked for by clone3(2)'s set_tid. */
+  static final int[] ANY_TID = {};
+
   private static final int MAX_TASKS = 30000;
   private static final ThreadLocal<MemorySegment> FP =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(GuestContext.FP_LIMIT, 64));
@@ -38,6 +33,10 @@ public final class Clone {
     public long stack;
 
     public long tls;
+
+    /** Numbers asked for, from the innermost pid namespace outwards. */
+    public int[] setTid = ANY_TID;
+
     public long parentTid;
     public long childTid;
 
@@ -50,11 +49,10 @@ public final class Clone {
   /** Makes a task as {@code r} says and lets it run. Returns its tid, or -errno. */
   public static long clone(Task t, Request r) {
     long f = r.flags;
-    if ((f & NAMESPACES) != 0) {
-      return -EINVAL;
-    }
     if (((f & Sched.CLONE_SIGHAND) != 0 && (f & Sched.CLONE_VM) == 0)
         || ((f & Sched.CLONE_THREAD) != 0 && (f & Sched.CLONE_SIGHAND) == 0)
+        || (f & (Sched.CLONE_NEWNS | Sched.CLONE_FS)) == (Sched.CLONE_NEWNS | Sched.CLONE_FS)
+        || (f & (Sched.CLONE_NEWUSER | Sched.CLONE_FS)) == (Sched.CLONE_NEWUSER | Sched.CLONE_FS)
         || ((f & Sched.CLONE_CLEAR_SIGHAND) != 0 && (f & Sched.CLONE_SIGHAND) != 0)) {
       return -EINVAL;
     }
@@ -64,6 +62,15 @@ public final class Clone {
         || t.kernel().tasks().count() >= MAX_TASKS) {
       return -EAGAIN;
     }
+    ThreadGroup g = t.threadGroup();
+    if ((f & Sched.CLONE_THREAD) != 0) {
+      if ((f & (Sched.CLONE_NEWUSER | Sched.CLONE_NEWPID)) != 0
+          || t.namespaces().pidForChildren != t.pidNamespace()) {
+        return -EINVAL;
+      }
+    } else if ((f & Sched.CLONE_PARENT) != 0 && t.pidNamespace().init() == g) {
+      return -EINVAL; // an init would get siblings in another namespace
+    }
     Task child;
     try {
       child = make(t, r);
@@ -72,7 +79,7 @@ public final class Clone {
       return -e.errno();
     }
     if ((f & Sched.CLONE_PARENT_SETTID) != 0) {
-      t.scratch().set(Memory.INT, 0, child.tid());
+      t.scratch().set(Memory.INT, 0, child.tidIn(t.pidNamespace()));
       t.copyOutNow(r.parentTid, t.scratch(), 0, 4);
     }
     if (r.onMade != null) {
@@ -82,7 +89,7 @@ public final class Clone {
     if (vfork) {
       child.vforkParent = t;
     }
-    int tid = child.tid();
+    int tid = child.tidIn(t.pidNamespace());
     try {
       t.kernel().threads().start(new TaskLoop(child));
     } catch (PlatformException e) {
@@ -115,6 +122,17 @@ public final class Clone {
     GuestContext parent = t.context();
     MemorySegment fp = FP.get();
     int fpBytes = parent.saveFpState(fp, 0);
+    NewNamespaces spaces = NewNamespaces.prepare(t, f, t.namespaces().forChild());
+    try {
+      return make(t, r, spaces, fp, fpBytes);
+    } finally {
+      spaces.release();
+    }
+  }
+
+  private static Task make(Task t, Request r, NewNamespaces spaces, MemorySegment fp, int fpBytes) {
+    long f = r.flags;
+    GuestContext parent = t.context();
     MemoryManager mm;
     if ((f & Sched.CLONE_VM) != 0) {
       mm = t.mm();
@@ -140,14 +158,20 @@ public final class Clone {
       ctx.setReg(GuestContext.FS_BASE, r.tls);
     }
     ctx.loadFpState(fp, 0, fpBytes);
-    Task.TaskImage image =
-        new Task.TaskImage(
-            mm,
-            ctx,
-            (f & Sched.CLONE_FILES) != 0 ? t.fds().share() : t.fds().copy(),
-            (f & Sched.CLONE_FS) != 0 ? t.fs().share() : t.fs().copy(),
-            t.creds());
-    Task child = enter(t, r, image);
+    FdTable fds = (f & Sched.CLONE_FILES) != 0 ? t.fds().share() : t.fds().copy();
+    FsContext fs = (f & Sched.CLONE_FS) != 0 ? t.fs().share() : t.fs().copy();
+    spaces.relocate(fs);
+    Task.TaskImage image = new Task.TaskImage(mm, ctx, fds, fs, spaces.creds());
+    Task child;
+    try {
+      child = enter(t, r, image, spaces.namespaces());
+    } catch (ErrnoException e) {
+      fs.leave();
+      fds.leave(t);
+      ctx.release();
+      mm.leave();
+      throw e;
+    }
     if ((f & Sched.CLONE_CHILD_SETTID) != 0) {
       t.scratch().set(Memory.INT, 0, child.tid());
       ctx.queueCopyOut(r.childTid, t.scratch(), 0, 4);
@@ -155,15 +179,15 @@ public final class Clone {
     return child;
   }
 
-  private static Task enter(Task t, Request r, Task.TaskImage image) {
+  private static Task enter(Task t, Request r, Task.TaskImage image, Namespaces spaces) {
     long f = r.flags;
     ThreadGroup pg = t.threadGroup();
     Task child;
     synchronized (t.kernel().tasks().mu) {
-      PidNamespace ns = t.pidNamespace();
-      int tid = ns.allocate();
+      PidNamespace ns = spaces.pidForChildren;
+      Pid pid = ns.allocate(r.setTid, t.creds());
       boolean thread = (f & Sched.CLONE_THREAD) != 0;
-      child = new Task(t.kernel(), thread ? pg : null, ns, tid, t.container(), image);
+      child = new Task(t.kernel(), thread ? pg : null, pid, t.container(), spaces, image);
       inherit(t, child, r);
       ThreadGroup g = child.threadGroup();
       if (!thread) {
@@ -172,17 +196,19 @@ public final class Clone {
         if ((f & Sched.CLONE_SIGHAND) != 0) {
           g.handlers = pg.handlers;
         }
-        ns.useGroup(g.pgid);
-        ns.useGroup(g.sid);
+        g.pgrp.useGroup();
+        g.session.useGroup();
+        ns.setInit(g);
       }
       g.tasks.add(child);
-      ns.put(tid, child);
+      pid.task = child;
       t.kernel().tasks().count++;
       t.kernel().tasks().forks++;
       if (pg.exiting) {
         child.killed = true;
       }
     }
+    spaces.time.enter();
     return child;
   }
 
@@ -196,8 +222,8 @@ public final class Clone {
       g.handlers.clearHandlers();
     }
     g.limits = from.limits.copy();
-    g.pgid = from.pgid;
-    g.sid = from.sid;
+    g.pgrp = from.pgrp;
+    g.session = from.session;
     g.tty = from.tty;
     g.oomScoreAdj = from.oomScoreAdj;
     g.dumpable = from.dumpable;

@@ -7,8 +7,11 @@ import redoubt.sentry.vfs.MountNamespace;
 public final class Container {
   public final String id;
   public final PidNamespace pids;
-  public final UtsNamespace uts;
   public final MountNamespace mounts;
+
+  /** What its processes begin with. */
+  public final Namespaces namespaces;
+
   volatile @Nullable ThreadGroup init;
 
   /**
@@ -21,8 +24,8 @@ public final class Container {
   public Container(String id, PidNamespace pids, UtsNamespace uts, MountTree tree) {
     this.id = id;
     this.pids = pids;
-    this.uts = uts;
     this.mounts = tree.make(this);
+    this.namespaces = Namespaces.ofContainer(uts, mounts, pids);
   }
 
   public @Nullable ThreadGroup init() {

@@ -2,8 +2,9 @@ package redoubt.sentry.kernel;
 
 /** A session's terminal as job control needs it; terminals implement it. */
 public interface ControllingTerminal {
-  /** {@return the foreground process group} */
-  int foreground();
+  /** {@return the foreground process group}, or null */
+  @org.jspecify.annotations.Nullable
+  Pid foreground();
 
   /** The session leader has exited: hang up. */
   void sessionLeaderExited();

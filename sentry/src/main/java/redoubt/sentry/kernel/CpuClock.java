@@ -27,7 +27,7 @@ public final class CpuClock {
   public static long now(Task t, int id) {
     switch (id) {
       case Time.CLOCK_MONOTONIC -> {
-        return Clocks.monotonicNs();
+        return Clocks.monotonicNs() + t.namespaces().time.offsetNs(id);
       }
       case Time.CLOCK_REALTIME,
           Time.CLOCK_MONOTONIC_RAW,
@@ -35,7 +35,7 @@ public final class CpuClock {
           Time.CLOCK_MONOTONIC_COARSE,
           Time.CLOCK_BOOTTIME,
           Time.CLOCK_TAI -> {
-        return Clocks.hostClockNs(id);
+        return Clocks.hostClockNs(id) + t.namespaces().time.offsetNs(id);
       }
       case Time.CLOCK_REALTIME_ALARM, Time.CLOCK_BOOTTIME_ALARM -> {
         return -EINVAL; // as on a machine without a real-time clock that could wake it

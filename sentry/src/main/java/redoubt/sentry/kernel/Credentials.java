@@ -31,6 +31,9 @@ public final class Credentials {
   public final int securebits;
   public final boolean noNewPrivs;
 
+  /** Whose capabilities these are. Ids are the kernel's, whatever the namespace. */
+  public final UserNamespace userNs;
+
   private Credentials(Builder b) {
     ruid = b.ruid;
     euid = b.euid;
@@ -48,6 +51,7 @@ public final class Credentials {
     ambient = b.ambient;
     securebits = b.securebits;
     noNewPrivs = b.noNewPrivs;
+    userNs = b.userNs;
   }
 
   /** {@return root with every capability}: the kernel itself */
@@ -63,9 +67,39 @@ public final class Credentials {
     return new Builder(this);
   }
 
-  /** {@return whether capability number {@code cap} is effective} */
+  /** {@return whether capability number {@code cap} is effective in the whole sandbox} */
   public boolean hasCapability(int cap) {
+    return (effective >>> cap & 1) != 0 && userNs.isRoot();
+  }
+
+  /** {@return whether {@code cap} is effective in the own user namespace} */
+  public boolean hasOwnCapability(int cap) {
     return (effective >>> cap & 1) != 0;
+  }
+
+  /** {@return whether {@code cap} counts in {@code target}}: cap_capable of security/commoncap.c */
+  public boolean hasCapability(UserNamespace target, int cap) {
+    for (UserNamespace n = target; n != null; n = n.parent()) {
+      if (n == userNs) {
+        return (effective >>> cap & 1) != 0;
+      }
+      if (n.level() <= userNs.level()) {
+        return false;
+      }
+      if (n.parent() == userNs && n.ownerUid() == euid) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * {@return whether {@code cap} counts for a file of {@code uid} and {@code gid}}, both known in
+   * the own user namespace: capable_wrt_inode_uidgid
+   */
+  public boolean hasCapabilityOver(int uid, int gid, int cap) {
+    return (effective >>> cap & 1) != 0
+        && (userNs.isRoot() || (userNs.uid(uid) != -1 && userNs.gid(gid) != -1));
   }
 
   /** {@return whether {@code gid} is the filesystem group or a supplementary one} */
@@ -96,6 +130,7 @@ public final class Credentials {
     public long ambient;
     public int securebits;
     public boolean noNewPrivs;
+    public UserNamespace userNs = UserNamespace.ROOT;
 
     public Builder() {}
 
@@ -116,6 +151,18 @@ public final class Credentials {
       ambient = c.ambient;
       securebits = c.securebits;
       noNewPrivs = c.noNewPrivs;
+      userNs = c.userNs;
+    }
+
+    /** What entering a user namespace gives: every capability there. set_cred_user_ns */
+    public void enter(UserNamespace ns) {
+      userNs = ns;
+      securebits = 0;
+      inheritable = 0;
+      ambient = 0;
+      permitted = ALL_CAPS;
+      effective = ALL_CAPS;
+      bounding = ALL_CAPS;
     }
 
     public Credentials build() {

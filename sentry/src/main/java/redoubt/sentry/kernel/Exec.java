@@ -326,7 +326,7 @@ public final class Exec {
 
   private long[] auxv(ElfImage image, long bias, long interpBase, long entry, Credentials c) {
     List<Long> v = new ArrayList<>();
-    if (kernel.platform().vdsoAddress() != 0) {
+    if (kernel.platform().vdsoAddress() != 0 && !walker.namespaces().timeForChildren.hasOffsets()) {
       add(v, Elf.AT_SYSINFO_EHDR, kernel.platform().vdsoAddress());
     }
     add(v, Elf.AT_HWCAP, kernel.hwcap);
@@ -338,10 +338,10 @@ public final class Exec {
     add(v, Elf.AT_BASE, interpBase);
     add(v, Elf.AT_FLAGS, 0);
     add(v, Elf.AT_ENTRY, entry);
-    add(v, Elf.AT_UID, c.ruid);
-    add(v, Elf.AT_EUID, c.euid);
-    add(v, Elf.AT_GID, c.rgid);
-    add(v, Elf.AT_EGID, c.egid);
+    add(v, Elf.AT_UID, c.userNs.uidShown(c.ruid));
+    add(v, Elf.AT_EUID, c.userNs.uidShown(c.euid));
+    add(v, Elf.AT_GID, c.userNs.gidShown(c.rgid));
+    add(v, Elf.AT_EGID, c.userNs.gidShown(c.egid));
     add(v, Elf.AT_SECURE, c.ruid != c.euid || c.rgid != c.egid ? 1 : 0);
     add(v, Elf.AT_HWCAP2, kernel.hwcap2);
     add(v, Elf.AT_MINSIGSTKSZ, Signal.SIZEOF_RT_SIGFRAME + kernel.platform().fpStateBytes() + 64);
@@ -360,7 +360,13 @@ public final class Exec {
   /** Set-user-ID and the capability rules of execve: capabilities(7). */
   private Credentials credentialsAfter(Credentials c, VfsPath program) {
     Credentials.Builder b = c.toBuilder();
-    boolean mayGain = !c.noNewPrivs && (program.mount.flags() & Mount.MS_NOSUID) == 0;
+    UserNamespace ns = c.userNs;
+    boolean mayGain =
+        !c.noNewPrivs
+            && (program.mount.flags() & Mount.MS_NOSUID) == 0
+            && ns.isWithin(program.mount.fs.owner())
+            && ns.uid(program.inode().uid()) != -1
+            && ns.gid(program.inode().gid()) != -1;
     int mode = program.inode().mode();
     boolean gained = false;
     if (mayGain && (mode & S_ISUID) != 0) {
@@ -378,10 +384,11 @@ public final class Exec {
     if (gained) {
       b.ambient = 0;
     }
-    boolean root = (c.securebits & SECBIT_NOROOT) == 0 && (b.euid == 0 || b.ruid == 0);
+    int rootUid = ns.kernelUid(0); // -1 is nobody's id
+    boolean root = (c.securebits & SECBIT_NOROOT) == 0 && (b.euid == rootUid || b.ruid == rootUid);
     if (root) {
       b.permitted = c.inheritable | c.bounding;
-      b.effective = b.euid == 0 ? b.permitted : 0;
+      b.effective = b.euid == rootUid ? b.permitted : 0;
     } else {
       b.permitted = b.ambient;
       b.effective = b.ambient;
@@ -419,6 +426,11 @@ public final class Exec {
     oldContext.release();
     oldMm.leave();
     t.setCreds(p.creds());
+    Namespaces ns = t.namespaces();
+    if (ns.time != ns.timeForChildren) {
+      t.setNamespaces(ns.forChild()); // exec_task_namespaces
+      ns.timeForChildren.enter();
+    }
     if (g.handlers.users > 1) {
       g.handlers = g.handlers.copy();
     }
@@ -448,10 +460,10 @@ public final class Exec {
       return;
     }
     synchronized (t.kernel().tasks().mu) {
-      g.pidNamespace().remove(t.tid());
-      t.takeLeaderTid(g.tgid());
+      t.pid().unuse();
+      t.takeLeaderPid(g.pid());
       g.leader = t;
-      g.pidNamespace().put(g.tgid(), t);
+      g.pid().task = t;
     }
   }
 }

@@ -22,7 +22,7 @@ public final class FsContext {
     return new FsContext(root, cwd, umask);
   }
 
-  synchronized boolean isShared() {
+  public synchronized boolean isShared() {
     return users > 1;
   }
 
@@ -68,6 +68,18 @@ public final class FsContext {
     pin(p);
     unpin(cwd);
     cwd = p;
+  }
+
+  /** Root and working directory go to the copies of their mounts. */
+  synchronized void relocate(java.util.Map<redoubt.sentry.vfs.Mount, redoubt.sentry.vfs.Mount> to) {
+    redoubt.sentry.vfs.Mount r = to.get(root.mount);
+    if (r != null) {
+      setRoot(new VfsPath(r, root.dentry));
+    }
+    redoubt.sentry.vfs.Mount c = to.get(cwd.mount);
+    if (c != null) {
+      setCwd(new VfsPath(c, cwd.dentry));
+    }
   }
 
   private static void pin(VfsPath p) {

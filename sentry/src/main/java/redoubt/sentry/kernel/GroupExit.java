@@ -100,30 +100,34 @@ public final class GroupExit {
         g.exitStatus = status;
       }
       if (g.leader != t) {
-        g.pidNamespace().remove(t.tid());
+        t.pid().unuse();
       }
     }
     g.exitQueue.notify(1);
     if (last) {
+      if (g.pidNamespace().init() == g) {
+        endNamespace(t, g);
+      }
       groupExits(g);
     }
     t.context().release();
     mm.leave();
+    t.leaveNamespaces();
   }
 
   /**
    * {@return the groups that {@code g}'s end may orphan}: its own, and its children's
    * (kernel/exit.c)
    */
-  private static Set<Integer> groupsTiedBy(ThreadGroup g) {
-    Set<Integer> groups = new HashSet<>();
+  private static Set<Pid> groupsTiedBy(ThreadGroup g) {
+    Set<Pid> groups = new HashSet<>();
     ThreadGroup p = g.parent;
-    if (p != null && p.pgid != g.pgid && p.sid == g.sid) {
-      groups.add(g.pgid);
+    if (p != null && p.pgrp != g.pgrp && p.session == g.session) {
+      groups.add(g.pgrp);
     }
     for (ThreadGroup c : g.children) {
-      if (c.pgid != g.pgid && c.sid == g.sid) {
-        groups.add(c.pgid);
+      if (c.pgrp != g.pgrp && c.session == g.session) {
+        groups.add(c.pgrp);
       }
     }
     return groups;
@@ -136,57 +140,87 @@ public final class GroupExit {
       undo.run();
     }
     ControllingTerminal tty = g.tty;
-    if (g.sid == g.tgid() && tty != null) {
+    if (g.leadsSession() && tty != null) {
       tty.sessionLeaderExited();
     }
     @Nullable ThreadGroup parent;
     boolean reapNow;
-    Set<Integer> hangUp;
+    Set<Pid> hangUp;
     synchronized (g.kernel().tasks().mu) {
-      Set<Integer> groups = groupsTiedBy(g);
+      Set<Pid> groups = groupsTiedBy(g);
       reparentChildren(g);
       g.zombie = true;
       parent = g.parent;
-      hangUp = ProcessGroups.orphanedAndStopped(g.pidNamespace(), groups);
+      hangUp = ProcessGroups.orphanedAndStopped(groups);
       reapNow = parent == null || ignoresChildren(parent);
       if (reapNow) {
         reapLocked(g);
       }
     }
-    for (int pgid : hangUp) {
-      Signals.sendToGroup(
-          g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGHUP));
-      Signals.sendToGroup(
-          g.kernel(), g.pidNamespace(), pgid, SignalInfo.kernel(redoubt.abi.Signal.SIGCONT));
+    for (Pid pgrp : hangUp) {
+      Signals.sendToGroup(g.kernel(), pgrp, SignalInfo.kernel(Signal.SIGHUP));
+      Signals.sendToGroup(g.kernel(), pgrp, SignalInfo.kernel(Signal.SIGCONT));
     }
     if (parent != null) {
       // clone(2) takes any low byte; one that is no signal is not sent
       if (g.exitSignal > 0 && g.exitSignal <= redoubt.abi.Signal.SIGRTMAX) {
-        Signals.send(parent, childInfo(g, g.exitSignal));
+        Signals.send(parent, childInfo(g, g.exitSignal, parent));
       }
       parent.childQueue.notify(1);
     }
     g.exitQueue.notify(1);
-    if (g.container.init == g) {
-      killContainer(g);
-    }
+    endedIn(g.pidNamespace());
   }
 
-  /** A namespace does not outlive its init. */
-  private static void killContainer(ThreadGroup init) {
-    java.util.List<ThreadGroup> others;
-    synchronized (init.kernel().tasks().mu) {
-      others = init.pidNamespace().threadGroups();
-    }
-    for (ThreadGroup o : others) {
-      if (o != init) {
-        kill(o, Signal.SIGKILL);
+  /** Somebody ended: an init that goes waits for that, here and in the namespaces above. */
+  private static void endedIn(PidNamespace ns) {
+    for (PidNamespace n = ns; n != null; n = n.parent()) {
+      ThreadGroup init = n.init();
+      if (init != null && init.exiting) {
+        init.exitQueue.notify(1);
       }
     }
   }
 
+  /** Longest that an init waits for those that it takes along. */
+  private static final long NAMESPACE_END_NS = 10_000_000_000L;
+
+  /** A namespace does not outlive its init: zap_pid_ns_processes of kernel/pid_namespace.c. */
+  private static void endNamespace(Task t, ThreadGroup init) {
+    PidNamespace ns = init.pidNamespace();
+    Waiter.Entry e = t.waitEntry();
+    init.exitQueue.add(e, 1);
+    try {
+      long deadline = System.nanoTime() + NAMESPACE_END_NS;
+      while (killOthersIn(ns, init)) {
+        if (t.waiter().block(deadline, false) != 0) {
+          break;
+        }
+      }
+    } finally {
+      init.exitQueue.remove(e);
+    }
+  }
+
+  /** {@return whether somebody but {@code init} still lives in {@code ns}}; they are killed */
+  private static boolean killOthersIn(PidNamespace ns, ThreadGroup init) {
+    java.util.List<ThreadGroup> others;
+    synchronized (init.kernel().tasks().mu) {
+      ns.die();
+      others = ns.threadGroups();
+    }
+    boolean any = false;
+    for (ThreadGroup o : others) {
+      if (o != init && !o.zombie && !o.tasks.isEmpty()) {
+        any = true;
+        kill(o, Signal.SIGKILL);
+      }
+    }
+    return any;
+  }
+
   /** {@return the siginfo that tells the parent how {@code g} ended} */
-  public static SignalInfo childInfo(ThreadGroup g, int signo) {
+  public static SignalInfo childInfo(ThreadGroup g, int signo, ThreadGroup parent) {
     int s = g.exitStatus;
     int code =
         (s & 0x7f) == 0
@@ -194,7 +228,13 @@ public final class GroupExit {
             : (s & 0x80) != 0 ? Signal.CLD_DUMPED : Signal.CLD_KILLED;
     int value = (s & 0x7f) == 0 ? s >> 8 & 0xff : s & 0x7f;
     return SignalInfo.child(
-        signo, code, g.tgid(), g.leader.creds().ruid, value, g.cpuNs() / 10_000_000, 0);
+        signo,
+        code,
+        g.tgidIn(parent.pidNamespace()),
+        parent.leader.creds().userNs.uidShown(g.leader.creds().ruid),
+        value,
+        g.cpuNs() / 10_000_000,
+        0);
   }
 
   private static boolean ignoresChildren(ThreadGroup parent) {
@@ -215,7 +255,7 @@ public final class GroupExit {
         heir.children.add(c);
         if (c.zombie) {
           heir.childQueue.notify(1);
-          Signals.send(heir, childInfo(c, Signal.SIGCHLD));
+          Signals.send(heir, childInfo(c, Signal.SIGCHLD, heir));
         }
       } else if (c.zombie) {
         reapLocked(c);
@@ -240,8 +280,8 @@ public final class GroupExit {
         return p;
       }
     }
-    ThreadGroup init = g.container.init;
-    return init == g || init == null || init.zombie ? null : init;
+    ThreadGroup init = g.pidNamespace().init();
+    return init == g || init == null || init.exiting ? null : init;
   }
 
   /** Takes a zombie out of the tree; under {@code TaskSet.mu}. */
@@ -255,9 +295,8 @@ public final class GroupExit {
       p.children.remove(g);
       p.addChildrenCpu(g.cpuNsLocked() + g.childrenCpuNs());
     }
-    PidNamespace ns = g.pidNamespace();
-    ns.remove(g.tgid());
-    ns.unuseGroup(g.pgid);
-    ns.unuseGroup(g.sid);
+    g.pid().unuse();
+    g.pgrp.unuseGroup();
+    g.session.unuseGroup();
   }
 }

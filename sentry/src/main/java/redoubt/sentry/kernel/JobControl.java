@@ -52,7 +52,15 @@ final class JobControl {
     }
     if (wanted) {
       Signals.send(
-          p, SignalInfo.child(Signal.SIGCHLD, code, g.tgid(), g.leader.creds().ruid, status, 0, 0));
+          p,
+          SignalInfo.child(
+              Signal.SIGCHLD,
+              code,
+              g.tgidIn(p.pidNamespace()),
+              p.leader.creds().userNs.uidShown(g.leader.creds().ruid),
+              status,
+              0,
+              0));
     }
     p.childQueue.notify(1);
   }

@@ -16,17 +16,17 @@ public final class ProcessGroups {
    */
   public static boolean isOrphaned(ThreadGroup g) {
     synchronized (g.kernel().tasks().mu) {
-      return isOrphanedLocked(g.pidNamespace(), g.pgid);
+      return isOrphanedLocked(g.pgrp);
     }
   }
 
-  private static boolean isOrphanedLocked(PidNamespace ns, int pgid) {
-    for (ThreadGroup m : ns.threadGroups()) {
-      if (m.pgid != pgid || m.zombie) {
+  private static boolean isOrphanedLocked(Pid pgrp) {
+    for (ThreadGroup m : pgrp.namespace().threadGroups()) {
+      if (m.pgrp != pgrp || m.zombie) {
         continue;
       }
       ThreadGroup p = m.parent;
-      if (p != null && p.pgid != m.pgid && p.sid == m.sid) {
+      if (p != null && p.pgrp != m.pgrp && p.session == m.session) {
         return false;
       }
     }
@@ -34,14 +34,17 @@ public final class ProcessGroups {
   }
 
   /**
-   * {@return those of {@code pgids} that nobody can continue any more though a member is stopped}
+   * {@return those of {@code groups} that nobody can continue any more though a member is stopped}
    * Preconditions: the task lock is held.
    */
-  static Set<Integer> orphanedAndStopped(PidNamespace ns, Set<Integer> pgids) {
-    Set<Integer> found = new HashSet<>();
-    for (ThreadGroup m : ns.threadGroups()) {
-      if (m.stopped && !m.zombie && pgids.contains(m.pgid) && isOrphanedLocked(ns, m.pgid)) {
-        found.add(m.pgid);
+  static Set<Pid> orphanedAndStopped(Set<Pid> groups) {
+    Set<Pid> found = new HashSet<>();
+    for (Pid pgrp : groups) {
+      for (ThreadGroup m : pgrp.namespace().threadGroups()) {
+        if (m.stopped && !m.zombie && m.pgrp == pgrp && isOrphanedLocked(pgrp)) {
+          found.add(pgrp);
+          break;
+        }
       }
     }
     return found;
@@ -52,18 +55,18 @@ public final class ProcessGroups {
     synchronized (g.kernel().tasks().mu) {
       PidNamespace ns = g.pidNamespace();
       for (ThreadGroup m : ns.threadGroups()) {
-        if (m.pgid == g.tgid() && !(m == g && m.sid != m.tgid() && m.pgid != m.tgid())) {
+        if (m.pgrp == g.pid() && !(m == g && m.session != m.pid() && m.pgrp != m.pid())) {
           return -redoubt.abi.Errno.EPERM;
         }
       }
-      ns.unuseGroup(g.pgid);
-      ns.unuseGroup(g.sid);
-      g.pgid = g.tgid();
-      g.sid = g.tgid();
-      ns.useGroup(g.pgid);
-      ns.useGroup(g.sid);
+      g.pgrp.unuseGroup();
+      g.session.unuseGroup();
+      g.pgrp = g.pid();
+      g.session = g.pid();
+      g.pgrp.useGroup();
+      g.session.useGroup();
       g.tty = null;
-      return g.sid;
+      return g.tgid();
     }
   }
 
@@ -83,29 +86,32 @@ public final class ProcessGroups {
         if (g.parent != self) {
           return -redoubt.abi.Errno.ESRCH;
         }
-        if (g.sid != self.sid) {
+        if (g.session != self.session) {
           return -redoubt.abi.Errno.EPERM;
         }
         if (g.execed) {
           return -redoubt.abi.Errno.EACCES;
         }
       }
-      if (g.sid == g.tgid()) {
+      if (g.leadsSession()) {
         return -redoubt.abi.Errno.EPERM;
       }
-      int target = pgid == 0 ? g.tgid() : pgid;
-      if (target != g.tgid()) {
+      Pid target = pgid == 0 ? g.pid() : ns.pid(pgid);
+      if (target == null) {
+        return -redoubt.abi.Errno.EPERM;
+      }
+      if (target != g.pid()) {
         boolean found = false;
-        for (ThreadGroup m : ns.threadGroups()) {
-          found |= m.pgid == target && m.sid == g.sid;
+        for (ThreadGroup m : target.namespace().threadGroups()) {
+          found |= m.pgrp == target && m.session == g.session;
         }
         if (!found) {
           return -redoubt.abi.Errno.EPERM;
         }
       }
-      ns.unuseGroup(g.pgid);
-      g.pgid = target;
-      ns.useGroup(target);
+      target.useGroup();
+      g.pgrp.unuseGroup();
+      g.pgrp = target;
       return 0;
     }
   }

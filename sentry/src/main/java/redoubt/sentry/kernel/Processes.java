@@ -40,16 +40,15 @@ public final class Processes {
     Task.TaskImage image = new Task.TaskImage(mm, mm.space().newContext(), fds, fs, creds);
     synchronized (kernel.tasks().mu) {
       PidNamespace ns = container.pids;
-      int tid = ns.allocate();
-      Task t = new Task(kernel, null, ns, tid, container, image);
+      Pid pid = ns.allocate(Clone.ANY_TID, creds);
+      Task t = new Task(kernel, null, pid, container, container.namespaces, image);
       ThreadGroup g = t.threadGroup();
       g.limits = limits;
-      g.pgid = tid;
-      g.sid = tid;
-      ns.useGroup(tid);
-      ns.useGroup(tid);
+      pid.useGroup();
+      pid.useGroup();
       g.tasks.add(t);
-      ns.put(tid, t);
+      pid.task = t;
+      ns.setInit(g);
       kernel.tasks().count++;
       kernel.tasks().forks++;
       if (container.init == null) {

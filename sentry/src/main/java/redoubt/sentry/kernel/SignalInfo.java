@@ -36,6 +36,39 @@ public final class SignalInfo {
     return i;
   }
 
+  private @Nullable Pid sender;
+  private int senderUid;
+
+  /** kill(2), tgkill(2) by {@code from}, whom each receiver knows by another number. */
+  public static SignalInfo user(int signo, int code, Task from) {
+    SignalInfo i = user(signo, code, from.tgid(), from.creds().ruid);
+    i.sender = from.threadGroup().pid();
+    i.senderUid = from.creds().ruid;
+    return i;
+  }
+
+  /** {@return who sent it}, where that is known */
+  @Nullable Pid sender() {
+    return sender;
+  }
+
+  /** {@return the same with si_pid and si_uid as a receiver in these namespaces knows them} */
+  SignalInfo seenBy(PidNamespace ns, UserNamespace users) {
+    Pid from = sender;
+    if (from == null || (from.namespace() == ns && users.isRoot())) {
+      return this;
+    }
+    SignalInfo i = new SignalInfo(signo, code);
+    i.errno = errno;
+    i.raw = raw;
+    i.word16 = (from.in(ns) & 0xffffffffL) | (long) users.uidShown(senderUid) << 32;
+    i.word24 = word24;
+    i.word32 = word32;
+    i.word40 = word40;
+    i.source = source;
+    return i;
+  }
+
   /** A signal of the kernel's own. */
   public static SignalInfo kernel(int signo) {
     return new SignalInfo(signo, Signal.SI_KERNEL);

@@ -33,22 +33,22 @@ public final class Signals {
     return send(g, null, info, true);
   }
 
-  /** Sends to every process of group {@code pgid}. Returns how many there were. */
-  public static int sendToGroup(Kernel k, PidNamespace ns, int pgid, SignalInfo info) {
+  /** Sends to every process of group {@code pgrp}. Returns how many there were. */
+  public static int sendToGroup(Kernel k, Pid pgrp, SignalInfo info) {
     int n = 0;
-    for (ThreadGroup g : groupMembers(k, ns, pgid)) {
+    for (ThreadGroup g : groupMembers(k, pgrp)) {
       send(g, info);
       n++;
     }
     return n;
   }
 
-  /** {@return the processes of group {@code pgid}} */
-  public static java.util.List<ThreadGroup> groupMembers(Kernel k, PidNamespace ns, int pgid) {
+  /** {@return the processes of group {@code pgrp}} */
+  public static java.util.List<ThreadGroup> groupMembers(Kernel k, Pid pgrp) {
     synchronized (k.tasks().mu) {
       java.util.List<ThreadGroup> out = new java.util.ArrayList<>();
-      for (ThreadGroup g : ns.threadGroups()) {
-        if (g.pgid == pgid && !g.zombie) {
+      for (ThreadGroup g : pgrp.namespace().threadGroups()) {
+        if (g.pgrp == pgrp && !g.zombie) {
           out.add(g);
         }
       }
@@ -56,8 +56,13 @@ public final class Signals {
     }
   }
 
-  private static long send(ThreadGroup g, @Nullable Task target, SignalInfo info, boolean outside) {
+  private static long send(
+      ThreadGroup g, @Nullable Task target, SignalInfo as, boolean fromOutside) {
+    SignalInfo info = as.seenBy(g.pidNamespace(), g.leader.creds().userNs);
     int signo = info.signo;
+    Pid from = as.sender();
+    // A sender in a namespace above is as the kernel itself to an init.
+    boolean outside = fromOutside || (from != null && !from.namespace().isWithin(g.pidNamespace()));
     Task wake = null;
     boolean continued = false;
     SignalHandlers h = g.handlers;

@@ -39,7 +39,7 @@ public final class Task {
 
   private final Kernel kernel;
   private final ThreadGroup group;
-  private volatile int tid;
+  private volatile Pid pid;
   private final Waiter waiter = new Waiter();
   private final Waiter.Entry waitEntry = new Waiter.Entry(waiter);
   private final UserIo userIo = new UserIo(this);
@@ -62,6 +62,7 @@ public final class Task {
   private volatile FdTable fds;
   private volatile FsContext fs;
   private volatile Credentials creds;
+  private volatile Namespaces namespaces;
   private final Object answersMu = new Object();
 
   /** The command name (16 bytes with the NUL): prctl(PR_SET_NAME), /proc/PID/comm. */
@@ -158,13 +159,15 @@ public final class Task {
   Task(
       Kernel kernel,
       @Nullable ThreadGroup group,
-      PidNamespace ns,
-      int tid,
+      Pid pid,
       Container container,
+      Namespaces namespaces,
       TaskImage image) {
     this.kernel = kernel;
-    this.tid = tid;
-    this.group = group != null ? group : new ThreadGroup(kernel, ns, tid, container, this);
+    this.pid = pid;
+    this.group = group != null ? group : new ThreadGroup(kernel, pid, container, this);
+    this.namespaces = namespaces.hold();
+    image.creds.userNs.hold();
     this.mm = image.mm;
     this.context = image.context;
     this.fds = image.fds;
@@ -186,8 +189,18 @@ public final class Task {
     return group;
   }
 
+  /** {@return the thread id in its own pid namespace} */
   public int tid() {
-    return tid;
+    return pid.number();
+  }
+
+  public Pid pid() {
+    return pid;
+  }
+
+  /** {@return the thread id as {@code viewer} knows it, or 0} */
+  public int tidIn(PidNamespace viewer) {
+    return pid.in(viewer);
   }
 
   public int tgid() {
@@ -195,8 +208,8 @@ public final class Task {
   }
 
   /** execve by another thread than the leader: the process goes on under the leader's number. */
-  void takeLeaderTid(int tgid) {
-    tid = tgid;
+  void takeLeaderPid(Pid leader) {
+    pid = leader;
     publishAnswers();
   }
 
@@ -209,11 +222,32 @@ public final class Task {
   }
 
   public MountNamespace mountNamespace() {
-    return group.container.mounts;
+    return namespaces.mounts;
   }
 
   public UtsNamespace uts() {
-    return group.container.uts;
+    return namespaces.uts;
+  }
+
+  public Namespaces namespaces() {
+    return namespaces;
+  }
+
+  /** Takes {@code n} over; only for the task itself. */
+  public void setNamespaces(Namespaces n) {
+    Namespaces old = namespaces;
+    namespaces = n.hold();
+    old.drop();
+  }
+
+  /** Its last act: it uses no namespace any more. */
+  void leaveNamespaces() {
+    namespaces.drop();
+    creds.userNs.drop();
+  }
+
+  public UserNamespace userNamespace() {
+    return creds.userNs;
   }
 
   public PidNamespace pidNamespace() {
@@ -225,7 +259,14 @@ public final class Task {
   }
 
   public void setCreds(Credentials c) {
-    creds = c;
+    UserNamespace old = creds.userNs;
+    if (c.userNs != old) {
+      c.userNs.hold();
+      creds = c;
+      old.drop();
+    } else {
+      creds = c;
+    }
     publishAnswers();
   }
 
@@ -242,12 +283,13 @@ public final class Task {
       }
       Credentials id = creds;
       c.setAnswer(Nr.GETPID, tgid());
-      c.setAnswer(Nr.GETTID, tid);
+      c.setAnswer(Nr.GETTID, tid());
       c.setAnswer(Nr.GETPPID, group.ppid());
-      c.setAnswer(Nr.GETUID, id.ruid & 0xffff_ffffL);
-      c.setAnswer(Nr.GETEUID, id.euid & 0xffff_ffffL);
-      c.setAnswer(Nr.GETGID, id.rgid & 0xffff_ffffL);
-      c.setAnswer(Nr.GETEGID, id.egid & 0xffff_ffffL);
+      UserNamespace ns = id.userNs;
+      c.setAnswer(Nr.GETUID, ns.uidShown(id.ruid) & 0xffff_ffffL);
+      c.setAnswer(Nr.GETEUID, ns.uidShown(id.euid) & 0xffff_ffffL);
+      c.setAnswer(Nr.GETGID, ns.gidShown(id.rgid) & 0xffff_ffffL);
+      c.setAnswer(Nr.GETEGID, ns.gidShown(id.egid) & 0xffff_ffffL);
     }
   }
 
@@ -356,8 +398,14 @@ public final class Task {
     return pending.mask();
   }
 
+  /** {@return whether {@code cap} counts for the whole sandbox}: capable() */
   public boolean hasCapability(int cap) {
     return creds.hasCapability(cap);
+  }
+
+  /** {@return whether {@code cap} counts in {@code target}}: ns_capable() */
+  public boolean hasCapability(UserNamespace target, int cap) {
+    return creds.hasCapability(target, cap);
   }
 
   // ---- descriptors ----
@@ -746,6 +794,6 @@ public final class Task {
 
   @Override
   public String toString() {
-    return "task " + tid + " (" + comm + ")";
+    return "task " + tid() + " (" + comm + ")";
   }
 }

@@ -12,8 +12,7 @@ import redoubt.sentry.vfs.VfsPath;
  */
 public final class ThreadGroup {
   private final Kernel kernel;
-  private final PidNamespace pidNamespace;
-  private final int tgid;
+  private final Pid pid;
 
   /** Whose container this process belongs to. */
   public final Container container;
@@ -39,8 +38,8 @@ public final class ThreadGroup {
 
   final List<ThreadGroup> children = new ArrayList<>();
 
-  volatile int pgid;
-  volatile int sid;
+  volatile Pid pgrp;
+  volatile Pid session;
 
   /** The controlling terminal, owned by the tty code; shared by the session. */
   public volatile @Nullable ControllingTerminal tty;
@@ -83,10 +82,11 @@ public final class ThreadGroup {
   /** Interval and POSIX timers. */
   public final ProcessTimers timers = new ProcessTimers(this);
 
-  ThreadGroup(Kernel kernel, PidNamespace ns, int tgid, Container container, Task leader) {
+  ThreadGroup(Kernel kernel, Pid pid, Container container, Task leader) {
     this.kernel = kernel;
-    this.pidNamespace = ns;
-    this.tgid = tgid;
+    this.pid = pid;
+    this.pgrp = pid;
+    this.session = pid;
     this.container = container;
     this.leader = leader;
     this.handlers = new SignalHandlers();
@@ -98,20 +98,44 @@ public final class ThreadGroup {
   }
 
   public PidNamespace pidNamespace() {
-    return pidNamespace;
+    return pid.namespace();
   }
 
-  /** {@return the pid} */
+  /** {@return the pid in its own pid namespace} */
   public int tgid() {
-    return tgid;
+    return pid.number();
   }
 
+  public Pid pid() {
+    return pid;
+  }
+
+  /** {@return the pid as {@code viewer} knows it, or 0} */
+  public int tgidIn(PidNamespace viewer) {
+    return pid.in(viewer);
+  }
+
+  public Pid pgrp() {
+    return pgrp;
+  }
+
+  public Pid session() {
+    return session;
+  }
+
+  /** {@return the process group's number in the own pid namespace}, 0 for one from outside */
   public int pgid() {
-    return pgid;
+    return pgrp.in(pidNamespace());
   }
 
+  /** {@return the session's number in the own pid namespace}, 0 for one from outside */
   public int sid() {
-    return sid;
+    return session.in(pidNamespace());
+  }
+
+  /** {@return whether this process leads its session} */
+  public boolean leadsSession() {
+    return session == pid;
   }
 
   public Task leader() {
@@ -129,7 +153,7 @@ public final class ThreadGroup {
   /** {@return the parent's pid}, 0 for a first process */
   public int ppid() {
     ThreadGroup p = parent;
-    return p == null || p.pidNamespace != pidNamespace ? 0 : p.tgid;
+    return p == null ? 0 : p.pid.in(pidNamespace());
   }
 
   public boolean isZombie() {
@@ -180,7 +204,7 @@ public final class ThreadGroup {
 
   /** {@return whether this is its pid namespace's init} */
   public boolean isInit() {
-    return tgid == 1;
+    return pid.number() == 1;
   }
 
   /** {@return CPU time of all tasks, dead ones included, in ns} */

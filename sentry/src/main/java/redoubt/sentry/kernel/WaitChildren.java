@@ -50,13 +50,14 @@ public final class WaitChildren {
         }
         any = true;
         if (c.zombie && (w.options & Wait.WEXITED) != 0) {
-          return found(c, w, c.exitStatus, () -> GroupExit.reapLocked(c));
+          return found(g, c, w, c.exitStatus, () -> GroupExit.reapLocked(c));
         }
         if (c.stopped && !c.stopReported && (w.options & Wait.WSTOPPED) != 0) {
-          return found(c, w, c.stopSignal << 8 | Wait.W_STOPPED_LOW, () -> c.stopReported = true);
+          return found(
+              g, c, w, c.stopSignal << 8 | Wait.W_STOPPED_LOW, () -> c.stopReported = true);
         }
         if (c.continued && (w.options & Wait.WCONTINUED) != 0) {
-          return found(c, w, Wait.W_CONTINUED, () -> c.continued = false);
+          return found(g, c, w, Wait.W_CONTINUED, () -> c.continued = false);
         }
       }
       return any ? -EAGAIN : -ECHILD;
@@ -76,16 +77,17 @@ public final class WaitChildren {
 
   private static boolean matches(ThreadGroup g, ThreadGroup c, WaitOptions w) {
     return switch (w.idType) {
-      case Wait.P_PID -> c.tgid() == w.id;
-      case Wait.P_PGID -> c.pgid == (w.id == 0 ? g.pgid : w.id);
+      case Wait.P_PID -> c.tgidIn(g.pidNamespace()) == w.id;
+      case Wait.P_PGID -> w.id == 0 ? c.pgrp == g.pgrp : c.pgrp.in(g.pidNamespace()) == w.id;
       default -> true;
     };
   }
 
-  private static long found(ThreadGroup c, WaitOptions w, int status, Runnable consume) {
-    w.pid = c.tgid();
+  private static long found(
+      ThreadGroup g, ThreadGroup c, WaitOptions w, int status, Runnable consume) {
+    w.pid = c.tgidIn(g.pidNamespace());
     w.status = status;
-    w.uid = c.leader.creds().ruid;
+    w.uid = g.leader.creds().userNs.uidShown(c.leader.creds().ruid);
     w.cpuNs = c.cpuNsLocked() + c.childrenCpuNs();
     if ((w.options & Wait.WNOWAIT) == 0) {
       consume.run();

@@ -60,7 +60,7 @@ final class InterfaceIoctls {
     int length = s.get(Memory.INT, 0);
     long ubuf = s.get(Memory.LONG, 8);
     int used = 0;
-    for (NetDevice d : NetDevice.all(t.kernel())) {
+    for (NetDevice d : NetDevice.all(t)) {
       for (NetDevice.Address a : d.addresses()) {
         if (ubuf != 0 && used + SIZEOF_IFREQ > length) {
           return t.copyOutInt(uarg, used);
@@ -90,7 +90,7 @@ final class InterfaceIoctls {
       return -EFAULT;
     }
     MemorySegment s = t.scratch();
-    NetDevice d = NetDevice.numbered(t.kernel(), s.get(Memory.INT, 16));
+    NetDevice d = NetDevice.numbered(t, s.get(Memory.INT, 16));
     if (d == null) {
       return -ENODEV;
     }
@@ -108,7 +108,7 @@ final class InterfaceIoctls {
     while (n < 15 && s.get(Memory.BYTE, n) != 0) {
       n++;
     }
-    NetDevice d = NetDevice.named(t.kernel(), Latin1.string(s, 0, n));
+    NetDevice d = NetDevice.named(t, Latin1.string(s, 0, n));
     if (d == null) {
       return -ENODEV;
     }

@@ -15,6 +15,7 @@ import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 import redoubt.net.stack.Route;
 import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.inet.InetFamily;
 
 /**
@@ -54,15 +55,23 @@ public record NetDevice(
           List.of(new Address(0x7f000001, 8)),
           new Nic.Traffic(0, 0, 0, 0));
 
-  /** {@return the stack behind the kernel's sockets, or null when there is only the loopback} */
-  public static @Nullable NetworkStack stack(Kernel k) {
-    InetFamily inet = k.subsystemOrNull(InetFamily.class);
-    return inet == null ? null : inet.stack();
+  /** {@return the stack of {@code t}'s network, or null when there is only the loopback} */
+  public static @Nullable NetworkStack stack(Task t) {
+    return Sockets.of(t).inet().stack();
   }
 
-  /** {@return all interfaces of {@code k}, the loopback first} */
+  /** {@return all interfaces of {@code t}'s network, the loopback first} */
+  public static List<NetDevice> all(Task t) {
+    return all(stack(t));
+  }
+
+  /** {@return all interfaces of the sandbox's own network, the loopback first} */
   public static List<NetDevice> all(Kernel k) {
-    NetworkStack stack = stack(k);
+    InetFamily inet = k.subsystemOrNull(InetFamily.class);
+    return all(inet == null ? null : inet.stack());
+  }
+
+  private static List<NetDevice> all(@Nullable NetworkStack stack) {
     if (stack == null) {
       return List.of(LOOPBACK);
     }
@@ -94,8 +103,8 @@ public record NetDevice(
         nic.traffic());
   }
 
-  public static @Nullable NetDevice named(Kernel k, String name) {
-    for (NetDevice d : all(k)) {
+  public static @Nullable NetDevice named(Task t, String name) {
+    for (NetDevice d : all(t)) {
       if (d.name.equals(name)) {
         return d;
       }
@@ -103,8 +112,8 @@ public record NetDevice(
     return null;
   }
 
-  public static @Nullable NetDevice numbered(Kernel k, int index) {
-    for (NetDevice d : all(k)) {
+  public static @Nullable NetDevice numbered(Task t, int index) {
+    for (NetDevice d : all(t)) {
       if (d.index == index) {
         return d;
       }

@@ -26,7 +26,7 @@ public final class Packet {
   // Ancillary data.
   public FileDescription @Nullable [] rights;
   public boolean hasCredentials;
-  public int pid;
+  public redoubt.sentry.kernel.@org.jspecify.annotations.Nullable Pid pid;
   public int uid;
   public int gid;
 

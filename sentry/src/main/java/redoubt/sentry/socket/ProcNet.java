@@ -7,7 +7,7 @@ import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 import redoubt.net.stack.Route;
 import redoubt.sentry.fs.proc.ProcTexts;
-import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.kernel.Task;
 
 /** The files of /proc/net that tell of interfaces, routes, neighbours and counters. */
 final class ProcNet {
@@ -17,16 +17,16 @@ final class ProcNet {
 
   private ProcNet() {}
 
-  static void install(Kernel k, ProcTexts proc) {
-    proc.set("net/dev", (t, out) -> dev(k, out));
-    proc.set("net/route", (t, out) -> route(k, out));
-    proc.set("net/arp", (t, out) -> arp(k, out));
-    proc.set("net/snmp", (t, out) -> snmp(k, out));
-    proc.set("net/netstat", (t, out) -> netstat(k, out));
+  static void install(ProcTexts proc) {
+    proc.set("net/dev", (t, out) -> dev(t, out));
+    proc.set("net/route", (t, out) -> route(t, out));
+    proc.set("net/arp", (t, out) -> arp(t, out));
+    proc.set("net/snmp", (t, out) -> snmp(t, out));
+    proc.set("net/netstat", (t, out) -> netstat(t, out));
   }
 
-  private static void dev(Kernel k, StringBuilder out) {
-    for (NetDevice d : NetDevice.all(k)) {
+  private static void dev(Task t, StringBuilder out) {
+    for (NetDevice d : NetDevice.all(t)) {
       Nic.Traffic c = d.traffic();
       out.append(" ".repeat(Math.max(0, 6 - d.name().length()))).append(d.name()).append(':');
       column(out, c.bytesIn(), 8);
@@ -43,8 +43,8 @@ final class ProcNet {
     out.append(s.length() < width ? " ".repeat(width - s.length()) : " ").append(s);
   }
 
-  private static void route(Kernel k, StringBuilder out) {
-    NetworkStack stack = NetDevice.stack(k);
+  private static void route(Task t, StringBuilder out) {
+    NetworkStack stack = NetDevice.stack(t);
     if (stack == null) {
       return;
     }
@@ -70,8 +70,8 @@ final class ProcNet {
     return "0".repeat(8 - s.length()) + s;
   }
 
-  private static void arp(Kernel k, StringBuilder out) {
-    NetworkStack stack = NetDevice.stack(k);
+  private static void arp(Task t, StringBuilder out) {
+    NetworkStack stack = NetDevice.stack(t);
     if (stack == null) {
       return;
     }
@@ -94,8 +94,8 @@ final class ProcNet {
     return (a >>> 24) + "." + (a >>> 16 & 255) + "." + (a >>> 8 & 255) + "." + (a & 255);
   }
 
-  private static void snmp(Kernel k, StringBuilder out) {
-    NetworkStack stack = NetDevice.stack(k);
+  private static void snmp(Task t, StringBuilder out) {
+    NetworkStack stack = NetDevice.stack(t);
     if (stack == null) {
       return;
     }
@@ -177,8 +177,8 @@ final class ProcNet {
     }
   }
 
-  private static void netstat(Kernel k, StringBuilder out) {
-    NetworkStack stack = NetDevice.stack(k);
+  private static void netstat(Task t, StringBuilder out) {
+    NetworkStack stack = NetDevice.stack(t);
     if (stack == null) {
       return;
     }

@@ -25,7 +25,7 @@ public final class SocketCall {
   /** Whether a sender gave credentials, or a receiver is to be told some. */
   public boolean hasCredentials;
 
-  public int pid;
+  public redoubt.sentry.kernel.@org.jspecify.annotations.Nullable Pid pid;
   public int uid;
   public int gid;
 

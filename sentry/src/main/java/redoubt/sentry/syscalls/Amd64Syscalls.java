@@ -305,7 +305,7 @@ public final class Amd64Syscalls {
       case 269 -> FileStatus.faccessat(t, a); // faccessat
       case 270 -> Poll.pselect6(t, a); // pselect6
       case 271 -> Poll.ppoll(t, a); // ppoll
-      case 272 -> OtherTasks.unshare(t, a); // unshare
+      case 272 -> NamespaceCalls.unshare(t, a); // unshare
       case 273 -> FutexCalls.setRobustList(t, a); // set_robust_list
       case 274 -> FutexCalls.getRobustList(t, a); // get_robust_list
       case 275 -> Copying.splice(t, a); // splice
@@ -341,7 +341,7 @@ public final class Amd64Syscalls {
       case 305 -> Clock.clockAdjtime(t, a); // clock_adjtime
       case 306 -> FileSystemCalls.syncfs(t, a); // syncfs
       case 307 -> SocketCalls.sendmmsg(t, a); // sendmmsg
-      case 308 -> -ENOSYS; // setns: none
+      case 308 -> NamespaceCalls.setns(t, a); // setns
       case 309 -> Scheduling.getcpu(t, a); // getcpu
       case 310 -> OtherTasks.processVmReadv(t, a); // process_vm_readv
       case 311 -> OtherTasks.processVmWritev(t, a); // process_vm_writev

@@ -38,11 +38,13 @@ final class Attributes {
 
   /** {@return inode_owner_or_capable} */
   static boolean isOwnerOrCapable(Task t, Inode inode) {
-    return t.creds().fsuid == inode.uid() || t.hasCapability(Caps.CAP_FOWNER);
+    return t.creds().fsuid == inode.uid()
+        || t.creds().hasCapabilityOver(inode.uid(), inode.gid(), Caps.CAP_FOWNER);
   }
 
   private static boolean inGroupOrCapable(Task t, Inode inode) {
-    return t.creds().inGroup(inode.gid()) || t.hasCapability(Caps.CAP_FSETID);
+    return t.creds().inGroup(inode.gid())
+        || t.creds().hasCapabilityOver(inode.uid(), inode.gid(), Caps.CAP_FSETID);
   }
 
   /** {@return {@code mode} after a write or a change of owner took its set-id bits} */
@@ -151,13 +153,18 @@ final class Attributes {
     return chown(t, FileStatus.at(t, a.int0(), a.a1, flags), a.int2(), a.int3());
   }
 
-  private static long chown(Task t, VfsPath p, int uid, int gid) {
+  private static long chown(Task t, VfsPath p, int uidGiven, int gidGiven) {
+    Credentials c = t.creds();
+    int uid = uidGiven == -1 ? -1 : c.userNs.kernelUid(uidGiven);
+    int gid = gidGiven == -1 ? -1 : c.userNs.kernelGid(gidGiven);
+    if ((uid == -1 && uidGiven != -1) || (gid == -1 && gidGiven != -1)) {
+      return -EINVAL; // not in the user namespace
+    }
     Vfs.checkWritable(p.mount);
     Inode inode = p.inode();
-    Credentials c = t.creds();
     SetAttr s = new SetAttr();
     boolean owner = c.fsuid == inode.uid();
-    boolean capable = c.hasCapability(Caps.CAP_CHOWN);
+    boolean capable = c.hasCapabilityOver(inode.uid(), inode.gid(), Caps.CAP_CHOWN);
     if (uid != -1) {
       if (!(owner && uid == inode.uid()) && !capable) {
         return -EPERM;
@@ -371,7 +378,7 @@ final class Attributes {
 
   private static void dropSetId(Task t, Inode inode, SetAttr s) {
     int mode = inode.mode();
-    if ((mode & SET_ID) != 0 && !t.hasCapability(Caps.CAP_FSETID)) {
+    if ((mode & SET_ID) != 0 && !t.creds().hasOwnCapability(Caps.CAP_FSETID)) {
       int kept = withoutSetId(t, inode, mode);
       if (kept != mode) {
         s.valid |= SetAttr.MODE;

@@ -198,7 +198,7 @@ final class Blocking {
   }
 
   static void sigpipe(Task t) {
-    Signals.send(t, SignalInfo.user(Signal.SIGPIPE, Signal.SI_USER, t.tgid(), t.creds().ruid));
+    Signals.send(t, SignalInfo.user(Signal.SIGPIPE, Signal.SI_USER, t));
   }
 
   /**

@@ -96,7 +96,7 @@ final class Capabilities {
     long inheritable = set(t.scratch(), Caps.CAP_DATA_INHERITABLE, count);
     Credentials c = t.creds();
     // security/commoncap.c cap_capset
-    boolean limited = !c.hasCapability(Caps.CAP_SETPCAP);
+    boolean limited = !c.hasOwnCapability(Caps.CAP_SETPCAP);
     if ((limited && (inheritable & ~(c.inheritable | c.permitted)) != 0)
         || (inheritable & ~(c.inheritable | c.bounding)) != 0
         || (permitted & ~c.permitted) != 0

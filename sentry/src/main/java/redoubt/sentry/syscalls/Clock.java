@@ -181,7 +181,7 @@ public final class Clock {
     if (!isValidTimespec(t.scratch(), 0)) {
       return -EINVAL;
     }
-    long deadline = sum(Clocks.monotonicNs(), timespecNs(t.scratch(), 0));
+    long deadline = sum(CpuClock.now(t, CLOCK_MONOTONIC), timespecNs(t.scratch(), 0));
     return sleep(t, CLOCK_MONOTONIC, deadline, a.long1());
   }
 
@@ -211,7 +211,7 @@ public final class Clock {
     }
     // A relative sleep on CLOCK_REALTIME is not moved by changes of that clock.
     int on = clock == CLOCK_REALTIME || clock == CLOCK_TAI ? CLOCK_MONOTONIC : clock;
-    long from = on == clock ? now : Clocks.monotonicNs();
+    long from = on == clock ? now : CpuClock.now(t, CLOCK_MONOTONIC);
     return sleep(t, on, sum(from, ns), a.long3());
   }
 

@@ -13,6 +13,7 @@ import redoubt.sentry.kernel.Task;
 /** New tasks: <a href="https://man7.org/linux/man-pages/man2/clone.2.html">clone(2)</a>. */
 final class CloneCalls {
   private static final long CSIGNAL = 0xff;
+  private static final int MAX_PID_NS_LEVEL = 32;
 
   private CloneCalls() {}
 
@@ -80,8 +81,12 @@ final class CloneCalls {
     if ((r.flags & (Sched.CLONE_THREAD | Sched.CLONE_PARENT)) != 0 && signal != 0) {
       return -EINVAL;
     }
-    if ((stack == 0) != (stackSize == 0)
-        || s.get(Memory.LONG, Sched.CLONE_ARGS_SET_TID_SIZE) != 0) {
+    if ((stack == 0) != (stackSize == 0)) {
+      return -EINVAL;
+    }
+    long setTid = s.get(Memory.LONG, Sched.CLONE_ARGS_SET_TID);
+    long setTidSize = s.get(Memory.LONG, Sched.CLONE_ARGS_SET_TID_SIZE);
+    if (setTidSize < 0 || setTidSize > MAX_PID_NS_LEVEL || (setTid == 0) != (setTidSize == 0)) {
       return -EINVAL;
     }
     r.exitSignal = (int) signal;
@@ -89,8 +94,16 @@ final class CloneCalls {
     r.parentTid = s.get(Memory.LONG, Sched.CLONE_ARGS_PARENT_TID);
     r.childTid = s.get(Memory.LONG, Sched.CLONE_ARGS_CHILD_TID);
     r.tls = s.get(Memory.LONG, Sched.CLONE_ARGS_TLS);
+    long pidFd = s.get(Memory.LONG, Sched.CLONE_ARGS_PIDFD);
+    if (setTidSize > 0) {
+      long c = t.copyInScratch(setTid, 4 * setTidSize);
+      if (c < 0) {
+        return c;
+      }
+      r.setTid = s.asSlice(0, 4 * setTidSize).toArray(Memory.INT);
+    }
     if ((r.flags & Sched.CLONE_PIDFD) != 0) {
-      return withPidFd(t, r, s.get(Memory.LONG, Sched.CLONE_ARGS_PIDFD));
+      return withPidFd(t, r, pidFd);
     }
     return Clone.clone(t, r);
   }

@@ -119,24 +119,33 @@ final class ControlMessages {
       return -EINVAL;
     }
     int pid = m.get(Memory.INT, at);
-    int uid = m.get(Memory.INT, at + 4);
-    int gid = m.get(Memory.INT, at + 8);
     Credentials own = t.creds();
+    int uid = own.userNs.kernelUid(m.get(Memory.INT, at + 4));
+    int gid = own.userNs.kernelGid(m.get(Memory.INT, at + 8));
+    if (uid == -1 || gid == -1) {
+      return -EINVAL;
+    }
     boolean fine =
-        (pid == t.tgid() || own.hasCapability(Caps.CAP_SYS_ADMIN))
+        (pid == t.tgid() || own.hasCapability(t.pidNamespace().owner(), Caps.CAP_SYS_ADMIN))
             && (uid == own.ruid
                 || uid == own.euid
                 || uid == own.suid
-                || own.hasCapability(Caps.CAP_SETUID))
+                || own.hasOwnCapability(Caps.CAP_SETUID))
             && (gid == own.rgid
                 || gid == own.egid
                 || gid == own.sgid
-                || own.hasCapability(Caps.CAP_SETGID));
+                || own.hasOwnCapability(Caps.CAP_SETGID));
     if (!fine) {
       return -EPERM;
     }
     c.hasCredentials = true;
-    c.pid = pid;
+    synchronized (t.kernel().tasks().mu) {
+      c.pid = pid == t.tgid() ? t.threadGroup().pid() : t.pidNamespace().pid(pid);
+    }
+    if (c.pid == null) {
+      c.hasCredentials = false;
+      return -redoubt.abi.Errno.ESRCH;
+    }
     c.uid = uid;
     c.gid = gid;
     return 0;
@@ -172,9 +181,9 @@ final class ControlMessages {
     }
     if (c.hasCredentials && s.passesCredentials()) {
       long data = used + SIZEOF_CMSGHDR;
-      m.set(Memory.INT, data, c.pid);
-      m.set(Memory.INT, data + 4, c.uid);
-      m.set(Memory.INT, data + 8, c.gid);
+      m.set(Memory.INT, data, c.pid == null ? 0 : c.pid.in(t.pidNamespace()));
+      m.set(Memory.INT, data + 4, t.userNamespace().uidShown(c.uid));
+      m.set(Memory.INT, data + 8, t.userNamespace().gidShown(c.gid));
       used = put(m, used, limit, SOL_SOCKET, SCM_CREDENTIALS, SIZEOF_UCRED, c);
     }
     if (c.rights.length > 0) {

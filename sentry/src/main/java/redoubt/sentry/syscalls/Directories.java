@@ -175,7 +175,7 @@ final class Directories {
   static long chroot(Task t, Args a) {
     String path = t.copyInPath(a.a0);
     VfsPath p = Vfs.directory(t, t.startAt(Fcntl.AT_FDCWD, path), path);
-    if (!t.hasCapability(Caps.CAP_SYS_CHROOT)) {
+    if (!t.creds().hasOwnCapability(Caps.CAP_SYS_CHROOT)) {
       return -EPERM;
     }
     t.fs().setRoot(p);

@@ -125,7 +125,7 @@ final class FileControl {
         return t.pidNamespace().task(who) != null;
       }
       for (var g : t.pidNamespace().threadGroups()) {
-        if (g.pgid() == -who) {
+        if (g.pgrp().in(t.pidNamespace()) == -who) {
           return true;
         }
       }

@@ -115,8 +115,8 @@ final class FileStatus {
     s.putLong(Stat.STAT_ST_INO, d.ino);
     s.putLong(Stat.STAT_ST_NLINK, d.nlink);
     s.putInt(Stat.STAT_ST_MODE, d.mode);
-    s.putInt(Stat.STAT_ST_UID, d.uid);
-    s.putInt(Stat.STAT_ST_GID, d.gid);
+    s.putInt(Stat.STAT_ST_UID, t.userNamespace().uidShown(d.uid));
+    s.putInt(Stat.STAT_ST_GID, t.userNamespace().gidShown(d.gid));
     s.putInt(Stat.STAT_ST_GID + 4, 0);
     s.putLong(Stat.STAT_ST_RDEV, d.rdev);
     s.putLong(Stat.STAT_ST_SIZE, d.size);
@@ -173,8 +173,8 @@ final class FileStatus {
     s.putInt(Stat.STATX_STX_BLKSIZE, d.blksize);
     s.putLong(Stat.STATX_STX_ATTRIBUTES, attributes);
     s.putInt(Stat.STATX_STX_NLINK, d.nlink);
-    s.putInt(Stat.STATX_STX_UID, d.uid);
-    s.putInt(Stat.STATX_STX_GID, d.gid);
+    s.putInt(Stat.STATX_STX_UID, t.userNamespace().uidShown(d.uid));
+    s.putInt(Stat.STATX_STX_GID, t.userNamespace().gidShown(d.gid));
     s.putShort(Stat.STATX_STX_MODE, (short) d.mode);
     s.putLong(Stat.STATX_STX_INO, d.ino);
     s.putLong(Stat.STATX_STX_SIZE, d.size);
@@ -260,7 +260,7 @@ final class FileStatus {
   private static @Nullable Credentials realCredentials(Credentials c) {
     long effective = c.effective;
     if ((c.securebits & Prctl.SECURE_NO_SETUID_FIXUP) == 0) {
-      effective = c.ruid == 0 ? c.permitted : 0;
+      effective = c.ruid == c.userNs.kernelUid(0) ? c.permitted : 0;
     }
     if (c.fsuid == c.ruid && c.fsgid == c.rgid && c.effective == effective) {
       return null;

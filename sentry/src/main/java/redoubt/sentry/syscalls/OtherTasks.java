@@ -18,7 +18,7 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.UserIo;
 import redoubt.sentry.vfs.FileDescription;
 
-/** Looking into other tasks: kernel/kcmp.c, mm/process_vm_access.c, and unshare(2). */
+/** Looking into other tasks: kernel/kcmp.c, mm/process_vm_access.c. */
 final class OtherTasks {
   private static final int CHUNK_BYTES = 64 * 1024;
 
@@ -46,7 +46,7 @@ final class OtherTasks {
             && c.rgid == o.rgid
             && other.threadGroup().dumpable
             && (o.permitted & ~c.permitted) == 0;
-    return same || c.hasCapability(Caps.CAP_SYS_PTRACE);
+    return (same && c.userNs == o.userNs) || c.hasCapability(o.userNs, Caps.CAP_SYS_PTRACE);
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/kcmp.2.html">kcmp(2)</a>. */
@@ -161,49 +161,5 @@ final class OtherTasks {
       }
     }
     return done;
-  }
-
-  private static final int NEW_NAMESPACES =
-      Sched.CLONE_NEWNS
-          | Sched.CLONE_NEWCGROUP
-          | Sched.CLONE_NEWUTS
-          | Sched.CLONE_NEWIPC
-          | Sched.CLONE_NEWUSER
-          | Sched.CLONE_NEWPID
-          | Sched.CLONE_NEWNET
-          | Sched.CLONE_NEWTIME;
-  private static final int UNSHARE_FLAGS =
-      NEW_NAMESPACES
-          | Sched.CLONE_THREAD
-          | Sched.CLONE_FS
-          | Sched.CLONE_SIGHAND
-          | Sched.CLONE_VM
-          | Sched.CLONE_FILES
-          | Sched.CLONE_SYSVSEM;
-
-  /**
-   * <a href="https://man7.org/linux/man-pages/man2/unshare.2.html">unshare(2)</a>: of files and
-   * directories.
-   */
-  static long unshare(Task t, Args a) {
-    int flags = a.int0();
-    if ((a.a0 & ~(UNSHARE_FLAGS & 0xffffffffL)) != 0) {
-      return -EINVAL;
-    }
-    int alone = Sched.CLONE_THREAD | Sched.CLONE_SIGHAND | Sched.CLONE_VM;
-    if ((flags & alone) != 0 && (t.threadGroup().taskCount() > 1 || t.mm().isShared())) {
-      return -EINVAL;
-    }
-    if ((flags & NEW_NAMESPACES) != 0) {
-      boolean user = (flags & Sched.CLONE_NEWUSER) != 0;
-      return user || t.hasCapability(Caps.CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
-    }
-    if ((flags & Sched.CLONE_FS) != 0) {
-      t.unshareFs();
-    }
-    if ((flags & Sched.CLONE_FILES) != 0) {
-      t.unshareFiles();
-    }
-    return 0;
   }
 }

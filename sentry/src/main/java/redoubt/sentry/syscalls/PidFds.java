@@ -82,7 +82,7 @@ final class PidFds {
 
   private static long send(Task t, PidFd p, int signo, long uinfo, int flags) {
     ThreadGroup g = p.group();
-    SignalInfo info = SignalInfo.user(signo, Signal.SI_USER, t.tgid(), t.creds().ruid);
+    SignalInfo info = SignalInfo.user(signo, Signal.SI_USER, t);
     if (uinfo != 0) {
       long r = t.copyInScratch(uinfo, Signal.SIZEOF_SIGINFO);
       if (r < 0) {
@@ -101,10 +101,13 @@ final class PidFds {
       return -EINVAL;
     }
     if ((flags & Sched.PIDFD_SIGNAL_PROCESS_GROUP) != 0) {
-      return SignalCalls.sendToGroup(t, g.pgid(), signo, info);
+      return SignalCalls.sendToGroup(t, g.pgrp(), signo, info);
     }
     synchronized (t.kernel().tasks().mu) {
-      if (t.pidNamespace().threadGroup(g.tgid()) != g) {
+      if (!g.pid().namespace().isWithin(t.pidNamespace())) {
+        return -EINVAL;
+      }
+      if (g.pidNamespace().threadGroup(g.tgid()) != g) {
         return -ESRCH; // reaped
       }
     }

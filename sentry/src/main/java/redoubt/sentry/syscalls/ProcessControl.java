@@ -143,7 +143,7 @@ final class ProcessControl {
   }
 
   private static long dropBounding(Task t, long cap) {
-    if (!t.hasCapability(Caps.CAP_SETPCAP)) {
+    if (!t.creds().hasOwnCapability(Caps.CAP_SETPCAP)) {
       return -EPERM;
     }
     if (cap < 0 || cap > Caps.CAP_LAST_CAP) {
@@ -166,7 +166,7 @@ final class ProcessControl {
     if ((locked & (old ^ bits)) != 0
         || (old & Prctl.SECURE_ALL_LOCKS & ~bits) != 0
         || (bits & ~(long) (Prctl.SECURE_ALL_LOCKS | Prctl.SECURE_ALL_BITS)) != 0
-        || !c.hasCapability(Caps.CAP_SETPCAP)) {
+        || !c.hasOwnCapability(Caps.CAP_SETPCAP)) {
       return -EPERM;
     }
     Credentials.Builder b = c.toBuilder();

@@ -34,7 +34,7 @@ final class ProcessIds {
     }
     synchronized (t.kernel().tasks().mu) {
       Task other = t.pidNamespace().task(a.int0());
-      return other == null ? -ESRCH : other.threadGroup().pgid();
+      return other == null ? -ESRCH : other.threadGroup().pgrp().in(t.pidNamespace());
     }
   }
 
@@ -45,7 +45,7 @@ final class ProcessIds {
     }
     synchronized (t.kernel().tasks().mu) {
       Task other = t.pidNamespace().task(a.int0());
-      return other == null ? -ESRCH : other.threadGroup().sid();
+      return other == null ? -ESRCH : other.threadGroup().session().in(t.pidNamespace());
     }
   }
 

@@ -166,14 +166,15 @@ final class ReadWrite {
 
   /** A write past RLIMIT_FSIZE: SIGXFSZ and -EFBIG. */
   static long fileTooBig(Task t) {
-    Signals.send(t, SignalInfo.user(Signal.SIGXFSZ, Signal.SI_USER, t.tgid(), t.creds().ruid));
+    Signals.send(t, SignalInfo.user(Signal.SIGXFSZ, Signal.SI_USER, t));
     return -EFBIG;
   }
 
   /** A write takes the set-user-ID and set-group-ID bits away: file_remove_privs. */
   static void dropSetId(Task t, Inode inode) {
     int mode = inode.mode();
-    if ((mode & (Stat.S_ISUID | Stat.S_ISGID)) == 0 || t.hasCapability(Caps.CAP_FSETID)) {
+    if ((mode & (Stat.S_ISUID | Stat.S_ISGID)) == 0
+        || t.creds().hasOwnCapability(Caps.CAP_FSETID)) {
       return;
     }
     int kept = Attributes.withoutSetId(t, inode, mode);

@@ -14,6 +14,7 @@ import redoubt.abi.Resource;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
+import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.ResourceLimits;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
@@ -86,7 +87,7 @@ final class ResourceCalls {
             && c.rgid == o.egid
             && c.rgid == o.sgid
             && c.rgid == o.rgid)
-        || c.hasCapability(Caps.CAP_SYS_RESOURCE);
+        || c.hasCapability(o.userNs, Caps.CAP_SYS_RESOURCE);
   }
 
   /** Changes a limit if {@code set}, and gives the old one to {@code uold} unless that is 0. */
@@ -163,15 +164,15 @@ final class ResourceCalls {
           }
         }
         case Resource.PRIO_PGRP -> {
-          int pgid = who == 0 ? t.threadGroup().pgid() : who;
+          Pid pgrp = who == 0 ? t.threadGroup().pgrp() : t.pidNamespace().pid(who);
           for (Task o : t.pidNamespace().tasks()) {
-            if (o.threadGroup().pgid() == pgid) {
+            if (o.threadGroup().pgrp() == pgrp) {
               found.add(o);
             }
           }
         }
         case Resource.PRIO_USER -> {
-          int uid = who == 0 ? t.creds().ruid : who;
+          int uid = who == 0 ? t.creds().ruid : t.userNamespace().kernelUid(who);
           for (Task o : t.pidNamespace().tasks()) {
             if (o.creds().ruid == uid) {
               found.add(o);
@@ -223,13 +224,13 @@ final class ResourceCalls {
   static long setNice(Task t, Task other, int nice) {
     Credentials c = t.creds();
     Credentials o = other.creds();
-    boolean capable = c.hasCapability(Caps.CAP_SYS_NICE);
+    boolean capable = c.hasCapability(o.userNs, Caps.CAP_SYS_NICE);
     if (o.ruid != c.euid && o.euid != c.euid && !capable) {
       return -EPERM;
     }
     if (nice < other.niceness
         && 20 - nice > other.threadGroup().limits.bound(Resource.RLIMIT_NICE)
-        && !capable) {
+        && !t.hasCapability(Caps.CAP_SYS_NICE)) {
       return -EACCES;
     }
     other.niceness = nice;

@@ -93,7 +93,7 @@ final class Scheduling {
     if (other == null) {
       return -ESRCH;
     }
-    if (!sameOwner(t, other) && !t.hasCapability(Caps.CAP_SYS_NICE)) {
+    if (!sameOwner(t, other) && !t.hasCapability(other.userNamespace(), Caps.CAP_SYS_NICE)) {
       return -EPERM;
     }
     if ((mask & online(t)) == 0) {
@@ -393,7 +393,7 @@ final class Scheduling {
         if (other == null) {
           return -ESRCH;
         }
-        if (!sameOwner(t, other) && !t.hasCapability(Caps.CAP_SYS_NICE)) {
+        if (!sameOwner(t, other) && !t.hasCapability(other.userNamespace(), Caps.CAP_SYS_NICE)) {
           return -EPERM;
         }
         other.ioPriority = priority;

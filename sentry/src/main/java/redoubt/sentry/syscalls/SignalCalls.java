@@ -14,6 +14,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.arch.SignalFrame;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
+import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.SignalHandlers;
 import redoubt.sentry.kernel.SignalInfo;
 import redoubt.sentry.kernel.Signals;
@@ -200,7 +201,7 @@ final class SignalCalls {
     if (signo < 0 || signo > 64) {
       return -EINVAL;
     }
-    SignalInfo info = SignalInfo.user(signo, Signal.SI_USER, t.tgid(), t.creds().ruid);
+    SignalInfo info = SignalInfo.user(signo, Signal.SI_USER, t);
     if (pid > 0) {
       ThreadGroup g = groupOf(t, pid);
       return g == null ? -ESRCH : sendChecked(t, g, null, signo, info);
@@ -208,16 +209,20 @@ final class SignalCalls {
     if (pid == -1) {
       return killAll(t, signo, info);
     }
-    return sendToGroup(t, pid == 0 ? t.threadGroup().pgid() : -pid, signo, info);
+    if (pid == Integer.MIN_VALUE) {
+      return -ESRCH;
+    }
+    Pid pgrp = pid == 0 ? t.threadGroup().pgrp() : pidOf(t, -pid);
+    return pgrp == null ? -ESRCH : sendToGroup(t, pgrp, signo, info);
   }
 
   /**
    * Sends to every process of a group that the caller may signal: -ESRCH or -EPERM if there is
    * none.
    */
-  static long sendToGroup(Task t, int pgid, int signo, SignalInfo info) {
+  static long sendToGroup(Task t, Pid pgrp, int signo, SignalInfo info) {
     long result = -ESRCH;
-    for (ThreadGroup g : Signals.groupMembers(t.kernel(), t.pidNamespace(), pgid)) {
+    for (ThreadGroup g : Signals.groupMembers(t.kernel(), pgrp)) {
       long r = sendChecked(t, g, null, signo, info);
       if (r == 0 || result == -ESRCH) {
         result = r;
@@ -233,7 +238,7 @@ final class SignalCalls {
       all = t.pidNamespace().threadGroups();
     }
     for (ThreadGroup g : all) {
-      if (g.isInit() || g == t.threadGroup() || g.isZombie()) {
+      if (g.tgidIn(t.pidNamespace()) == 1 || g == t.threadGroup() || g.isZombie()) {
         continue;
       }
       long r = sendChecked(t, g, null, signo, info);
@@ -262,10 +267,10 @@ final class SignalCalls {
       return -EINVAL;
     }
     Task target = taskOf(t, tid);
-    if (target == null || (tgid != 0 && target.tgid() != tgid)) {
+    if (target == null || (tgid != 0 && target.threadGroup().tgidIn(t.pidNamespace()) != tgid)) {
       return -ESRCH;
     }
-    SignalInfo info = SignalInfo.user(signo, Signal.SI_TKILL, t.tgid(), t.creds().ruid);
+    SignalInfo info = SignalInfo.user(signo, Signal.SI_TKILL, t);
     return sendChecked(t, target.threadGroup(), target, signo, info);
   }
 
@@ -307,6 +312,12 @@ final class SignalCalls {
     }
   }
 
+  private static @Nullable Pid pidOf(Task t, int number) {
+    synchronized (t.kernel().tasks().mu) {
+      return t.pidNamespace().pid(number);
+    }
+  }
+
   private static @Nullable Task taskOf(Task t, int tid) {
     synchronized (t.kernel().tasks().mu) {
       return t.pidNamespace().task(tid);
@@ -333,10 +344,10 @@ final class SignalCalls {
         || c.euid == o.ruid
         || c.ruid == o.suid
         || c.ruid == o.ruid
-        || c.hasCapability(Caps.CAP_KILL)) {
+        || c.hasCapability(o.userNs, Caps.CAP_KILL)) {
       return true;
     }
-    return signo == Signal.SIGCONT && g.sid() == t.threadGroup().sid();
+    return signo == Signal.SIGCONT && g.session() == t.threadGroup().session();
   }
 
   static long restartSyscall(Task t, Args a) {

@@ -76,7 +76,7 @@ public final class SocketCalls {
     if (r < 0) {
       return r;
     }
-    SocketFamily family = t.kernel().subsystem(Sockets.class).family(a.int0());
+    SocketFamily family = Sockets.of(t).family(a.int0());
     if (family == null) {
       return -EAFNOSUPPORT;
     }
@@ -105,7 +105,7 @@ public final class SocketCalls {
     if (r < 0) {
       return r;
     }
-    SocketFamily family = t.kernel().subsystem(Sockets.class).family(a.int0());
+    SocketFamily family = Sockets.of(t).family(a.int0());
     if (family == null) {
       return -EAFNOSUPPORT;
     }

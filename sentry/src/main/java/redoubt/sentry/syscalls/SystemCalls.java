@@ -59,7 +59,7 @@ final class SystemCalls {
 
   /** Copies a name to scratch: {@return its length up to a NUL} */
   private static long copyName(Task t, Args a) {
-    if (!t.hasCapability(Caps.CAP_SYS_ADMIN)) {
+    if (!t.hasCapability(t.uts().owner(), Caps.CAP_SYS_ADMIN)) {
       return -EPERM;
     }
     int length = a.int1();
@@ -273,7 +273,7 @@ final class SystemCalls {
    * everyone.
    */
   static long reboot(Task t, Args a) {
-    if (!t.hasCapability(Caps.CAP_SYS_BOOT)) {
+    if (!t.hasCapability(t.pidNamespace().owner(), Caps.CAP_SYS_BOOT)) {
       return -EPERM;
     }
     boolean magic =

@@ -13,6 +13,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.UserNamespace;
 
 /**
  * User and group ids: <a
@@ -33,31 +34,33 @@ final class UserIds {
   private UserIds() {}
 
   static long getuid(Task t, Args a) {
-    return t.creds().ruid & 0xffffffffL;
+    return t.userNamespace().uidShown(t.creds().ruid) & 0xffffffffL;
   }
 
   static long geteuid(Task t, Args a) {
-    return t.creds().euid & 0xffffffffL;
+    return t.userNamespace().uidShown(t.creds().euid) & 0xffffffffL;
   }
 
   static long getgid(Task t, Args a) {
-    return t.creds().rgid & 0xffffffffL;
+    return t.userNamespace().gidShown(t.creds().rgid) & 0xffffffffL;
   }
 
   static long getegid(Task t, Args a) {
-    return t.creds().egid & 0xffffffffL;
+    return t.userNamespace().gidShown(t.creds().egid) & 0xffffffffL;
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/getresuid.2.html">getresuid(2)</a>. */
   static long getresuid(Task t, Args a) {
     Credentials c = t.creds();
-    return copyThree(t, a, c.ruid, c.euid, c.suid);
+    UserNamespace ns = c.userNs;
+    return copyThree(t, a, ns.uidShown(c.ruid), ns.uidShown(c.euid), ns.uidShown(c.suid));
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/getresuid.2.html">getresgid(2)</a>. */
   static long getresgid(Task t, Args a) {
     Credentials c = t.creds();
-    return copyThree(t, a, c.rgid, c.egid, c.sgid);
+    UserNamespace ns = c.userNs;
+    return copyThree(t, a, ns.gidShown(c.rgid), ns.gidShown(c.egid), ns.gidShown(c.sgid));
   }
 
   private static long copyThree(Task t, Args a, int real, int effective, int saved) {
@@ -86,8 +89,9 @@ final class UserIds {
     if ((old.securebits & Prctl.SECURE_NO_SETUID_FIXUP) != 0) {
       return;
     }
-    boolean wasRoot = old.ruid == 0 || old.euid == 0 || old.suid == 0;
-    boolean isRoot = b.ruid == 0 || b.euid == 0 || b.suid == 0;
+    int root = old.userNs.kernelUid(0); // -1 is nobody's id
+    boolean wasRoot = old.ruid == root || old.euid == root || old.suid == root;
+    boolean isRoot = b.ruid == root || b.euid == root || b.suid == root;
     if (wasRoot && !isRoot) {
       if ((old.securebits & Prctl.SECURE_KEEP_CAPS) == 0) {
         b.permitted = 0;
@@ -95,22 +99,22 @@ final class UserIds {
       }
       b.ambient = 0;
     }
-    if (old.euid == 0 && b.euid != 0) {
+    if (old.euid == root && b.euid != root) {
       b.effective = 0;
-    } else if (old.euid != 0 && b.euid == 0) {
+    } else if (old.euid != root && b.euid == root) {
       b.effective = b.permitted;
     }
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/setuid.2.html">setuid(2)</a>. */
   static long setuid(Task t, Args a) {
-    int uid = a.int0();
+    int uid = t.userNamespace().kernelUid(a.int0());
     if (uid == -1) {
       return -EINVAL;
     }
     Credentials c = t.creds();
     Credentials.Builder b = c.toBuilder();
-    if (c.hasCapability(Caps.CAP_SETUID)) {
+    if (c.hasOwnCapability(Caps.CAP_SETUID)) {
       b.ruid = uid;
       b.suid = uid;
     } else if (uid != c.ruid && uid != c.suid) {
@@ -125,10 +129,13 @@ final class UserIds {
 
   /** <a href="https://man7.org/linux/man-pages/man2/setreuid.2.html">setreuid(2)</a>. */
   static long setreuid(Task t, Args a) {
-    int r = a.int0();
-    int e = a.int1();
+    int r = t.userNamespace().kernelUid(a.int0());
+    int e = t.userNamespace().kernelUid(a.int1());
+    if ((r == -1 && a.int0() != -1) || (e == -1 && a.int1() != -1)) {
+      return -EINVAL; // not in the user namespace
+    }
     Credentials c = t.creds();
-    boolean capable = c.hasCapability(Caps.CAP_SETUID);
+    boolean capable = c.hasOwnCapability(Caps.CAP_SETUID);
     Credentials.Builder b = c.toBuilder();
     if (r != -1) {
       if (r != c.ruid && r != c.euid && !capable) {
@@ -153,11 +160,14 @@ final class UserIds {
 
   /** <a href="https://man7.org/linux/man-pages/man2/setresuid.2.html">setresuid(2)</a>. */
   static long setresuid(Task t, Args a) {
-    int r = a.int0();
-    int e = a.int1();
-    int s = a.int2();
+    int r = t.userNamespace().kernelUid(a.int0());
+    int e = t.userNamespace().kernelUid(a.int1());
+    int s = t.userNamespace().kernelUid(a.int2());
+    if ((r == -1 && a.int0() != -1) || (e == -1 && a.int1() != -1) || (s == -1 && a.int2() != -1)) {
+      return -EINVAL; // not in the user namespace
+    }
     Credentials c = t.creds();
-    if (!c.hasCapability(Caps.CAP_SETUID)
+    if (!c.hasOwnCapability(Caps.CAP_SETUID)
         && (isForeign(r, c.ruid, c.euid, c.suid)
             || isForeign(e, c.ruid, c.euid, c.suid)
             || isForeign(s, c.ruid, c.euid, c.suid))) {
@@ -182,22 +192,23 @@ final class UserIds {
    * always.
    */
   static long setfsuid(Task t, Args a) {
-    int uid = a.int0();
+    int uid = t.userNamespace().kernelUid(a.int0());
     Credentials c = t.creds();
-    long old = c.fsuid & 0xffffffffL;
+    long old = c.userNs.uidShown(c.fsuid) & 0xffffffffL;
     if (uid == -1
         || (uid != c.fsuid
             && isForeign(uid, c.ruid, c.euid, c.suid)
-            && !c.hasCapability(Caps.CAP_SETUID))) {
+            && !c.hasOwnCapability(Caps.CAP_SETUID))) {
       return old;
     }
     if (uid != c.fsuid) {
       Credentials.Builder b = c.toBuilder();
       b.fsuid = uid;
       if ((c.securebits & Prctl.SECURE_NO_SETUID_FIXUP) == 0) {
-        if (c.fsuid == 0) {
+        int root = c.userNs.kernelUid(0);
+        if (c.fsuid == root) {
           b.effective &= ~FS_CAPS;
-        } else if (uid == 0) {
+        } else if (uid == root) {
           b.effective |= b.permitted & FS_CAPS;
         }
       }
@@ -208,13 +219,13 @@ final class UserIds {
 
   /** <a href="https://man7.org/linux/man-pages/man2/setgid.2.html">setgid(2)</a>. */
   static long setgid(Task t, Args a) {
-    int gid = a.int0();
+    int gid = t.userNamespace().kernelGid(a.int0());
     if (gid == -1) {
       return -EINVAL;
     }
     Credentials c = t.creds();
     Credentials.Builder b = c.toBuilder();
-    if (c.hasCapability(Caps.CAP_SETGID)) {
+    if (c.hasOwnCapability(Caps.CAP_SETGID)) {
       b.rgid = gid;
       b.sgid = gid;
     } else if (gid != c.rgid && gid != c.sgid) {
@@ -228,10 +239,13 @@ final class UserIds {
 
   /** <a href="https://man7.org/linux/man-pages/man2/setreuid.2.html">setregid(2)</a>. */
   static long setregid(Task t, Args a) {
-    int r = a.int0();
-    int e = a.int1();
+    int r = t.userNamespace().kernelGid(a.int0());
+    int e = t.userNamespace().kernelGid(a.int1());
+    if ((r == -1 && a.int0() != -1) || (e == -1 && a.int1() != -1)) {
+      return -EINVAL; // not in the user namespace
+    }
     Credentials c = t.creds();
-    boolean capable = c.hasCapability(Caps.CAP_SETGID);
+    boolean capable = c.hasOwnCapability(Caps.CAP_SETGID);
     Credentials.Builder b = c.toBuilder();
     if (r != -1) {
       if (r != c.rgid && r != c.egid && !capable) {
@@ -255,11 +269,14 @@ final class UserIds {
 
   /** <a href="https://man7.org/linux/man-pages/man2/setresuid.2.html">setresgid(2)</a>. */
   static long setresgid(Task t, Args a) {
-    int r = a.int0();
-    int e = a.int1();
-    int s = a.int2();
+    int r = t.userNamespace().kernelGid(a.int0());
+    int e = t.userNamespace().kernelGid(a.int1());
+    int s = t.userNamespace().kernelGid(a.int2());
+    if ((r == -1 && a.int0() != -1) || (e == -1 && a.int1() != -1) || (s == -1 && a.int2() != -1)) {
+      return -EINVAL; // not in the user namespace
+    }
     Credentials c = t.creds();
-    if (!c.hasCapability(Caps.CAP_SETGID)
+    if (!c.hasOwnCapability(Caps.CAP_SETGID)
         && (isForeign(r, c.rgid, c.egid, c.sgid)
             || isForeign(e, c.rgid, c.egid, c.sgid)
             || isForeign(s, c.rgid, c.egid, c.sgid))) {
@@ -279,12 +296,12 @@ final class UserIds {
    * always.
    */
   static long setfsgid(Task t, Args a) {
-    int gid = a.int0();
+    int gid = t.userNamespace().kernelGid(a.int0());
     Credentials c = t.creds();
-    long old = c.fsgid & 0xffffffffL;
+    long old = c.userNs.gidShown(c.fsgid) & 0xffffffffL;
     if (gid != -1
         && gid != c.fsgid
-        && (!isForeign(gid, c.rgid, c.egid, c.sgid) || c.hasCapability(Caps.CAP_SETGID))) {
+        && (!isForeign(gid, c.rgid, c.egid, c.sgid) || c.hasOwnCapability(Caps.CAP_SETGID))) {
       Credentials.Builder b = c.toBuilder();
       b.fsgid = gid;
       commit(t, b);
@@ -307,7 +324,9 @@ final class UserIds {
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment s = arena.allocate(4L * Math.max(1, groups.length));
-      MemorySegment.copy(groups, 0, s, Memory.INT, 0, groups.length);
+      for (int i = 0; i < groups.length; i++) {
+        s.set(Memory.INT, 4L * i, t.userNamespace().gidShown(groups[i]));
+      }
       long r = t.copyOutNow(a.a1, s, 0, 4L * groups.length);
       return r < 0 ? r : groups.length;
     }
@@ -315,7 +334,7 @@ final class UserIds {
 
   /** <a href="https://man7.org/linux/man-pages/man2/getgroups.2.html">setgroups(2)</a>. */
   static long setgroups(Task t, Args a) {
-    if (!t.hasCapability(Caps.CAP_SETGID)) {
+    if (!t.creds().hasOwnCapability(Caps.CAP_SETGID) || !t.userNamespace().maySetGroups()) {
       return -EPERM;
     }
     int size = a.int0();
@@ -331,8 +350,9 @@ final class UserIds {
       }
       MemorySegment.copy(s, Memory.INT, 0, groups, 0, size);
     }
-    for (int g : groups) {
-      if (g == -1) {
+    for (int i = 0; i < size; i++) {
+      groups[i] = t.userNamespace().kernelGid(groups[i]);
+      if (groups[i] == -1) {
         return -EINVAL;
       }
     }

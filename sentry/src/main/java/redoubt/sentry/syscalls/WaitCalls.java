@@ -103,7 +103,7 @@ final class WaitCalls {
           return -EBADF;
         }
         w.idType = Wait.P_PID;
-        w.id = p.group().tgid();
+        w.id = p.group().tgidIn(t.pidNamespace());
         nonblockingPidFd = p.isNonblocking() && (options & Wait.WNOHANG) == 0;
         if (nonblockingPidFd) {
           w.options |= Wait.WNOHANG;

@@ -93,6 +93,7 @@ public abstract class FileDescription {
     if (isWritable() && written == null) {
       Inode inode = inode();
       inode.addWriters(1);
+      path.mount.addWriters(1);
       written = inode;
     }
     FsNotify.opened(path);
@@ -168,6 +169,7 @@ public abstract class FileDescription {
       release();
       if (written != null) {
         written.addWriters(-1);
+        path.mount.addWriters(-1);
       }
       dropLocks(this);
       path.dentry.unpin();

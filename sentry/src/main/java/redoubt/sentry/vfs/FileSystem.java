@@ -26,6 +26,42 @@ public abstract class FileSystem {
     return device;
   }
 
+  private volatile redoubt.sentry.kernel.UserNamespace owner =
+      redoubt.sentry.kernel.UserNamespace.ROOT;
+  private volatile boolean readOnly;
+
+  /** {@return the user namespace that it was mounted in} (s_user_ns) */
+  public final redoubt.sentry.kernel.UserNamespace owner() {
+    return owner;
+  }
+
+  public final void setOwner(redoubt.sentry.kernel.UserNamespace ns) {
+    owner = ns;
+  }
+
+  /** {@return whether the whole instance is read-only} (SB_RDONLY) */
+  public final boolean isReadOnly() {
+    return readOnly;
+  }
+
+  public final void setReadOnly(boolean ro) {
+    readOnly = ro;
+  }
+
+  private final AtomicInteger writers = new AtomicInteger();
+
+  final void addWriters(int n) {
+    writers.addAndGet(n);
+  }
+
+  /** {@return whether any of its files is open for writing} */
+  public final boolean hasWriters() {
+    return writers.get() > 0;
+  }
+
+  /** Takes new options of a remount; those that it does not know are EINVAL. */
+  public void remount(java.util.List<String> options) {}
+
   public abstract Inode root();
 
   /** {@return the magic number of statfs(2)} */
@@ -73,6 +109,7 @@ public abstract class FileSystem {
   /** A mount was unmounted, and nothing is open on it any more. */
   final void mountGone() {
     if (mounts.decrementAndGet() == 0) {
+      FsNotify.unmounted(this);
       release();
     }
   }

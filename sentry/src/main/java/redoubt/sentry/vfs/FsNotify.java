@@ -13,7 +13,10 @@ import static redoubt.abi.Inotify.IN_MOVED_FROM;
 import static redoubt.abi.Inotify.IN_MOVED_TO;
 import static redoubt.abi.Inotify.IN_MOVE_SELF;
 import static redoubt.abi.Inotify.IN_OPEN;
+import static redoubt.abi.Inotify.IN_UNMOUNT;
 
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.ErrnoException;
@@ -26,6 +29,10 @@ import redoubt.sentry.kernel.ErrnoException;
  */
 public final class FsNotify {
   private static final AtomicInteger WATCHES = new AtomicInteger();
+
+  /** Inodes with watches, for the end of their filesystem; bounded as the watches are. */
+  private static final Set<Inode> WATCHED = ConcurrentHashMap.newKeySet();
+
   private static final AtomicInteger COOKIES = new AtomicInteger();
 
   private FsNotify() {}
@@ -51,6 +58,7 @@ public final class FsNotify {
       }
       all.watches.add(w);
     }
+    WATCHED.add(inode);
     WATCHES.incrementAndGet();
   }
 
@@ -65,6 +73,7 @@ public final class FsNotify {
       if (all.watches.isEmpty()) {
         unpin = all.pinned;
         inode.watches = null;
+        WATCHED.remove(inode);
       }
     }
     WATCHES.decrementAndGet();
@@ -218,6 +227,25 @@ public final class FsNotify {
       w.event(IN_DELETE_SELF, 0, null, false);
       if (remove(inode, w)) {
         w.inodeGone();
+      }
+    }
+  }
+
+  /** The last mount of {@code fs} is gone: its watches hear of it and go. */
+  static void unmounted(FileSystem fs) {
+    if (isIdle()) {
+      return;
+    }
+    for (Inode inode : WATCHED) {
+      InodeWatches all = inode.fs == fs ? inode.watches : null;
+      if (all == null) {
+        continue;
+      }
+      for (Watch w : all.watches) {
+        w.event(IN_UNMOUNT, 0, null, false);
+        if (remove(inode, w)) {
+          w.inodeGone();
+        }
       }
     }
   }

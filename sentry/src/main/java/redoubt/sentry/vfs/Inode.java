@@ -66,6 +66,7 @@ public abstract class Inode {
 
   final void addWriters(int n) {
     WRITERS.addAndGet(this, n);
+    fs.addWriters(n);
   }
 
   /** {@return whether the file is open for writing} */
@@ -230,6 +231,19 @@ public abstract class Inode {
     return null;
   }
 
+  /** There is one more mount whose root this is. */
+  void mountMade() {
+    mounted(1);
+  }
+
+  /** There is one mount less whose root this is. */
+  void mountGone() {
+    mounted(-1);
+  }
+
+  /** Hears of mounts whose root this is: a file of nsfs keeps its namespace so. */
+  protected void mounted(int delta) {}
+
   // ---- extended attributes; the VFS has checked the namespace's permission ----
 
   public byte[] getxattr(String name) {
@@ -277,15 +291,16 @@ public abstract class Inode {
       return true;
     }
     if ((mode & S_IFMT) == S_IFDIR) {
-      if ((mask & MAY_WRITE) == 0 && c.hasCapability(CAP_DAC_READ_SEARCH)) {
+      if ((mask & MAY_WRITE) == 0 && c.hasCapabilityOver(uid(), gid(), CAP_DAC_READ_SEARCH)) {
         return true;
       }
-      return c.hasCapability(CAP_DAC_OVERRIDE);
+      return c.hasCapabilityOver(uid(), gid(), CAP_DAC_OVERRIDE);
     }
-    if (mask == MAY_READ && c.hasCapability(CAP_DAC_READ_SEARCH)) {
+    if (mask == MAY_READ && c.hasCapabilityOver(uid(), gid(), CAP_DAC_READ_SEARCH)) {
       return true;
     }
     // CAP_DAC_OVERRIDE executes only what somebody may execute.
-    return ((mask & MAY_EXEC) == 0 || (mode & 0111) != 0) && c.hasCapability(CAP_DAC_OVERRIDE);
+    return ((mask & MAY_EXEC) == 0 || (mode & 0111) != 0)
+        && c.hasCapabilityOver(uid(), gid(), CAP_DAC_OVERRIDE);
   }
 }

@@ -240,7 +240,7 @@ public final class PathWalk {
   /** Crosses to whatever is mounted on top of {@code dentry}. */
   private VfsPath mountsOn(Mount mount, Dentry dentry) {
     while (dentry.isMountPoint()) {
-      Mount over = task.mountNamespace().mountedAt(mount, dentry);
+      Mount over = mount.child(dentry);
       if (over == null) {
         break;
       }

@@ -175,7 +175,7 @@ public final class Vfs {
     inode.checkPermission(t.creds(), mask);
     if ((flags & 01000000) != 0
         && t.creds().fsuid != inode.uid()
-        && !t.creds().hasCapability(CAP_FOWNER)) {
+        && !t.creds().hasCapabilityOver(inode.uid(), inode.gid(), CAP_FOWNER)) {
       throw ErrnoException.of(EPERM); // O_NOATIME
     }
     if (type == Inode.S_IFSOCK) {
@@ -486,7 +486,7 @@ public final class Vfs {
     if ((dir.mode() & S_ISVTX) != 0
         && c.fsuid != child.uid()
         && c.fsuid != dir.uid()
-        && !c.hasCapability(CAP_FOWNER)) {
+        && !c.hasCapabilityOver(child.uid(), child.gid(), CAP_FOWNER)) {
       throw ErrnoException.of(EPERM);
     }
   }

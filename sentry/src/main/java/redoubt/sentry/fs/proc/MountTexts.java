@@ -81,7 +81,16 @@ final class MountTexts {
     o.append((f & Mount.MS_NOEXEC) != 0 ? ",noexec" : "")
         .append((f & Mount.MS_NOATIME) != 0 ? ",noatime" : "");
     o.append((f & Mount.MS_NODIRATIME) != 0 ? ",nodiratime" : "");
-    o.append((f & Mount.MS_RELATIME) != 0 || (f & Mount.MS_NOATIME) == 0 ? ",relatime" : "");
+    o.append((f & Mount.MS_RELATIME) != 0 ? ",relatime" : "");
+    o.append((f & redoubt.abi.Mount.MS_NOSYMFOLLOW) != 0 ? ",nosymfollow" : "");
+  }
+
+  private static void propagation(StringBuilder o, Mount m) {
+    int group = m.groupId();
+    int master = m.masterId();
+    o.append(group != 0 ? " shared:" + group : "");
+    o.append(master != 0 ? " master:" + master : "");
+    o.append(m.isUnbindable() ? " unbindable" : "");
   }
 
   static void mounts(Task t, StringBuilder o) {
@@ -119,17 +128,24 @@ final class MountTexts {
       o.append(m.id).append(' ').append(parent == null ? m.id : parent.id).append(' ');
       o.append(dev >> 8 & 0xfff).append(':').append(dev & 0xff | (dev >> 12 & ~0xffL)).append(' ');
       int at = o.length();
-      pathWithin(o, null, m.root);
+      if (m.root.parent() == null && m.root.isDetached()) {
+        o.append(m.root.name()); // a file of nsfs, which has no path
+      } else {
+        pathWithin(o, null, m.root);
+      }
       if (o.length() == at) {
         o.append('/');
       }
-      o.append(' ').append(mangle(place)).append(' ').append(m.isReadOnly() ? "ro" : "rw");
+      o.append(' ').append(mangle(place)).append(' ');
+      o.append((m.flags() & Mount.MS_RDONLY) != 0 ? "ro" : "rw");
       flags(o, m);
+      propagation(o, m);
       o.append(" - ")
           .append(m.fs.type())
           .append(' ')
           .append(mangle(m.source.isEmpty() ? "none" : m.source));
-      o.append(' ').append(m.isReadOnly() ? "ro" : "rw").append(m.fs.showOptions()).append('\n');
+      o.append(' ').append(m.fs.isReadOnly() ? "ro" : "rw");
+      o.append(m.fs.showOptions()).append('\n');
     }
   }
 

@@ -1,9 +1,12 @@
 package redoubt.sentry.fs.proc;
 
+import static redoubt.abi.Errno.ENOENT;
+
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.fs.kernfs.KernDir;
 import redoubt.sentry.fs.kernfs.KernFs;
 import redoubt.sentry.fs.kernfs.LinkFile;
+import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.Task;
@@ -50,7 +53,7 @@ public final class ProcFs extends KernFs {
 
   /** {@return the number that {@code t} has in this instance's namespace}, or 0 if none */
   int numberOf(Task t) {
-    return t.pidNamespace() == pids ? t.tgid() : 0;
+    return t.threadGroup().tgidIn(pids);
   }
 
   private static final class Root extends KernDir {
@@ -64,7 +67,11 @@ public final class ProcFs extends KernFs {
           new LinkFile(proc, "") {
             @Override
             public String readlink(Task t) {
-              return Integer.toString(proc.numberOf(t));
+              int number = proc.numberOf(t);
+              if (number == 0) {
+                throw ErrnoException.of(ENOENT);
+              }
+              return Integer.toString(number);
             }
           });
       add(
@@ -72,7 +79,10 @@ public final class ProcFs extends KernFs {
           new LinkFile(proc, "") {
             @Override
             public String readlink(Task t) {
-              return proc.numberOf(t) + "/task/" + t.tid();
+              if (proc.numberOf(t) == 0) {
+                throw ErrnoException.of(ENOENT);
+              }
+              return proc.numberOf(t) + "/task/" + t.tidIn(proc.pids);
             }
           });
     }
@@ -85,7 +95,7 @@ public final class ProcFs extends KernFs {
       }
       synchronized (proc.kernel().tasks().mu) {
         Task t = proc.pids.task(pid); // threads have a directory too, which is not listed
-        return t == null ? null : new TaskDir(proc, new Target(t.threadGroup()), pid);
+        return t == null ? null : new TaskDir(proc, new Target(t.threadGroup(), proc.pids), pid);
       }
     }
 
@@ -98,7 +108,7 @@ public final class ProcFs extends KernFs {
     protected long nextNumber(Task t, long from) {
       synchronized (proc.kernel().tasks().mu) {
         ThreadGroup g = proc.pids.nextThreadGroup((int) Math.min(from, Integer.MAX_VALUE));
-        return g == null ? -1 : g.tgid();
+        return g == null ? -1 : g.tgidIn(proc.pids);
       }
     }
 

@@ -301,7 +301,7 @@ final class Sysctls {
 
   private static long setName(Task t, String s, boolean domain) {
     String name = line(s);
-    if (!t.hasCapability(Caps.CAP_SYS_ADMIN)) {
+    if (!t.hasCapability(t.uts().owner(), Caps.CAP_SYS_ADMIN)) {
       return -EPERM;
     }
     if (name.length() > 64) {
@@ -316,7 +316,7 @@ final class Sysctls {
   }
 
   private static long setPidMax(ProcFs proc, Task t, String s) {
-    if (!t.hasCapability(Caps.CAP_SYS_ADMIN)) {
+    if (!t.hasCapability(proc.pids().owner(), Caps.CAP_SYS_ADMIN)) {
       return -EPERM;
     }
     try {

@@ -24,7 +24,7 @@ final class SystemFiles {
     text(proc, root, "cpuinfo", (t, o) -> cpuinfo(k, o));
     text(proc, root, "meminfo", (t, o) -> meminfo(k, o));
     text(proc, root, "stat", (t, o) -> stat(proc, o));
-    text(proc, root, "uptime", (t, o) -> uptime(proc, o));
+    text(proc, root, "uptime", (t, o) -> uptime(proc, t, o));
     text(proc, root, "loadavg", (t, o) -> loadavg(proc, o));
     text(proc, root, "version", (t, o) -> version(o));
     text(proc, root, "interrupts", (t, o) -> interrupts(k, o));
@@ -260,7 +260,7 @@ final class SystemFiles {
       groups = proc.pids().threadGroups();
     }
     for (ThreadGroup g : groups) {
-      sum += g.cpuNs() + (g.isInit() ? g.childrenCpuNs() : 0);
+      sum += g.cpuNs() + (g.tgidIn(proc.pids()) == 1 ? g.childrenCpuNs() : 0);
     }
     CpuFloor floor = k.subsystemOrNull(CpuFloor.class);
     if (floor == null) {
@@ -319,11 +319,11 @@ final class SystemFiles {
     o.append("\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");
   }
 
-  private static void uptime(ProcFs proc, StringBuilder o) {
+  private static void uptime(ProcFs proc, Task t, StringBuilder o) {
     Kernel k = proc.kernel();
     long up = Clocks.monotonicNs() - k.bootNs();
     long idle = Math.max(0, up * k.cpus - totalCpuNs(proc));
-    hundredths(o, up);
+    hundredths(o, up + t.namespaces().time.offsetNs(redoubt.abi.Time.CLOCK_BOOTTIME));
     o.append(' ');
     hundredths(o, idle);
     o.append('\n');

@@ -8,8 +8,10 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
+import redoubt.sentry.kernel.UserNamespace;
 
 /** Whom a directory of /proc tells about: a process, or one of its tasks. */
 final class Target {
@@ -19,16 +21,21 @@ final class Target {
   /** Number of the directory. */
   final int id;
 
-  Target(ThreadGroup g) {
+  /** Whose numbers the directory shows. */
+  final PidNamespace viewer;
+
+  Target(ThreadGroup g, PidNamespace viewer) {
     group = new WeakReference<>(g);
     task = null;
-    id = g.tgid();
+    id = g.tgidIn(viewer);
+    this.viewer = viewer;
   }
 
-  Target(Task t) {
+  Target(Task t, PidNamespace viewer) {
     group = new WeakReference<>(t.threadGroup());
     task = new WeakReference<>(t);
-    id = t.tid();
+    id = t.tidIn(viewer);
+    this.viewer = viewer;
   }
 
   /** {@return whether this is one task and not a whole process} */
@@ -72,22 +79,29 @@ final class Target {
     }
     synchronized (g.kernel().tasks().mu) {
       if (task == null) {
-        return g.pidNamespace().threadGroup(id) == g;
+        return viewer.threadGroup(id) == g;
       }
       Task t = task.get();
-      return t != null && g.pidNamespace().task(id) == t;
+      return t != null && viewer.task(id) == t;
     }
   }
 
   /** {@return the owner of the directory's files}: root for what is not dumpable */
   int uid() {
     ThreadGroup g = group.get();
-    return g == null || !g.dumpable ? 0 : g.leader().creds().euid;
+    return g == null ? 0 : g.dumpable ? g.leader().creds().euid : ownerRoot(g, true);
+  }
+
+  /** The root of the process' user namespace, or the sandbox's: task_dump_owner. */
+  private static int ownerRoot(ThreadGroup g, boolean user) {
+    UserNamespace ns = g.leader().creds().userNs;
+    int id = user ? ns.kernelUid(0) : ns.kernelGid(0);
+    return id == -1 ? 0 : id;
   }
 
   int gid() {
     ThreadGroup g = group.get();
-    return g == null || !g.dumpable ? 0 : g.leader().creds().egid;
+    return g == null ? 0 : g.dumpable ? g.leader().creds().egid : ownerRoot(g, false);
   }
 
   /** {@return whether {@code caller} may look into this process}: PTRACE_MODE_READ_FSCREDS */
@@ -97,7 +111,7 @@ final class Target {
       return true;
     }
     Credentials c = caller.creds();
-    if (c.hasCapability(Caps.CAP_SYS_PTRACE)) {
+    if (c.hasCapability(g.leader().creds().userNs, Caps.CAP_SYS_PTRACE)) {
       return true;
     }
     Credentials o = g.leader().creds();
@@ -108,7 +122,7 @@ final class Target {
             && c.fsgid == o.egid
             && c.fsgid == o.sgid
             && c.fsgid == o.rgid;
-    return same && g.dumpable && (o.permitted & ~c.permitted) == 0;
+    return same && g.dumpable && c.userNs == o.userNs && (o.permitted & ~c.permitted) == 0;
   }
 
   void checkInspect(Task caller) {

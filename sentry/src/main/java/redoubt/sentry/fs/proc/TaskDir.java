@@ -2,7 +2,6 @@ package redoubt.sentry.fs.proc;
 
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.EINVAL;
-import static redoubt.abi.Errno.EPERM;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -67,6 +66,7 @@ final class TaskDir extends KernDir {
           "gid_map",
           "projid_map",
           "setgroups",
+          "timens_offsets",
           "timers",
           "timerslack_ns",
           "arch_status",
@@ -74,7 +74,14 @@ final class TaskDir extends KernDir {
 
   /** Only for whole processes. */
   private static final List<String> PROCESS_ONLY =
-      List.of("task", "coredump_filter", "mountstats", "autogroup", "timers", "timerslack_ns");
+      List.of(
+          "task",
+          "coredump_filter",
+          "mountstats",
+          "autogroup",
+          "timers",
+          "timerslack_ns",
+          "timens_offsets");
 
   private final ProcFs proc;
   private final Target target;
@@ -196,8 +203,9 @@ final class TaskDir extends KernDir {
       case "smaps" -> open(name, MemoryTexts::smaps);
       case "smaps_rollup" -> open(name, MemoryTexts::smapsRollup);
       case "numa_maps" -> open(name, MemoryTexts::numaMaps);
-      case "status" -> file(name, 0444, TaskStatus::status);
-      case "stat" -> file(name, 0444, (t, o) -> TaskStatus.stat(t, o, target.isTask()));
+      case "status" -> file(name, 0444, (t, o) -> TaskStatus.status(t, o, proc.pids()));
+      case "stat" ->
+          file(name, 0444, (t, o) -> TaskStatus.stat(t, o, target.isTask(), proc.pids()));
       case "statm" -> file(name, 0444, MemoryTexts::statm);
       case "cmdline" -> file(name, 0444, TaskTexts::cmdline);
       case "limits" -> file(name, 0444, TaskTexts::limits);
@@ -234,19 +242,15 @@ final class TaskDir extends KernDir {
       case "loginuid" -> writable(name, 0644, (t, o) -> o.append("4294967295"), (t, s) -> 0);
       case "sessionid" -> file(name, 0444, (t, o) -> o.append("4294967295"));
       case "coredump_filter" -> writable(name, 0644, (t, o) -> o.append("00000033\n"), (t, s) -> 0);
-      case "uid_map", "gid_map", "projid_map" ->
-          writable(
-              name,
-              0644,
-              (t, o) -> o.append("         0          0 4294967295\n"),
-              (t, s) -> -EPERM);
-      case "setgroups" -> writable(name, 0644, (t, o) -> o.append("allow\n"), (t, s) -> -EPERM);
+      case "uid_map", "gid_map", "projid_map", "setgroups" ->
+          new IdMapFile(proc, target, slot(name), name);
+      case "timens_offsets" -> new TimeOffsetsFile(proc, target, slot(name));
       case "timers" -> file(name, 0444, (t, o) -> {});
       case "timerslack_ns" ->
           writable(
               name, 0666, (t, o) -> o.append(t.timerSlackNs).append('\n'), TaskDir::setTimerSlack);
       case "arch_status" -> file(name, 0444, (t, o) -> {});
-      case "children" -> file(name, 0444, TaskDir::children);
+      case "children" -> file(name, 0444, this::children);
       default -> null;
     };
   }
@@ -332,7 +336,7 @@ final class TaskDir extends KernDir {
 
   /** {@return whether the reader may see addresses of {@code target}} */
   static boolean callerMayInspect(Task target) {
-    return new Target(target.threadGroup()).mayInspect(callerOr(target));
+    return new Target(target.threadGroup(), target.pidNamespace()).mayInspect(callerOr(target));
   }
 
   private Inode file(String name, int permissions, TaskText text) {
@@ -399,12 +403,12 @@ final class TaskDir extends KernDir {
     return d;
   }
 
-  private static void children(Task target, StringBuilder out) {
+  private void children(Task target, StringBuilder out) {
     if (target != target.threadGroup().leader()) {
       return; // children belong to the process here, and are shown for its leader
     }
     for (ThreadGroup g : target.threadGroup().children()) {
-      out.append(g.tgid()).append(' ');
+      out.append(g.tgidIn(proc.pids())).append(' ');
     }
   }
 

@@ -4,10 +4,13 @@ import static redoubt.sentry.fs.proc.TaskTexts.hex16;
 
 import redoubt.sentry.kernel.ControllingTerminal;
 import redoubt.sentry.kernel.Credentials;
+import redoubt.sentry.kernel.Pid;
+import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.SignalHandlers;
 import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
+import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
 
@@ -49,19 +52,22 @@ final class TaskStatus {
   /**
    * @param oneTask count this task's CPU time only, as under task/
    */
-  static void stat(Task t, StringBuilder o, boolean oneTask) {
+  static void stat(Task t, StringBuilder o, boolean oneTask, PidNamespace viewer) {
     ThreadGroup g = t.threadGroup();
     boolean dead = t.isDead();
     MemoryManager mm = t.mm();
     ControllingTerminal tty = g.tty;
     boolean trusted = !dead && TaskDir.callerMayInspect(t);
     long cpu = (oneTask ? t.cpuNs() : g.cpuNs()) / TICK_NS;
-    o.append(t.tid()).append(" (").append(t.comm()).append(") ").append(t.stateLetter());
-    o.append(' ').append(g.ppid()).append(' ').append(g.pgid()).append(' ').append(g.sid());
+    ThreadGroup parent = g.parent();
+    Pid fg = tty == null ? null : tty.foreground();
+    o.append(t.tidIn(viewer)).append(" (").append(t.comm()).append(") ").append(t.stateLetter());
+    o.append(' ').append(parent == null ? 0 : parent.tgidIn(viewer));
+    o.append(' ').append(g.pgrp().in(viewer)).append(' ').append(g.session().in(viewer));
     o.append(' ')
         .append(tty == null ? 0 : tty.device())
         .append(' ')
-        .append(tty == null ? -1 : tty.foreground());
+        .append(tty == null ? -1 : fg == null ? 0 : fg.in(viewer));
     o.append(" 4194560 0 0 0 0 "); // flags (PF_RANDOMIZE), faults: the host takes them
     o.append(cpu).append(" 0 ").append(oneTask ? 0 : g.childrenCpuNs() / TICK_NS).append(" 0 ");
     o.append(20 + t.niceness)
@@ -121,7 +127,7 @@ final class TaskStatus {
     TaskTexts.right(o, bytes / 1024, 8).append(" kB\n");
   }
 
-  static void status(Task t, StringBuilder o) {
+  static void status(Task t, StringBuilder o, PidNamespace viewer) {
     ThreadGroup g = t.threadGroup();
     boolean dead = t.isDead();
     Credentials c = t.creds();
@@ -131,26 +137,44 @@ final class TaskStatus {
       o.append("Umask:\t").append("0".repeat(4 - umask.length())).append(umask).append('\n');
     }
     o.append("State:\t").append(stateName(t.stateLetter()));
-    o.append("\nTgid:\t").append(g.tgid()).append("\nNgid:\t0\nPid:\t").append(t.tid());
-    o.append("\nPPid:\t").append(g.ppid()).append("\nTracerPid:\t0\nUid:\t");
-    ids(o, c.ruid, c.euid, c.suid, c.fsuid);
+    ThreadGroup parent = g.parent();
+    UserNamespace names = TaskDir.callerOr(t).userNamespace();
+    o.append("\nTgid:\t").append(g.tgidIn(viewer));
+    o.append("\nNgid:\t0\nPid:\t").append(t.tidIn(viewer));
+    o.append("\nPPid:\t")
+        .append(parent == null ? 0 : parent.tgidIn(viewer))
+        .append("\nTracerPid:\t0\nUid:\t");
+    ids(
+        o,
+        names.uidShown(c.ruid),
+        names.uidShown(c.euid),
+        names.uidShown(c.suid),
+        names.uidShown(c.fsuid));
     o.append("Gid:\t");
-    ids(o, c.rgid, c.egid, c.sgid, c.fsgid);
+    ids(
+        o,
+        names.gidShown(c.rgid),
+        names.gidShown(c.egid),
+        names.gidShown(c.sgid),
+        names.gidShown(c.fsgid));
     int fdSize =
         dead ? 0 : Math.max(64, Integer.highestOneBit(Math.max(1, t.fds().limit() - 1)) << 1);
     o.append("FDSize:\t").append(fdSize).append("\nGroups:\t");
     for (int gid : c.groups) {
-      o.append(Integer.toUnsignedString(gid)).append(' ');
+      o.append(Integer.toUnsignedString(names.gidShown(gid))).append(' ');
     }
     if (c.groups.length == 0) {
       o.append(' ');
     }
-    o.append("\nNStgid:\t").append(g.tgid()).append("\nNSpid:\t").append(t.tid());
-    o.append("\nNSpgid:\t")
-        .append(g.pgid())
-        .append("\nNSsid:\t")
-        .append(g.sid())
-        .append("\nKthread:\t0\n");
+    o.append("\nNStgid:");
+    g.pid().append(o, viewer);
+    o.append("\nNSpid:");
+    t.pid().append(o, viewer);
+    o.append("\nNSpgid:");
+    g.pgrp().append(o, viewer);
+    o.append("\nNSsid:");
+    g.session().append(o, viewer);
+    o.append("\nKthread:\t0\n");
     if (!dead) {
       memory(t, o);
     }

@@ -139,7 +139,7 @@ final class TaskTexts {
   static void sched(Task t, StringBuilder out) {
     out.append(t.comm())
         .append(" (")
-        .append(t.tid())
+        .append(t.tidIn(TaskDir.callerOr(t).pidNamespace()))
         .append(", #threads: ")
         .append(t.threadGroup().taskCount());
     out.append(")\n-------------------------------------------------------------------\n");

@@ -44,7 +44,7 @@ final class TasksDir extends KernDir {
     }
     return t == null || t.threadGroup() != target.group()
         ? null
-        : new TaskDir(proc, new Target(t), tid);
+        : new TaskDir(proc, new Target(t, proc.pids()), tid);
   }
 
   @Override
@@ -57,8 +57,9 @@ final class TasksDir extends KernDir {
     long best = -1;
     try {
       for (Task t : target.group().tasks()) {
-        if (t.tid() >= from && (best < 0 || t.tid() < best)) {
-          best = t.tid();
+        int tid = t.tidIn(proc.pids());
+        if (tid >= from && (best < 0 || tid < best)) {
+          best = tid;
         }
       }
     } catch (ErrnoException e) {

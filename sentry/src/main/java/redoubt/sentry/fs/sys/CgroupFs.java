@@ -8,6 +8,7 @@ import redoubt.sentry.fs.kernfs.KernFs;
 import redoubt.sentry.fs.kernfs.TextFile;
 import redoubt.sentry.kernel.Container;
 import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
 import redoubt.sentry.vfs.Inode;
 
@@ -30,7 +31,8 @@ public final class CgroupFs extends KernFs {
     root.text("cgroup.events", "populated 1\nfrozen 0\n").text("cgroup.freeze", "0\n");
     root.text("cgroup.stat", "nr_descendants 0\nnr_dying_descendants 0\n");
     root.add(
-        "cgroup.procs", TextFile.of(this, 0644, (t, o) -> pids(container, o), (t, s) -> -EACCES));
+        "cgroup.procs",
+        TextFile.of(this, 0644, (t, o) -> pids(t, container, o), (t, s) -> -EACCES));
     root.text("cpu.max", "max 100000\n").text("cpu.weight", "100\n").text("cpu.weight.nice", "0\n");
     root.add("cpu.stat", TextFile.of(this, 0444, (t, o) -> cpuStat(container, o)));
     String cpus = kernel.cpus == 1 ? "0\n" : "0-" + (kernel.cpus - 1) + "\n";
@@ -71,10 +73,10 @@ public final class CgroupFs extends KernFs {
     }
   }
 
-  private void pids(Container c, StringBuilder o) {
+  private void pids(Task t, Container c, StringBuilder o) {
     for (ThreadGroup g : groups(c)) {
       if (!g.isZombie()) {
-        o.append(g.tgid()).append('\n');
+        o.append(g.tgidIn(t.pidNamespace())).append('\n');
       }
     }
   }

@@ -172,7 +172,7 @@ public final class TmpDir extends TmpInode implements ListableDir {
     if ((mode() & Stat.S_ISGID) != 0
         && (m & sgidExec) == sgidExec
         && !creds.inGroup(gid)
-        && !creds.hasCapability(CAP_FSETID)) {
+        && !creds.hasCapabilityOver(uid(), gid(), CAP_FSETID)) {
       m &= ~Stat.S_ISGID;
     }
     return m;

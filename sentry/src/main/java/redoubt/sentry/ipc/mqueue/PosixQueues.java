@@ -31,7 +31,7 @@ final class PosixQueues {
   private final Map<Integer, Long> charged = new HashMap<>();
 
   static PosixQueues of(Task t) {
-    return t.kernel().subsystemOrNew(PosixQueues.class, PosixQueues::new);
+    return t.namespaces().ipc.part(PosixQueues.class, PosixQueues::new);
   }
 
   /** What a new queue shall hold. */

@@ -20,6 +20,10 @@ abstract class IpcObject {
   int gid;
   int mode;
   boolean removed;
+
+  /** Whose capabilities count for it. */
+  private final redoubt.sentry.kernel.UserNamespace owner;
+
   long changedAt = now();
 
   IpcObject(int id, int key, int mode, Task t) {
@@ -30,6 +34,7 @@ abstract class IpcObject {
     this.gid = t.creds().egid;
     this.creatorUid = uid;
     this.creatorGid = gid;
+    this.owner = t.namespaces().ipc.owner();
   }
 
   /** {@return the time in seconds} */
@@ -39,7 +44,7 @@ abstract class IpcObject {
 
   /** {@return whether {@code c} may do what {@code want} (4 read, 2 write) says}: ipcperms */
   boolean permits(Credentials c, int want) {
-    if (c.hasCapability(Caps.CAP_IPC_OWNER)) {
+    if (c.hasCapability(owner, Caps.CAP_IPC_OWNER)) {
       return true;
     }
     int granted = mode;
@@ -52,7 +57,7 @@ abstract class IpcObject {
   }
 
   boolean isOwner(Credentials c) {
-    return c.euid == uid || c.euid == creatorUid || c.hasCapability(Caps.CAP_SYS_ADMIN);
+    return c.euid == uid || c.euid == creatorUid || c.hasCapability(owner, Caps.CAP_SYS_ADMIN);
   }
 
   /** Writes struct ipc64_perm. */

@@ -35,7 +35,7 @@ public final class Messages {
   private Messages() {}
 
   private static MessageQueues queues(Task t) {
-    return t.kernel().subsystem(MessageQueues.class);
+    return t.namespaces().ipc.part(MessageQueues.class, MessageQueues::new);
   }
 
   /** msgget(2). */
@@ -294,7 +294,8 @@ public final class Messages {
   }
 
   /** Appends the lines of /proc/sysvipc/msg. */
-  public static void list(MessageQueues all, StringBuilder out) {
+  public static void list(Task t, StringBuilder out) {
+    MessageQueues all = queues(t);
     synchronized (all) {
       for (MessageQueue q : all.all()) {
         IpcObject.column(out, 10, Long.toString(q.key));

@@ -29,7 +29,7 @@ public final class Semaphores {
   private Semaphores() {}
 
   private static SemaphoreSets sets(Task t) {
-    return t.kernel().subsystem(SemaphoreSets.class);
+    return t.namespaces().ipc.part(SemaphoreSets.class, SemaphoreSets::new);
   }
 
   /** semget(2). */
@@ -297,7 +297,8 @@ public final class Semaphores {
   }
 
   /** Appends the lines of /proc/sysvipc/sem. */
-  public static void list(SemaphoreSets all, StringBuilder out) {
+  public static void list(Task t, StringBuilder out) {
+    SemaphoreSets all = sets(t);
     synchronized (all) {
       for (SemaphoreSet s : all.all()) {
         IpcObject.column(out, 10, Long.toString(s.key));

@@ -21,7 +21,7 @@ public final class SharedMemory {
   private SharedMemory() {}
 
   private static SharedSegments segments(Task t) {
-    return t.kernel().subsystem(SharedSegments.class);
+    return t.namespaces().ipc.part(SharedSegments.class, () -> new SharedSegments(t.kernel()));
   }
 
   /** shmget(2). */

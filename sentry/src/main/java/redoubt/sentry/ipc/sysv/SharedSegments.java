@@ -18,7 +18,7 @@ import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.MemoryFile;
 
 /** The shared memory segments of a sandbox: Linux's ipc_ids for shm. A subsystem of the kernel. */
-public final class SharedSegments {
+public final class SharedSegments implements redoubt.sentry.kernel.IpcNamespace.Part {
   /** kernel.shmmax: as large as the memory file lets them be. */
   public static final long SHMMAX = Long.MAX_VALUE & -4096L & ~(1L << 62);
 
@@ -126,6 +126,14 @@ public final class SharedSegments {
       totalPages -= s.pages / MemoryFile.PAGE;
     }
     kernel.memoryFile().free(s.base, s.pages);
+  }
+
+  /** Nobody can name them any more: what is attached goes with the last one. */
+  @Override
+  public void namespaceEnded() {
+    for (SharedSegment s : all()) {
+      remove(s);
+    }
   }
 
   /** {@return all segments, by number} */

@@ -14,7 +14,7 @@ import redoubt.abi.Poll;
 import redoubt.abi.Signal;
 import redoubt.sentry.kernel.ControllingTerminal;
 import redoubt.sentry.kernel.Kernel;
-import redoubt.sentry.kernel.PidNamespace;
+import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.ProcessGroups;
 import redoubt.sentry.kernel.SignalHandlers;
 import redoubt.sentry.kernel.SignalInfo;
@@ -59,7 +59,7 @@ public final class PseudoTerminal implements ControllingTerminal {
   private boolean packet;
   private long windowSize; // struct winsize
   private @Nullable ThreadGroup sessionLeader;
-  private int foreground;
+  private @Nullable Pid foreground;
   private int generation; // counts hang-ups: descriptions opened before one are dead
   private final ReadTimer timer = new ReadTimer();
   private long readDeadlineNs; // of a blocking read with VMIN 0, or 0
@@ -141,7 +141,7 @@ public final class PseudoTerminal implements ControllingTerminal {
       line.start();
       leader = sessionLeader;
       sessionLeader = null;
-      foreground = 0;
+      foreground = null;
     }
     if (leader != null) {
       forgetInSession(leader);
@@ -418,19 +418,16 @@ public final class PseudoTerminal implements ControllingTerminal {
   /** Sends what the discipline decided, and wakes both ends. Called without mu. */
   private void afterChange(boolean roomForMaster) {
     long signals;
-    int group;
-    PidNamespace ns;
+    Pid group;
     synchronized (mu) {
       signals = line.signals;
       line.signals = 0;
       group = foreground;
-      ThreadGroup l = sessionLeader;
-      ns = l == null ? null : l.pidNamespace();
     }
-    if (ns != null && group > 0) {
+    if (group != null) {
       for (int s = 1; signals != 0 && s < 64; s++) {
         if ((signals >>> s & 1) != 0) {
-          Signals.sendToGroup(kernel, ns, group, SignalInfo.kernel(s));
+          Signals.sendToGroup(kernel, group, SignalInfo.kernel(s));
         }
       }
     }
@@ -574,17 +571,17 @@ public final class PseudoTerminal implements ControllingTerminal {
   // ---- job control ----
 
   @Override
-  public int foreground() {
+  public @Nullable Pid foreground() {
     synchronized (mu) {
       return foreground;
     }
   }
 
-  /** {@return the session's id, or 0 without a session} */
-  int session() {
+  /** {@return the session}, or null without one */
+  @Nullable Pid session() {
     synchronized (mu) {
       ThreadGroup l = sessionLeader;
-      return l == null ? 0 : l.sid();
+      return l == null ? null : l.session();
     }
   }
 
@@ -604,8 +601,8 @@ public final class PseudoTerminal implements ControllingTerminal {
     if (!controls(g)) {
       return 0;
     }
-    int fg = foreground();
-    if (fg == 0 || fg == g.pgid()) {
+    Pid fg = foreground();
+    if (fg == null || fg == g.pgrp()) {
       return 0;
     }
     boolean ignored;
@@ -621,7 +618,7 @@ public final class PseudoTerminal implements ControllingTerminal {
     if (ProcessGroups.isOrphaned(g)) {
       return -EIO;
     }
-    Signals.sendToGroup(kernel, t.pidNamespace(), g.pgid(), SignalInfo.kernel(signo));
+    Signals.sendToGroup(kernel, g.pgrp(), SignalInfo.kernel(signo));
     return -ERESTARTSYS;
   }
 
@@ -640,7 +637,7 @@ public final class PseudoTerminal implements ControllingTerminal {
         if (g.tty == this && sessionLeader == g) {
           return 0;
         }
-        if (g.sid() != g.tgid() || g.tty != null) {
+        if (!g.leadsSession() || g.tty != null) {
           return -EPERM;
         }
         ThreadGroup l = sessionLeader;
@@ -654,7 +651,7 @@ public final class PseudoTerminal implements ControllingTerminal {
           return -EPERM;
         }
         sessionLeader = g;
-        foreground = g.pgid();
+        foreground = g.pgrp();
         g.tty = this;
       }
     }
@@ -667,8 +664,9 @@ public final class PseudoTerminal implements ControllingTerminal {
   /** All processes of {@code leader}'s session lose their terminal, if it is this one. */
   private void forgetInSession(ThreadGroup leader) {
     synchronized (kernel.tasks().mu) {
-      for (ThreadGroup m : leader.pidNamespace().threadGroups()) {
-        if (m.sid() == leader.sid() && m.tty == this) {
+      Pid session = leader.session();
+      for (ThreadGroup m : session.namespace().threadGroups()) {
+        if (m.session() == session && m.tty == this) {
           m.tty = null;
         }
       }
@@ -684,7 +682,7 @@ public final class PseudoTerminal implements ControllingTerminal {
     if (!controls(g)) {
       return -redoubt.abi.Errno.ENOTTY;
     }
-    if (g.sid() == g.tgid()) {
+    if (g.leadsSession()) {
       leave(g, true);
     } else {
       g.tty = null;
@@ -708,15 +706,15 @@ public final class PseudoTerminal implements ControllingTerminal {
    * dies).
    */
   private void leave(ThreadGroup leader, boolean goesOn) {
-    int fg;
+    Pid fg;
     synchronized (mu) {
       fg = foreground;
       sessionLeader = null;
-      foreground = 0;
+      foreground = null;
     }
-    if (fg > 0) {
-      Signals.sendToGroup(kernel, leader.pidNamespace(), fg, SignalInfo.kernel(Signal.SIGHUP));
-      Signals.sendToGroup(kernel, leader.pidNamespace(), fg, SignalInfo.kernel(Signal.SIGCONT));
+    if (fg != null) {
+      Signals.sendToGroup(kernel, fg, SignalInfo.kernel(Signal.SIGHUP));
+      Signals.sendToGroup(kernel, fg, SignalInfo.kernel(Signal.SIGCONT));
     }
     if (goesOn) {
       slaveQueue.notify(Poll.POLLIN);
@@ -731,21 +729,25 @@ public final class PseudoTerminal implements ControllingTerminal {
     if (r < 0) {
       return r;
     }
-    if (!controls(g) || session() != g.sid()) {
+    if (!controls(g) || session() != g.session()) {
       return -redoubt.abi.Errno.ENOTTY;
     }
     if (group < 0) {
       return -redoubt.abi.Errno.EINVAL;
     }
-    List<ThreadGroup> members = Signals.groupMembers(kernel, t.pidNamespace(), group);
+    Pid pgrp;
+    synchronized (kernel.tasks().mu) {
+      pgrp = t.pidNamespace().pid(group);
+    }
+    List<ThreadGroup> members = pgrp == null ? List.of() : Signals.groupMembers(kernel, pgrp);
     if (members.isEmpty()) {
       return -redoubt.abi.Errno.ESRCH;
     }
-    if (members.getFirst().sid() != g.sid()) {
+    if (members.getFirst().session() != g.session()) {
       return -EPERM;
     }
     synchronized (mu) {
-      foreground = group;
+      foreground = pgrp;
     }
     return 0;
   }

@@ -12,6 +12,7 @@ import redoubt.abi.Caps;
 import redoubt.abi.Signal;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
+import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.Task;
 
 /**
@@ -52,7 +53,8 @@ final class TtyIoctls {
         if (!master && !tty.controls(t.threadGroup())) {
           yield -ENOTTY;
         }
-        yield t.copyOutInt(uaddr, tty.foreground());
+        Pid fg = tty.foreground();
+        yield t.copyOutInt(uaddr, fg == null ? 0 : fg.in(t.pidNamespace()));
       }
       case TIOCSPGRP -> {
         long group = t.copyInInt(uaddr);
@@ -62,8 +64,8 @@ final class TtyIoctls {
         if (!master && !tty.controls(t.threadGroup())) {
           yield -ENOTTY;
         }
-        int sid = tty.session();
-        yield sid == 0 ? -ENOTTY : t.copyOutInt(uaddr, sid);
+        Pid session = tty.session();
+        yield session == null ? -ENOTTY : t.copyOutInt(uaddr, session.in(t.pidNamespace()));
       }
       case TIOCSCTTY -> tty.adopt(t, a.int2(), readable);
       case TIOCNOTTY -> master ? -ENOTTY : tty.disown(t);

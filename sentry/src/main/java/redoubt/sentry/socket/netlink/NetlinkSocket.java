@@ -197,14 +197,47 @@ final class NetlinkSocket extends Socket {
       getLink(t, s, at, length, seq, flags);
     } else if (type == Netlink.RTM_GETROUTE) {
       getRoute(t, s, at, length, seq);
+    } else if (isAboutLoopbackAsItIs(s, at, type, length)) {
+      if ((flags & Netlink.NLM_F_ACK) != 0) {
+        error(s, at, 0, seq);
+      }
     } else {
       boolean reads = (type & 3) == 2;
       error(s, at, reads ? -EOPNOTSUPP : -EPERM, seq);
     }
   }
 
+  /**
+   * {@return whether this asks for what is so already}: the loopback up, with 127.0.0.1 or ::1, as
+   * who made a network namespace does first
+   */
+  private static boolean isAboutLoopbackAsItIs(MemorySegment s, int at, int type, int length) {
+    if (type == Netlink.RTM_NEWLINK && length == 32) {
+      return s.get(Memory.INT, at + 20) == 1 && (s.get(Memory.INT, at + 24) & 1) != 0;
+    }
+    if (type != Netlink.RTM_NEWADDR || length < 24 || s.get(Memory.INT, at + 20) != 1) {
+      return false;
+    }
+    boolean any = false;
+    for (int a = at + 24; a + 8 <= at + length; ) {
+      int size = s.get(Memory.SHORT, a) & 0xffff;
+      if (size < 4 || a + size > at + length) {
+        return false;
+      }
+      int what = s.get(Memory.SHORT, a + 2) & 0xffff;
+      if (what == Netlink.IFA_LOCAL || what == Netlink.IFA_ADDRESS) {
+        any = size == 8 && s.get(Memory.INT, a + 4) == 0x0100007f;
+        if (!any) {
+          return false;
+        }
+      }
+      a += (size + 3) & ~3;
+    }
+    return any;
+  }
+
   private void dump(Task t, MemorySegment s, int at, int type, int family, int seq) {
-    RouteMessages m = new RouteMessages(t.kernel(), seq, port());
+    RouteMessages m = new RouteMessages(t, seq, port());
     switch (type) {
       case Netlink.RTM_GETLINK -> m.links();
       case Netlink.RTM_GETADDR -> m.addresses(family);
@@ -245,7 +278,7 @@ final class NetlinkSocket extends Socket {
       error(s, at, -EOPNOTSUPP, seq);
       return;
     }
-    RouteMessages m = new RouteMessages(t.kernel(), seq, port());
+    RouteMessages m = new RouteMessages(t, seq, port());
     if (!m.wayTo(destination)) {
       error(s, at, -redoubt.abi.Errno.ENETUNREACH, seq);
       return;
@@ -274,12 +307,12 @@ final class NetlinkSocket extends Socket {
       a += (size + 3) & ~3;
     }
     NetDevice device =
-        index != 0 ? NetDevice.numbered(t.kernel(), index) : NetDevice.named(t.kernel(), name);
+        index != 0 ? NetDevice.numbered(t, index) : NetDevice.named(t, name);
     if (device == null) {
       error(s, at, index == 0 && name.isEmpty() ? -EINVAL : -ENODEV, seq);
       return;
     }
-    RouteMessages m = new RouteMessages(t.kernel(), seq, port());
+    RouteMessages m = new RouteMessages(t, seq, port());
     m.link(device, 0);
     for (MessageBuilder full : m.finished()) {
       enqueue(full);
@@ -347,7 +380,7 @@ final class NetlinkSocket extends Socket {
       }
       if (passesCredentials()) {
         c.hasCredentials = true; // the kernel's: pid, uid and gid 0
-        c.pid = 0;
+        c.pid = null;
         c.uid = 0;
         c.gid = 0;
       }

@@ -13,7 +13,7 @@ import redoubt.net.network.NeighborTable;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 import redoubt.net.stack.Route;
-import redoubt.sentry.kernel.Kernel;
+import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.NetDevice;
 
 /**
@@ -28,14 +28,14 @@ final class RouteMessages {
   private static final int LO = 1;
   private static final int RULES_TABLE_DEFAULT = 253;
 
-  private final Kernel kernel;
+  private final Task reader;
   private final int seq;
   private final int port;
   private final List<MessageBuilder> finished = new ArrayList<>();
   private MessageBuilder m = new MessageBuilder();
 
-  RouteMessages(Kernel kernel, int seq, int port) {
-    this.kernel = kernel;
+  RouteMessages(Task reader, int seq, int port) {
+    this.reader = reader;
     this.seq = seq;
     this.port = port;
   }
@@ -57,13 +57,13 @@ final class RouteMessages {
   }
 
   private @Nullable NetworkStack stack() {
-    return NetDevice.stack(kernel);
+    return NetDevice.stack(reader);
   }
 
   // ---- links ----
 
   void links() {
-    for (NetDevice d : NetDevice.all(kernel)) {
+    for (NetDevice d : NetDevice.all(reader)) {
       link(d, Netlink.NLM_F_MULTI);
     }
   }
@@ -108,7 +108,7 @@ final class RouteMessages {
   // ---- addresses ----
 
   void addresses(int family) {
-    for (NetDevice d : NetDevice.all(kernel)) {
+    for (NetDevice d : NetDevice.all(reader)) {
       for (NetDevice.Address a : d.addresses()) {
         if (family == AF_UNSPEC || family == AF_INET) {
           address4(d, a);
@@ -195,7 +195,7 @@ final class RouteMessages {
   }
 
   private void localRoutes4() {
-    for (NetDevice d : NetDevice.all(kernel)) {
+    for (NetDevice d : NetDevice.all(reader)) {
       for (NetDevice.Address a : d.addresses()) {
         if (d.isLoopback()) {
           local4(d, a, a.address() & a.mask(), a.prefixLength(), Netlink.RTN_LOCAL);

@@ -49,6 +49,7 @@ import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Latin1;
+import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Packet;
 import redoubt.sentry.socket.PacketQueue;
@@ -97,7 +98,7 @@ public final class UnixSocket extends Socket {
   private int backlog; // guarded by this
 
   // Who is at the other end (SO_PEERCRED).
-  private volatile int peerPid;
+  private volatile @Nullable Pid peerPid;
   private volatile int peerUid = -1;
   private volatile int peerGid = -1;
   private volatile int[] peerGroups = {};
@@ -227,15 +228,15 @@ public final class UnixSocket extends Socket {
   void pairWith(Task t, UnixSocket other) {
     peer = other;
     other.peer = this;
-    setPeerCredentials(t.tgid(), t.creds());
-    other.setPeerCredentials(t.tgid(), t.creds());
+    setPeerCredentials(t.threadGroup().pid(), t.creds());
+    other.setPeerCredentials(t.threadGroup().pid(), t.creds());
     if (!isConnectionless()) {
       state = CONNECTED;
       other.state = CONNECTED;
     }
   }
 
-  private void setPeerCredentials(int pid, Credentials c) {
+  private void setPeerCredentials(Pid pid, Credentials c) {
     peerPid = pid;
     peerUid = c.euid;
     peerGid = c.egid;
@@ -293,7 +294,7 @@ public final class UnixSocket extends Socket {
       served.address = address;
       served.peer = client;
       served.state = CONNECTED;
-      served.setPeerCredentials(t.tgid(), t.creds());
+      served.setPeerCredentials(t.threadGroup().pid(), t.creds());
       client.copyPeerCredentials(this);
       client.peer = served;
       client.state = CONNECTED;
@@ -342,7 +343,7 @@ public final class UnixSocket extends Socket {
       more = newBacklog > backlog;
       backlog = newBacklog;
       state = LISTENING;
-      setPeerCredentials(t.tgid(), t.creds());
+      setPeerCredentials(t.threadGroup().pid(), t.creds());
     }
     if (more) {
       tellWaiters();
@@ -512,7 +513,7 @@ public final class UnixSocket extends Socket {
 
   private long appendPlain(Task t, IoBuffer src, SocketCall c, UnixSocket to, long n) {
     PacketQueue q = to.received;
-    int pid = c.hasCredentials ? c.pid : t.tgid();
+    Pid pid = c.hasCredentials ? c.pid : t.threadGroup().pid();
     int uid = c.hasCredentials ? c.uid : t.creds().ruid;
     int gid = c.hasCredentials ? c.gid : t.creds().rgid;
     Packet last = q.last();
@@ -549,7 +550,7 @@ public final class UnixSocket extends Socket {
     return r;
   }
 
-  private static void stamp(Packet p, int pid, int uid, int gid, boolean has) {
+  private static void stamp(Packet p, @Nullable Pid pid, int uid, int gid, boolean has) {
     p.pid = pid;
     p.uid = uid;
     p.gid = gid;
@@ -560,7 +561,7 @@ public final class UnixSocket extends Socket {
     if (c.hasCredentials) {
       stamp(p, c.pid, c.uid, c.gid, true);
     } else {
-      stamp(p, t.tgid(), t.creds().ruid, t.creds().rgid, true);
+      stamp(p, t.threadGroup().pid(), t.creds().ruid, t.creds().rgid, true);
     }
   }
 
@@ -951,9 +952,10 @@ public final class UnixSocket extends Socket {
   protected long ownSocketOption(Task t, int name, MemorySegment s, int limit) {
     switch (name) {
       case SO_PEERCRED -> {
-        s.set(Memory.INT, 0, peerPid);
-        s.set(Memory.INT, 4, peerUid);
-        s.set(Memory.INT, 8, peerGid);
+        Pid pid = peerPid;
+        s.set(Memory.INT, 0, pid == null ? 0 : pid.in(t.pidNamespace()));
+        s.set(Memory.INT, 4, peerUid == -1 ? -1 : t.userNamespace().uidShown(peerUid));
+        s.set(Memory.INT, 8, peerUid == -1 ? -1 : t.userNamespace().gidShown(peerGid));
         return Math.min(limit, 12);
       }
       case SO_PEERGROUPS -> {
@@ -965,7 +967,7 @@ public final class UnixSocket extends Socket {
           return -Errno.ERANGE;
         }
         for (int i = 0; i < g.length && 4L * i + 4 <= s.byteSize(); i++) {
-          s.set(Memory.INT, 4L * i, g[i]);
+          s.set(Memory.INT, 4L * i, t.userNamespace().gidShown(g[i]));
         }
         return 4L * g.length;
       }
