@@ -28,6 +28,7 @@ import redoubt.sentry.fs.sys.SysFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
 import redoubt.sentry.fs.tmpfs.TmpFsOptions;
 import redoubt.sentry.ipc.Ipc;
+import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.Processes;
 import redoubt.sentry.mm.MemoryFile;
@@ -90,31 +91,32 @@ final class SentryMachine implements SandboxKernel.Machine {
         "gofer+overlay",
         (c, source, options) ->
             new OverlayFs(
-                tmpfs(kernel, List.of()),
+                tmpfs(kernel, Credentials.root(), List.of()),
                 new GoferFs(gofer, kernel.platform(), source, false).root()));
-    types.register("tmpfs", (c, source, options) -> tmpfs(kernel, options));
+    types.register("tmpfs", (c, source, options) -> tmpfs(kernel, c.creds(), options));
     types.register(
         "devtmpfs",
         (c, source, options) -> {
-          TmpFs fs = tmpfs(kernel, options);
+          TmpFs fs = tmpfs(kernel, c.creds(), options);
           Devices.populate(fs.root());
           Devices.populateMachine(fs.root());
           return fs;
         });
     types.register(
         "devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
-    types.register("mqueue", (c, source, options) -> tmpfs(kernel, List.of("mode=1777")));
+    types.register(
+        "mqueue", (c, source, options) -> tmpfs(kernel, c.creds(), List.of("mode=1777")));
     types.register("cgroup2", (c, source, options) -> new CgroupFs(kernel, c.container()));
     types.register("cgroup", (c, source, options) -> new CgroupFs(kernel, c.container()));
     types.register("sysfs", (c, source, options) -> new SysFs(kernel));
     types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids()));
   }
 
-  private static TmpFs tmpfs(Kernel kernel, List<String> options) {
+  private static TmpFs tmpfs(Kernel kernel, Credentials owner, List<String> options) {
     return new TmpFs(
         kernel.memoryFile(),
         kernel.platform(),
-        TmpFsOptions.parse(String.join(",", options), kernel.totalMemoryBytes));
+        TmpFsOptions.parse(String.join(",", options), kernel.totalMemoryBytes).ownedBy(owner));
   }
 
   @Override

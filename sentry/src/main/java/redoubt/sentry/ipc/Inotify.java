@@ -17,6 +17,7 @@ import static redoubt.abi.Inotify.IN_MASK_ADD;
 import static redoubt.abi.Inotify.IN_MASK_CREATE;
 import static redoubt.abi.Inotify.IN_ONESHOT;
 import static redoubt.abi.Inotify.IN_Q_OVERFLOW;
+import static redoubt.abi.Inotify.IN_UNMOUNT;
 import static redoubt.abi.Inotify.SIZEOF_INOTIFY_EVENT;
 
 import java.lang.foreign.MemorySegment;
@@ -105,7 +106,8 @@ public final class Inotify extends FileDescription {
     @Override
     protected void event(int what, int cookie, @Nullable String name, boolean unlinked) {
       int wanted = mask;
-      if ((wanted & what & IN_ALL_EVENTS) == 0 || (unlinked && (wanted & IN_EXCL_UNLINK) != 0)) {
+      if (((wanted | IN_UNMOUNT) & what & (IN_ALL_EVENTS | IN_UNMOUNT)) == 0
+          || (unlinked && (wanted & IN_EXCL_UNLINK) != 0)) {
         return;
       }
       queueEvent(new Event(number, what, cookie, name == null ? "" : name));

@@ -3,7 +3,7 @@ package redoubt.sentry.kernel;
 import static redoubt.abi.Errno.EPERM;
 
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import redoubt.abi.Caps;
@@ -16,7 +16,7 @@ import redoubt.sentry.vfs.VfsPath;
  * them: kernel/nsproxy.c.
  */
 public final class NewNamespaces {
-  private final Map<Mount, Mount> mounts = new IdentityHashMap<>();
+  private final Map<Mount, Mount> mounts = new HashMap<>();
   private final List<Namespace> made = new ArrayList<>();
   private Namespaces namespaces;
   private Credentials creds;

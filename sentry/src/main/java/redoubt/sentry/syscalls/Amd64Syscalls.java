@@ -373,12 +373,12 @@ public final class Amd64Syscalls {
       case 425 -> -ENOSYS; // io_uring_setup: none
       case 426 -> -ENOSYS; // io_uring_enter: none
       case 427 -> -ENOSYS; // io_uring_register: none
-      case 428 -> -ENOSYS; // open_tree: none
-      case 429 -> -ENOSYS; // move_mount: none
-      case 430 -> -ENOSYS; // fsopen: none
-      case 431 -> -ENOSYS; // fsconfig: none
-      case 432 -> -ENOSYS; // fsmount: none
-      case 433 -> -ENOSYS; // fspick: none
+      case 428 -> NewMounts.openTree(t, a); // open_tree
+      case 429 -> NewMounts.moveMount(t, a); // move_mount
+      case 430 -> NewMounts.fsopen(t, a); // fsopen
+      case 431 -> NewMounts.fsconfig(t, a); // fsconfig
+      case 432 -> NewMounts.fsmount(t, a); // fsmount
+      case 433 -> NewMounts.fspick(t, a); // fspick
       case 434 -> PidFds.pidfdOpen(t, a); // pidfd_open
       case 435 -> CloneCalls.clone3(t, a); // clone3
       case 436 -> Open.closeRange(t, a); // close_range
@@ -387,7 +387,7 @@ public final class Amd64Syscalls {
       case 439 -> FileStatus.faccessat2(t, a); // faccessat2
       case 440 -> -ENOSYS; // process_madvise: none
       case 441 -> EventPoll.epollPwait2(t, a); // epoll_pwait2
-      case 442 -> -ENOSYS; // mount_setattr: none
+      case 442 -> NewMounts.mountSetattr(t, a); // mount_setattr
       case 443 -> -ENOSYS; // quotactl_fd: never
       case 444 -> -ENOSYS; // landlock_create_ruleset: none
       case 445 -> -ENOSYS; // landlock_add_rule: none
@@ -402,8 +402,8 @@ public final class Amd64Syscalls {
       case 454 -> -ENOSYS; // futex_wake: none
       case 455 -> -ENOSYS; // futex_wait: none
       case 456 -> -ENOSYS; // futex_requeue: none
-      case 457 -> -ENOSYS; // statmount: none
-      case 458 -> -ENOSYS; // listmount: none
+      case 457 -> MountQueries.statmount(t, a); // statmount
+      case 458 -> MountQueries.listmount(t, a); // listmount
       case 459 -> -ENOSYS; // lsm_get_self_attr: none
       case 460 -> -ENOSYS; // lsm_set_self_attr: none
       case 461 -> -ENOSYS; // lsm_list_modules: none

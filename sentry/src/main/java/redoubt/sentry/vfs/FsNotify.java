@@ -242,7 +242,7 @@ public final class FsNotify {
         continue;
       }
       for (Watch w : all.watches) {
-        w.event(IN_UNMOUNT, 0, null, false);
+        w.event(IN_UNMOUNT | directoryBit(inode), 0, null, false);
         if (remove(inode, w)) {
           w.inodeGone();
         }

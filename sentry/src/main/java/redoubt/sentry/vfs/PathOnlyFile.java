@@ -8,8 +8,8 @@ import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 
 /** What O_PATH opens: a place, without the right to do anything with the file. */
-public final class PathOnlyFile extends FileDescription {
-  PathOnlyFile(VfsPath path, int flags, Credentials creds) {
+public class PathOnlyFile extends FileDescription {
+  public PathOnlyFile(VfsPath path, int flags, Credentials creds) {
     super(path, flags & (O_PATH | Vfs.O_DIRECTORY | Vfs.O_NOFOLLOW), creds);
   }
 

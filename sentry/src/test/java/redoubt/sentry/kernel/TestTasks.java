@@ -41,12 +41,12 @@ public final class TestTasks {
       g.parent = t.threadGroup();
       t.threadGroup().children.add(g);
       g.limits = t.threadGroup().limits.copy();
-      t.pidNamespace().unuseGroup(g.pgid);
-      t.pidNamespace().unuseGroup(g.sid);
-      g.pgid = t.threadGroup().pgid;
-      g.sid = t.threadGroup().sid;
-      t.pidNamespace().useGroup(g.pgid);
-      t.pidNamespace().useGroup(g.sid);
+      g.pgrp.unuseGroup();
+      g.session.unuseGroup();
+      g.pgrp = t.threadGroup().pgrp;
+      g.session = t.threadGroup().session;
+      g.pgrp.useGroup();
+      g.session.useGroup();
     }
     return child;
   }
@@ -54,8 +54,8 @@ public final class TestTasks {
   private static Task enter(
       Kernel kernel, Container container, ThreadGroup group, Task.TaskImage image) {
     synchronized (kernel.tasks().mu) {
-      int tid = container.pids.allocate();
-      Task t = new Task(kernel, group, container.pids, tid, container, image);
+      Pid pid = container.pids.allocate(Clone.ANY_TID, Credentials.root());
+      Task t = new Task(kernel, group, pid, container, container.namespaces, image);
       ThreadGroup g = t.threadGroup();
       if (group == null) {
         ThreadGroup init = container.init;
@@ -65,13 +65,12 @@ public final class TestTasks {
           g.parent = init;
           init.children.add(g);
         }
-        g.pgid = tid;
-        g.sid = tid;
-        container.pids.useGroup(tid);
-        container.pids.useGroup(tid);
+        pid.useGroup();
+        pid.useGroup();
+        container.pids.setInit(g);
       }
       g.tasks.add(t);
-      container.pids.put(tid, t);
+      pid.task = t;
       kernel.tasks().count++;
       return t;
     }

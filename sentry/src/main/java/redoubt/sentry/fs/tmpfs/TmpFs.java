@@ -26,9 +26,9 @@ public final class TmpFs extends FileSystem {
 
   final MemoryFile memory;
   final Platform platform;
-  private final TmpFsOptions options;
-  private final long pageLimit;
-  private final long inodeLimit;
+  private volatile TmpFsOptions options;
+  private volatile long pageLimit;
+  private volatile long inodeLimit;
   private final long xattrLimit;
   private final AtomicLong pages = new AtomicLong();
   private final AtomicLong inodes = new AtomicLong();
@@ -47,6 +47,33 @@ public final class TmpFs extends FileSystem {
     this.inodeLimit = options.inodes == 0 ? heapInodes : Math.min(options.inodes, heapInodes);
     this.xattrLimit = heap / 32;
     this.root = new TmpDir(this, options.mode, options.uid, options.gid, null);
+  }
+
+  /** New limits, which must hold what is there: shmem_reconfigure. */
+  @Override
+  public synchronized void remount(java.util.List<String> given) {
+    if (given.isEmpty()) {
+      return;
+    }
+    String text = String.join(",", given);
+    TmpFsOptions o = TmpFsOptions.parse(text, options.memoryBytes);
+    boolean size = text.contains("size=") || text.contains("nr_blocks=");
+    if (size) {
+      long limit = o.sizeBytes == 0 ? Long.MAX_VALUE : o.sizeBytes / MemoryFile.PAGE;
+      if (pages.get() > limit) {
+        throw ErrnoException.of(redoubt.abi.Errno.EINVAL);
+      }
+      pageLimit = limit;
+    }
+    if (text.contains("nr_inodes=")) {
+      long heapInodes = Runtime.getRuntime().maxMemory() / 4 / HEAP_PER_INODE;
+      long limit = o.inodes == 0 ? heapInodes : Math.min(o.inodes, heapInodes);
+      if (inodes.get() > limit) {
+        throw ErrnoException.of(redoubt.abi.Errno.EINVAL);
+      }
+      inodeLimit = limit;
+    }
+    options = options.with(o);
   }
 
   @Override

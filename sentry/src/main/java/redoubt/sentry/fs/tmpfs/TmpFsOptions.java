@@ -2,6 +2,7 @@ package redoubt.sentry.fs.tmpfs;
 
 import static redoubt.abi.Errno.EINVAL;
 
+import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 
 /** Mount options of tmpfs(5). */
@@ -21,6 +22,12 @@ public final class TmpFsOptions {
   /** What /proc/mounts shows, beginning with a comma when not empty. */
   String shown = "";
 
+  /** The machine's memory, of which {@code size=50%} is a part. */
+  long memoryBytes = Long.MAX_VALUE;
+
+  private boolean hasUid;
+  private boolean hasGid;
+
   public TmpFsOptions() {}
 
   /**
@@ -31,6 +38,7 @@ public final class TmpFsOptions {
    */
   public static TmpFsOptions parse(String text, long memoryBytes) {
     TmpFsOptions o = new TmpFsOptions();
+    o.memoryBytes = memoryBytes;
     o.sizeBytes = memoryBytes / 2 / 4096 * 4096;
     StringBuilder shown = new StringBuilder();
     int at = 0;
@@ -66,10 +74,12 @@ public final class TmpFsOptions {
         }
         case "uid" -> {
           o.uid = (int) number(value, 10);
+          o.hasUid = true;
           shown.append(",uid=").append(Integer.toUnsignedString(o.uid));
         }
         case "gid" -> {
           o.gid = (int) number(value, 10);
+          o.hasGid = true;
           shown.append(",gid=").append(Integer.toUnsignedString(o.gid));
         }
         case "huge", "mpol", "inode32", "inode64", "noswap" -> {}
@@ -78,6 +88,49 @@ public final class TmpFsOptions {
     }
     o.shown = shown.toString();
     return o;
+  }
+
+  /**
+   * Makes {@code c} the root's owner unless the options named one, whose number is one of {@code
+   * c}'s user namespace.
+   *
+   * @throws ErrnoException EINVAL for an owner that is not there
+   */
+  public TmpFsOptions ownedBy(Credentials c) {
+    uid = hasUid ? c.userNs.kernelUid(uid) : c.fsuid;
+    gid = hasGid ? c.userNs.kernelGid(gid) : c.fsgid;
+    if ((hasUid && uid == -1) || (hasGid && gid == -1)) {
+      throw ErrnoException.of(EINVAL);
+    }
+    return this;
+  }
+
+  /** {@return these options with those of a remount} */
+  TmpFsOptions with(TmpFsOptions changed) {
+    StringBuilder s = new StringBuilder();
+    for (String old : shown.isEmpty() ? new String[0] : shown.substring(1).split(",", -1)) {
+      String name = old.substring(0, old.indexOf('=') + 1);
+      if (!changed.shown.contains("," + name)) {
+        s.append(',').append(old);
+      }
+    }
+    TmpFsOptions o = new TmpFsOptions();
+    o.mode = mode;
+    o.uid = uid;
+    o.gid = gid;
+    o.memoryBytes = memoryBytes;
+    o.shown = changed.shown + s;
+    return o;
+  }
+
+  /** {@return whether {@code option} alone is one that tmpfs takes} */
+  public static boolean isValid(String option) {
+    try {
+      parse(option, 1L << 40);
+      return true;
+    } catch (ErrnoException e) {
+      return false;
+    }
   }
 
   private static long size(String value, long memoryBytes) {
