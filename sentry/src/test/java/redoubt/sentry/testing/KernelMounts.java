@@ -9,6 +9,7 @@ import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.vfs.Dentry;
 import redoubt.sentry.vfs.FileSystem;
 import redoubt.sentry.vfs.Mount;
+import redoubt.sentry.vfs.MountNamespace;
 import redoubt.sentry.vfs.PathWalk;
 
 /** Gives a {@link FakeGuest} what a container has mounted: /proc, /sys, /dev and /dev/pts. */
@@ -33,7 +34,8 @@ public final class KernelMounts {
   private static void mount(FakeGuest g, FileSystem fs, String at) {
     g.call(Nr.MKDIR, g.text(at), 0755);
     var place = new PathWalk(g.task(), g.task().fs().root()).to(at, 0);
-    g.task().mountNamespace().attach(new Mount(fs, new Dentry(fs.root()), fs.type(), 0), place);
+    MountNamespace.attach(
+        new Mount(fs, new Dentry(fs.root()), fs.type(), Mount.MS_RELATIME), place);
   }
 
   /** {@return the whole text of a file} */
