@@ -85,6 +85,11 @@ public final class Clone {
     if (r.onMade != null) {
       r.onMade.accept(child);
     }
+    int event = t.tracing == null ? 0 : Ptrace.cloneEvent(t, f, r.exitSignal);
+    if (event != 0 || ((f & Sched.CLONE_PTRACE) != 0 && t.tracing != null)) {
+      Ptrace.attachChild(t, child);
+    }
+    Pid childPid = child.pid();
     boolean vfork = (f & Sched.CLONE_VFORK) != 0;
     if (vfork) {
       child.vforkParent = t;
@@ -96,9 +101,19 @@ public final class Clone {
       unmake(child);
       return -e.errno();
     }
+    if (event != 0) {
+      Ptrace.event(t, 0, event, Ptrace.numberForTracer(t, childPid));
+    }
     if (vfork) {
       while (child.vforkParent != null && !t.killed) {
         t.waiter().block(Waiter.FOREVER, false);
+      }
+      if (t.tracing != null) {
+        Ptrace.event(
+            t,
+            Tracing.O_TRACEVFORKDONE,
+            Tracing.EVENT_VFORK_DONE,
+            Ptrace.numberForTracer(t, childPid));
       }
     }
     return tid;
@@ -193,6 +208,7 @@ public final class Clone {
       if (!thread) {
         boolean sibling = (f & Sched.CLONE_PARENT) != 0;
         becomeProcess(sibling && pg.parent != null ? pg.parent : pg, pg, g, r);
+        g.maker = sibling ? pg.maker : t;
         if ((f & Sched.CLONE_SIGHAND) != 0) {
           g.handlers = pg.handlers;
         }

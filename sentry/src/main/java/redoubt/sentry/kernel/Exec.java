@@ -181,6 +181,9 @@ public final class Exec {
       }
       ErrnoException.check(point.pass());
       mm = new MemoryManager(kernel.platform(), kernel.memoryFile());
+      if (walker.tracing() != null) {
+        mm.space().unpatch();
+      }
       Credentials after = credentialsAfter(creds, program);
       GuestContext c = map(mm, f, image, interpFile, interpImage, after, stackLimit);
       MemoryManager done = mm;
@@ -361,8 +364,10 @@ public final class Exec {
   private Credentials credentialsAfter(Credentials c, VfsPath program) {
     Credentials.Builder b = c.toBuilder();
     UserNamespace ns = c.userNs;
+    Tracing tr = walker.tracing();
     boolean mayGain =
         !c.noNewPrivs
+            && (tr == null || tr.tracer().hasCapability(ns, redoubt.abi.Caps.CAP_SYS_PTRACE))
             && (program.mount.flags() & Mount.MS_NOSUID) == 0
             && ns.isWithin(program.mount.fs.owner())
             && ns.uid(program.inode().uid()) != -1
@@ -450,6 +455,7 @@ public final class Exec {
       t.setFds(own);
     }
     t.fds().closeOnExec(t);
+    t.execed = true;
     t.registersReplaced = true;
   }
 
@@ -460,6 +466,7 @@ public final class Exec {
       return;
     }
     synchronized (t.kernel().tasks().mu) {
+      Ptrace.forget(g.leader);
       t.pid().unuse();
       t.takeLeaderPid(g.pid());
       g.leader = t;

@@ -71,6 +71,9 @@ public final class GroupExit {
   }
 
   private static void endTask(Task t) {
+    if (t.javaThread != Thread.currentThread()) {
+      t.killedHard = true;
+    }
     t.killed = true;
     t.interrupt();
     t.waiter().wake();
@@ -83,6 +86,13 @@ public final class GroupExit {
   static void taskExits(Task t, int status) {
     ThreadGroup g = t.threadGroup();
     Kernel k = t.kernel();
+    if (t.tracing != null) {
+      int code = g.exiting ? g.exitStatus : status;
+      Ptrace.event(t, Tracing.O_TRACEEXIT, Tracing.EVENT_EXIT, code);
+    }
+    if (!g.tracees.isEmpty()) {
+      Ptrace.tracerExits(t);
+    }
     long cpu = t.cpuNs();
     TaskMemory.leaveAtExit(t);
     MemoryManager mm = t.mm();
@@ -99,11 +109,15 @@ public final class GroupExit {
         g.exiting = true;
         g.exitStatus = status;
       }
-      if (g.leader != t) {
+      if (g.leader != t && t.tracing == null) {
         t.pid().unuse();
       }
+      t.exitStatus = g.exiting && !last ? g.exitStatus : status;
     }
     g.exitQueue.notify(1);
+    if (g.leader != t) {
+      Ptrace.ended(t);
+    }
     if (last) {
       if (g.pidNamespace().init() == g) {
         endNamespace(t, g);
@@ -145,6 +159,7 @@ public final class GroupExit {
     }
     @Nullable ThreadGroup parent;
     boolean reapNow;
+    boolean tracedByOther;
     Set<Pid> hangUp;
     synchronized (g.kernel().tasks().mu) {
       Set<Pid> groups = groupsTiedBy(g);
@@ -152,7 +167,9 @@ public final class GroupExit {
       g.zombie = true;
       parent = g.parent;
       hangUp = ProcessGroups.orphanedAndStopped(groups);
-      reapNow = parent == null || ignoresChildren(parent);
+      boolean traced = g.leader.tracing != null;
+      tracedByOther = traced && tracerOf(g) != parent;
+      reapNow = !traced && (parent == null || ignoresChildren(parent));
       if (reapNow) {
         reapLocked(g);
       }
@@ -161,7 +178,8 @@ public final class GroupExit {
       Signals.sendToGroup(g.kernel(), pgrp, SignalInfo.kernel(Signal.SIGHUP));
       Signals.sendToGroup(g.kernel(), pgrp, SignalInfo.kernel(Signal.SIGCONT));
     }
-    if (parent != null) {
+    Ptrace.ended(g.leader);
+    if (parent != null && !tracedByOther) {
       // clone(2) takes any low byte; one that is no signal is not sent
       if (g.exitSignal > 0 && g.exitSignal <= redoubt.abi.Signal.SIGRTMAX) {
         Signals.send(parent, childInfo(g, g.exitSignal, parent));
@@ -170,6 +188,26 @@ public final class GroupExit {
     }
     g.exitQueue.notify(1);
     endedIn(g.pidNamespace());
+  }
+
+  private static @Nullable ThreadGroup tracerOf(ThreadGroup g) {
+    Tracing tr = g.leader.tracing;
+    return tr == null ? null : tr.tracer.threadGroup();
+  }
+
+  /**
+   * The tracer has waited for {@code g}, or is gone: it is its parent's now. Under the task lock.
+   */
+  static void tracerHasSeen(ThreadGroup g) {
+    ThreadGroup parent = g.parent;
+    if (parent == null || ignoresChildren(parent)) {
+      reapLocked(g);
+      return;
+    }
+    if (g.exitSignal > 0 && g.exitSignal <= Signal.SIGRTMAX) {
+      Signals.send(parent, childInfo(g, g.exitSignal, parent));
+    }
+    parent.childQueue.notify(1);
   }
 
   /** Somebody ended: an init that goes waits for that, here and in the namespaces above. */
@@ -251,6 +289,7 @@ public final class GroupExit {
     ThreadGroup heir = heirOf(g);
     for (ThreadGroup c : g.children) {
       c.parent = heir;
+      c.maker = null;
       if (heir != null) {
         heir.children.add(c);
         if (c.zombie) {

@@ -33,6 +33,7 @@ final class JobControl {
       g.stopped = false;
       g.continued = true;
       g.stopReported = false;
+      Ptrace.continued(g);
       for (Task t : g.tasks) {
         t.waiter().wake();
       }
@@ -68,7 +69,7 @@ final class JobControl {
   /** Parks the calling task while its process is stopped or frozen; a kill ends it. */
   static void waitWhileStopped(Task t) {
     ThreadGroup g = t.threadGroup();
-    while ((g.stopped || t.frozen) && !t.killed) {
+    while (((g.stopped && t.tracing == null) || t.frozen) && !t.killed) {
       t.waiter().block(Waiter.FOREVER, false);
     }
   }

@@ -76,6 +76,18 @@ public final class PendingSignals {
     return i;
   }
 
+  /** {@return all that waits}, lowest numbers first */
+  java.util.List<SignalInfo> all() {
+    java.util.List<SignalInfo> out = new java.util.ArrayList<>();
+    for (int s = 1; s <= 64; s++) {
+      ArrayDeque<SignalInfo> q = queues[s];
+      if (q != null) {
+        out.addAll(q);
+      }
+    }
+    return out;
+  }
+
   /** Forgets all instances of the signals in {@code set}. */
   void discard(long set) {
     long gone = mask & set;

@@ -115,6 +115,9 @@ public final class Signals {
     if (!spared && !h.isIgnored(signo)) {
       return false;
     }
+    if (isTraced(g, target)) {
+      return false; // the tracer sees it first
+    }
     // An ignored signal is kept when it is blocked: it may be caught later, or read by signalfd.
     if (target != null) {
       return ((target.signalMask | target.awaitedSignals) & bit(signo)) == 0;
@@ -125,6 +128,25 @@ public final class Signals {
       }
     }
     return true;
+  }
+
+  private static boolean isTraced(ThreadGroup g, @Nullable Task target) {
+    if (target != null) {
+      return target.tracing != null;
+    }
+    for (Task t : g.tasks) {
+      if (t.tracing != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** {@return what waits for {@code t} alone, or for its process}: PTRACE_PEEKSIGINFO */
+  public static java.util.List<SignalInfo> waiting(Task t, boolean shared) {
+    synchronized (t.threadGroup().handlers.mu) {
+      return (shared ? t.threadGroup().pending : t.pending).all();
+    }
   }
 
   private static @Nullable Task wanting(Task t, int signo) {

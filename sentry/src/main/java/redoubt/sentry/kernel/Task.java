@@ -87,8 +87,28 @@ public final class Task {
    */
   public boolean registersReplaced;
 
+  /** Who traces this task; changed under {@code TaskSet.mu}. */
+  volatile @Nullable Tracing tracing;
+
+  /** What of {@link #WATCHED_TRACER} and {@link #WATCHED_FILTER} there is. */
+  private final java.util.concurrent.atomic.AtomicInteger watched =
+      new java.util.concurrent.atomic.AtomicInteger();
+
+  static final int WATCHED_TRACER = 1;
+  static final int WATCHED_FILTER = 2;
+
+  /** The number of the call that the registers come from, or -1: orig_rax. */
+  private volatile long originalCall = -1;
+
+  /** execve(2) has given the task another program during this call. */
+  boolean execed;
+
   // Life.
   int exitStatus;
+
+  /** Killed by others or by SIGKILL: no stop holds it any more. */
+  volatile boolean killedHard;
+
   volatile boolean killed;
   volatile boolean dead;
 
@@ -383,6 +403,10 @@ public final class Task {
     if (dead || group.isZombie()) {
       return 'Z';
     }
+    Tracing tr = tracing;
+    if (tr != null && tr.stopped) {
+      return 't';
+    }
     if (group.isStopped()) {
       return 'T';
     }
@@ -406,6 +430,34 @@ public final class Task {
   /** {@return whether {@code cap} counts in {@code target}}: ns_capable() */
   public boolean hasCapability(UserNamespace target, int cap) {
     return creds.hasCapability(target, cap);
+  }
+
+  // ---- who watches ----
+
+  public @Nullable Tracing tracing() {
+    return tracing;
+  }
+
+  /** {@return whether each call must be seen}: by a tracer or a seccomp filter */
+  boolean isWatched() {
+    return watched.get() != 0;
+  }
+
+  void watched(int bit, boolean on) {
+    watched.updateAndGet(w -> on ? w | bit : w & ~bit);
+  }
+
+  boolean isKilledHard() {
+    return killedHard;
+  }
+
+  /** {@return orig_rax}: the call that the registers come from, -1 if it was no call */
+  public long originalCall() {
+    return originalCall;
+  }
+
+  public void setOriginalCall(long nr) {
+    originalCall = nr;
   }
 
   // ---- descriptors ----
@@ -472,7 +524,7 @@ public final class Task {
 
   /** {@return whether no one wants to see each call of this task} */
   private boolean mayAnswer() {
-    return kernel.observer == null;
+    return kernel.observer == null && !isWatched();
   }
 
   /**

@@ -53,9 +53,20 @@ final class TaskLoop implements Runnable {
 
   private void step() {
     GuestContext ctx = t.context();
+    boolean watched = t.isWatched();
+    boolean steps = watched && WatchedCall.stepBegins(t, ctx);
     int event = ctx.run();
+    if (watched) {
+      WatchedCall.left(t, ctx, event, steps);
+    }
     switch (event) {
-      case GuestContext.SYSCALL -> syscall(ctx);
+      case GuestContext.SYSCALL -> {
+        if (t.isWatched()) {
+          watchedSyscall(ctx);
+        } else {
+          syscall(ctx);
+        }
+      }
       case GuestContext.FAULT -> fault(ctx);
       case GuestContext.INTERRUPTED -> {}
       case GuestContext.SYSCALL_COPY_FAULT -> ctx.setReg(GuestContext.RAX, -EFAULT);
@@ -83,6 +94,42 @@ final class TaskLoop implements Runnable {
       return;
     }
     t.context().setReg(GuestContext.RAX, r);
+  }
+
+  /** As {@link #syscall}, where a tracer or a filter sees every call: syscall_trace_enter. */
+  private void watchedSyscall(GuestContext ctx) {
+    t.syscalls++;
+    t.execed = false;
+    WatchedCall call = new WatchedCall(t, ctx);
+    if (!call.enter()) {
+      return; // killed
+    }
+    t.copiesNow = true; // the tracer looks before the guest goes on
+    long r = call.isSkipped() ? ctx.reg(GuestContext.RAX) : dispatch(ctx);
+    t.copiesNow = false;
+    boolean replaced = t.registersReplaced;
+    t.registersReplaced = false;
+    if (!replaced) {
+      t.context().setReg(GuestContext.RAX, r);
+    } else if (t.execed) {
+      t.context().setReg(GuestContext.RAX, 0);
+    }
+    if (t.restoreMask && (r > -ERESTARTSYS || r < -ERESTART_RESTARTBLOCK)) {
+      t.restoreMask = false;
+      Signals.setMask(t, t.savedMask);
+    }
+    call.exit(replaced);
+    GuestContext now = t.context();
+    if (replaced
+        || r > -ERESTARTSYS
+        || r < -ERESTART_RESTARTBLOCK
+        || now.reg(GuestContext.RAX) != r) {
+      return;
+    }
+    handlerPushed = false;
+    if (attend(r) && !handlerPushed) {
+      WatchedCall.again(t, r);
+    }
   }
 
   private long restart(Task.RestartBlock block) {
@@ -165,9 +212,14 @@ final class TaskLoop implements Runnable {
       if (t.killed) {
         return false;
       }
-      if (t.threadGroup().isStopped() || t.frozen) {
-        JobControl.waitWhileStopped(t);
+      if ((t.threadGroup().isStopped() && !Ptrace.ranPastStop(t)) || t.frozen) {
+        if (!Ptrace.groupStop(t)) {
+          JobControl.waitWhileStopped(t);
+        }
         continue;
+      }
+      if (t.tracing != null) {
+        Ptrace.trap(t);
       }
       SignalInfo info = Signals.dequeue(t, ~t.signalMask);
       if (info == null) {
@@ -177,6 +229,12 @@ final class TaskLoop implements Runnable {
           continue;
         }
         return true;
+      }
+      if (t.tracing != null) {
+        info = Ptrace.signal(t, info);
+        if (info == null) {
+          continue;
+        }
       }
       if (!deliver(info, result)) {
         return false;
@@ -214,6 +272,9 @@ final class TaskLoop implements Runnable {
     }
     long maskAfter = t.restoreMask ? t.savedMask : t.signalMask;
     t.restoreMask = false;
+    if (result != 0 && t.isWatched()) {
+      result = WatchedCall.resultForFrame(t, result);
+    }
     if (!redoubt.sentry.arch.SignalFrame.push(
         t, info, handler, flags, restorer, maskAfter, restartAction(result, flags))) {
       Signals.force(t, SignalInfo.kernel(Signal.SIGSEGV));
@@ -229,6 +290,9 @@ final class TaskLoop implements Runnable {
     }
     Signals.setMask(t, blocked);
     handlerPushed = true;
+    if (t.tracing != null) {
+      WatchedCall.handlerBegins(t);
+    }
     return true;
   }
 

@@ -36,6 +36,9 @@ public final class ThreadGroup {
   /** The process that waits for this one; null only for a container's first process. */
   volatile @Nullable ThreadGroup parent;
 
+  /** The thread of the parent that made this one, for PTRACE_TRACEME. */
+  @Nullable Task maker;
+
   final List<ThreadGroup> children = new ArrayList<>();
 
   volatile Pid pgrp;
@@ -59,6 +62,9 @@ public final class ThreadGroup {
   boolean stopReported;
   boolean continued;
   boolean execed;
+
+  /** Tasks that tasks of this process trace. */
+  final List<Task> tracees = new java.util.concurrent.CopyOnWriteArrayList<>();
 
   volatile boolean childSubreaper;
 

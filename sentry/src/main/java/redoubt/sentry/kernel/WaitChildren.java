@@ -44,17 +44,29 @@ public final class WaitChildren {
   private static long tryOnce(ThreadGroup g, WaitOptions w) {
     synchronized (g.kernel().tasks().mu) {
       boolean any = false;
-      for (ThreadGroup c : g.children) {
-        if (!matches(g, c, w) || !isEligible(c, w)) {
+      for (Task t : g.tracees) {
+        if (!matches(g, t, w)) {
           continue;
         }
         any = true;
+        long r = tracee(g, t, w);
+        if (r != 0) {
+          return r;
+        }
+      }
+      for (ThreadGroup c : g.children) {
+        if (!matches(g, c.leader, w) || !isEligible(c, w)) {
+          continue;
+        }
+        any = true;
+        if (c.leader.tracing != null) {
+          continue; // its tracer comes first, and was asked above if that is us
+        }
         if (c.zombie && (w.options & Wait.WEXITED) != 0) {
           return found(g, c, w, c.exitStatus, () -> GroupExit.reapLocked(c));
         }
         if (c.stopped && !c.stopReported && (w.options & Wait.WSTOPPED) != 0) {
-          return found(
-              g, c, w, c.stopSignal << 8 | Wait.W_STOPPED_LOW, () -> c.stopReported = true);
+          return found(g, c, w, stopStatus(c.stopSignal), () -> c.stopReported = true);
         }
         if (c.continued && (w.options & Wait.WCONTINUED) != 0) {
           return found(g, c, w, Wait.W_CONTINUED, () -> c.continued = false);
@@ -62,6 +74,49 @@ public final class WaitChildren {
       }
       return any ? -EAGAIN : -ECHILD;
     }
+  }
+
+  private static int stopStatus(int code) {
+    return code << 8 | Wait.W_STOPPED_LOW;
+  }
+
+  /** {@return what there is to tell of a tracee of {@code g}}, 0 for nothing */
+  private static long tracee(ThreadGroup g, Task t, WaitOptions w) {
+    Tracing tr = t.tracing;
+    ThreadGroup c = t.threadGroup();
+    if (tr == null) {
+      return 0;
+    }
+    boolean leader = c.leader == t;
+    if ((leader ? c.zombie : t.dead) && (w.options & Wait.WEXITED) != 0) {
+      boolean ours = leader && c.parent == g;
+      int status = leader ? c.exitStatus : t.exitStatus;
+      long r =
+          found(
+              g,
+              c,
+              w,
+              status,
+              () -> {
+                if (ours) {
+                  Ptrace.forget(t);
+                  GroupExit.reapLocked(c);
+                } else {
+                  Ptrace.reap(t);
+                }
+              });
+      w.pid = t.tidIn(g.pidNamespace());
+      w.traced = true;
+      return r < 0 ? r : w.pid;
+    }
+    if (tr.stopped && !tr.reported) {
+      int number = t.tidIn(g.pidNamespace());
+      found(g, c, w, stopStatus(tr.code), () -> tr.reported = true);
+      w.pid = number;
+      w.traced = true;
+      return number;
+    }
+    return 0;
   }
 
   /**
@@ -75,9 +130,10 @@ public final class WaitChildren {
     return (c.exitSignal != redoubt.abi.Signal.SIGCHLD) == ((w.options & Wait.__WCLONE) != 0);
   }
 
-  private static boolean matches(ThreadGroup g, ThreadGroup c, WaitOptions w) {
+  private static boolean matches(ThreadGroup g, Task t, WaitOptions w) {
+    ThreadGroup c = t.threadGroup();
     return switch (w.idType) {
-      case Wait.P_PID -> c.tgidIn(g.pidNamespace()) == w.id;
+      case Wait.P_PID -> (c.leader == t ? c.pid() : t.pid()).in(g.pidNamespace()) == w.id;
       case Wait.P_PGID -> w.id == 0 ? c.pgrp == g.pgrp : c.pgrp.in(g.pidNamespace()) == w.id;
       default -> true;
     };
@@ -87,6 +143,7 @@ public final class WaitChildren {
       ThreadGroup g, ThreadGroup c, WaitOptions w, int status, Runnable consume) {
     w.pid = c.tgidIn(g.pidNamespace());
     w.status = status;
+    w.traced = false;
     w.uid = g.leader.creds().userNs.uidShown(c.leader.creds().ruid);
     w.cpuNs = c.cpuNsLocked() + c.childrenCpuNs();
     if ((w.options & Wait.WNOWAIT) == 0) {

@@ -13,6 +13,10 @@ public final class WaitOptions {
   // What was found.
   public int pid;
   public int status;
+
+  /** It was a tracee that stopped, and not a child. */
+  public boolean traced;
+
   public int uid;
   public long cpuNs;
 }

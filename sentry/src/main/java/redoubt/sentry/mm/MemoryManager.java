@@ -9,6 +9,7 @@ import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.ENOMEM;
 import static redoubt.abi.Errno.EPERM;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -1164,6 +1165,75 @@ public final class MemoryManager implements Mappable.MappingObserver {
       }
       return r < 0 ? FAULT_BUS : 0;
     }
+  }
+
+  /**
+   * Reads memory whatever its protection, as a debugger may (FOLL_FORCE). Returns bytes copied.
+   *
+   * @param c copies from this space: a context that stands still, or the space itself
+   */
+  public long forceCopyIn(Copier c, long uaddr, MemorySegment dst, long dstOffset, long length) {
+    long n = c.copy(uaddr, dst, dstOffset, length);
+    return n == length ? n : force(c, uaddr, dst, dstOffset, length, false);
+  }
+
+  /** One direction of copying between a guest's memory and the sentry's. */
+  public interface Copier {
+    /** {@return bytes copied}, short on a fault */
+    long copy(long uaddr, MemorySegment ours, long offset, long length);
+  }
+
+  /** Writes to memory whatever its protection: shared mappings must allow it. */
+  public long forceCopyOut(Copier c, long uaddr, MemorySegment src, long srcOffset, long length) {
+    long n = c.copy(uaddr, src, srcOffset, length);
+    return n == length ? n : force(c, uaddr, src, srcOffset, length, true);
+  }
+
+  private long force(Copier c, long uaddr, MemorySegment s, long at, long length, boolean write) {
+    long done = 0;
+    while (done < length) {
+      long from = uaddr + done;
+      long n = Math.min(length - done, PAGE - (from & (PAGE - 1)));
+      synchronized (mu) {
+        if (forcePage(c, from, s, at + done, n, write) != n) {
+          return done;
+        }
+      }
+      done += n;
+    }
+    return done;
+  }
+
+  private long forcePage(Copier c, long from, MemorySegment s, long at, long n, boolean write) {
+    long page = from & -PAGE;
+    Vma v = at(page);
+    if (v == null || (write && v.shared && (v.prot & Mman.PROT_WRITE) == 0)) {
+      return 0;
+    }
+    Mappable f = v.file;
+    if (f != null && !f.mapsWhole(v.offset + (page - v.start), PAGE)) {
+      batch.clear();
+      long r = f.fault(batch, page, v.offset + (page - v.start), PAGE, v.prot, v.shared);
+      if (r < 0 || (batch.size() > 0 && space.apply(batch) < 0)) {
+        return 0;
+      }
+    }
+    int need = write ? Mman.PROT_READ | Mman.PROT_WRITE : Mman.PROT_READ;
+    boolean change = (v.prot & need) != need;
+    if (change) {
+      batch.clear();
+      batch.protect(page, PAGE, v.prot | need);
+      if (space.apply(batch) < 0) {
+        return 0;
+      }
+    }
+    long copied = c.copy(from, s, at, n);
+    if (change) {
+      batch.clear();
+      batch.protect(page, PAGE, v.prot);
+      space.apply(batch);
+    }
+    return copied;
   }
 
   private boolean growStack(Task t, int index, long address) {

@@ -43,6 +43,12 @@ public interface AddressSpace {
   /** As {@link #copyIn}, the other way. */
   long copyOut(long uaddr, MemorySegment src, long srcOffset, long length);
 
+  /**
+   * Puts the text of all programs back as their files have it, and leaves it alone from now on:
+   * somebody looks closely (ptrace).
+   */
+  default void unpatch() {}
+
   /** {@return whether the host process is gone}, killed by the host or by itself */
   boolean isDead();
 

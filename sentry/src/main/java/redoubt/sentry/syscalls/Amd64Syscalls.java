@@ -134,7 +134,7 @@ public final class Amd64Syscalls {
       case 98 -> ResourceCalls.getrusage(t, a); // getrusage
       case 99 -> SystemCalls.sysinfo(t, a); // sysinfo
       case 100 -> Clock.times(t, a); // times
-      case 101 -> -ENOSYS; // ptrace: none
+      case 101 -> PtraceCalls.ptrace(t, a); // ptrace
       case 102 -> UserIds.getuid(t, a); // getuid
       case 103 -> SystemCalls.syslog(t, a); // syslog
       case 104 -> UserIds.getgid(t, a); // getgid

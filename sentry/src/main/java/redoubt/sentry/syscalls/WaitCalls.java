@@ -137,7 +137,7 @@ final class WaitCalls {
       int code;
       int status;
       if ((w.status & 0xff) == Wait.W_STOPPED_LOW) {
-        code = Signal.CLD_STOPPED;
+        code = w.traced ? Signal.CLD_TRAPPED : Signal.CLD_STOPPED;
         status = w.status >> 8;
       } else if (w.status == Wait.W_CONTINUED) {
         code = Signal.CLD_CONTINUED;

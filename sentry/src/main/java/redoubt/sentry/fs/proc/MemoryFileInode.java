@@ -36,7 +36,9 @@ final class MemoryFileInode extends KernInode {
     if (!target.mayInspect(t)) {
       throw ErrnoException.of(redoubt.abi.Errno.EACCES);
     }
-    return new Mem(target.living().mm(), path, flags, t);
+    MemoryManager mm = target.living().mm();
+    mm.space().unpatch(); // what is seen there is the program's own text
+    return new Mem(mm, path, flags, t);
   }
 
   private static final class Mem extends FileDescription {
@@ -69,7 +71,9 @@ final class MemoryFileInode extends KernInode {
         return 0;
       }
       long got =
-          mm == t.mm() ? t.context().copyIn(offset, s, 0, n) : mm.space().copyIn(offset, s, 0, n);
+          mm == t.mm()
+              ? mm.forceCopyIn(t.context()::copyIn, offset, s, 0, n)
+              : mm.forceCopyIn(mm.space()::copyIn, offset, s, 0, n);
       return got <= 0 ? -EIO : dst.put(s, 0, got);
     }
 
@@ -81,7 +85,9 @@ final class MemoryFileInode extends KernInode {
         return n;
       }
       long put =
-          mm == t.mm() ? t.context().copyOut(offset, s, 0, n) : mm.space().copyOut(offset, s, 0, n);
+          mm == t.mm()
+              ? mm.forceCopyOut(t.context()::copyOut, offset, s, 0, n)
+              : mm.forceCopyOut(mm.space()::copyOut, offset, s, 0, n);
       return put <= 0 ? -EIO : put;
     }
   }

@@ -10,6 +10,7 @@ import redoubt.sentry.kernel.SignalHandlers;
 import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
+import redoubt.sentry.kernel.Tracing;
 import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
@@ -143,7 +144,9 @@ final class TaskStatus {
     o.append("\nNgid:\t0\nPid:\t").append(t.tidIn(viewer));
     o.append("\nPPid:\t")
         .append(parent == null ? 0 : parent.tgidIn(viewer))
-        .append("\nTracerPid:\t0\nUid:\t");
+        .append("\nTracerPid:\t");
+    Tracing tr = t.tracing();
+    o.append(tr == null ? 0 : tr.tracer().tidIn(viewer)).append("\nUid:\t");
     ids(
         o,
         names.uidShown(c.ruid),

@@ -441,6 +441,13 @@ final class StubSpace implements AddressSpace {
     }
   }
 
+  @Override
+  public void unpatch() {
+    if (patching) {
+      stopPatching();
+    }
+  }
+
   boolean isPatching() {
     return patching;
   }
