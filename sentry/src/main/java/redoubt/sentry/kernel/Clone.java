@@ -204,6 +204,7 @@ public final class Clone {
       boolean thread = (f & Sched.CLONE_THREAD) != 0;
       child = new Task(t.kernel(), thread ? pg : null, pid, t.container(), spaces, image);
       inherit(t, child, r);
+      Seccomp.inherit(t, child);
       ThreadGroup g = child.threadGroup();
       if (!thread) {
         boolean sibling = (f & Sched.CLONE_PARENT) != 0;

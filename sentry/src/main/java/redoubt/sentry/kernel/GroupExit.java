@@ -31,6 +31,11 @@ public final class GroupExit {
     begin(g, signo);
   }
 
+  /** A signal that cannot be caught any more ends the process of {@code t}, by its own thread. */
+  static void fatal(Task t, int signo) {
+    begin(t.threadGroup(), signo);
+  }
+
   /** The host process of {@code t} is gone: so is the guest's, as if the host's were its kernel. */
   static void hostEnded(Task t) {
     if (!t.killed) {
@@ -127,6 +132,7 @@ public final class GroupExit {
     t.context().release();
     mm.leave();
     t.leaveNamespaces();
+    Seccomp.taskEnds(t);
   }
 
   /**

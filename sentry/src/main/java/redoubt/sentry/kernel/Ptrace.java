@@ -396,6 +396,7 @@ public final class Ptrace {
 
   /** A child that does not run yet is traced by its maker's tracer: ptrace_init_task. */
   static void attachChild(Task parent, Task child) {
+    boolean seized;
     synchronized (parent.kernel().tasks().mu) {
       Tracing tr = parent.tracing;
       if (tr == null || tr.tracer.dead) {
@@ -403,13 +404,14 @@ public final class Ptrace {
       }
       Tracing mine = new Tracing(tr.tracer, tr.seized, tr.options);
       link(child, mine);
-      if (tr.seized) {
+      seized = tr.seized;
+      if (seized) {
         mine.trapPending = true;
         child.waiter().interrupt();
       }
     }
     beSeen(child);
-    if (!child.tracing().seized) {
+    if (!seized) {
       synchronized (child.threadGroup().handlers.mu) {
         child.pending.add(SignalInfo.kernel(Signal.SIGSTOP));
       }

@@ -91,6 +91,12 @@ public final class SignalInfo {
     return i;
   }
 
+  /** _sigsys: where the call was made, its number and the architecture. */
+  void setSystemCall(long address, int nr, int arch) {
+    word16 = address;
+    word24 = nr & 0xffffffffL | (long) arch << 32;
+  }
+
   /** Who wants to know what becomes of a signal. Called under {@code SignalHandlers.mu}. */
   public interface Source {
     /** The signal is about to be delivered: {@return si_overrun}. */

@@ -36,6 +36,7 @@ public final class Task {
   public static final int PATH_MAX = 4096;
 
   private static final long[] NO_VECTORS = {};
+  private static final int[] NO_WORDS = {};
 
   private final Kernel kernel;
   private final ThreadGroup group;
@@ -102,6 +103,13 @@ public final class Task {
 
   /** execve(2) has given the task another program during this call. */
   boolean execed;
+
+  /** Filters on its calls; changed under {@code TaskSet.mu}. */
+  volatile @Nullable SeccompFilter seccomp;
+
+  volatile int seccompMode;
+  private int[] bpfScratch = NO_WORDS;
+  private int[] seccompData = NO_WORDS;
 
   // Life.
   int exitStatus;
@@ -433,6 +441,31 @@ public final class Task {
   }
 
   // ---- who watches ----
+
+  public @Nullable SeccompFilter seccomp() {
+    return seccomp;
+  }
+
+  /** {@return SECCOMP_MODE_*} */
+  public int seccompMode() {
+    return seccompMode;
+  }
+
+  /** {@return the scratch words of the filters' programs}, reused by every call */
+  int[] bpfScratch() {
+    if (bpfScratch.length == 0) {
+      bpfScratch = new int[redoubt.abi.Seccomp.BPF_MEMWORDS];
+    }
+    return bpfScratch;
+  }
+
+  /** {@return where a call is described to the filters}, reused by every call */
+  int[] seccompData() {
+    if (seccompData.length == 0) {
+      seccompData = new int[ClassicBpf.DATA_WORDS];
+    }
+    return seccompData;
+  }
 
   public @Nullable Tracing tracing() {
     return tracing;

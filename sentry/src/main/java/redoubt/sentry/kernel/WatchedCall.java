@@ -40,6 +40,13 @@ final class WatchedCall {
     }
     long nr = t.originalCall();
     skipped = emulated || nr == -1;
+    if (!skipped && t.seccompMode != 0) {
+      skipped = Seccomp.check(t, ctx) == Seccomp.Verdict.SKIP;
+      if (t.killed) {
+        return false;
+      }
+      nr = t.originalCall();
+    }
     if (!skipped) {
       ctx.setReg(GuestContext.RAX, nr);
     }

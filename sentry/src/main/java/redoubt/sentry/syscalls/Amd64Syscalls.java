@@ -350,7 +350,7 @@ public final class Amd64Syscalls {
       case 314 -> Scheduling.schedSetattr(t, a); // sched_setattr
       case 315 -> Scheduling.schedGetattr(t, a); // sched_getattr
       case 316 -> Names.renameat2(t, a); // renameat2
-      case 317 -> -ENOSYS; // seccomp: none
+      case 317 -> SeccompCalls.seccomp(t, a); // seccomp
       case 318 -> SystemCalls.getrandom(t, a); // getrandom
       case 319 -> MemoryFiles.memfdCreate(t, a); // memfd_create
       case 320 -> -EPERM; // kexec_file_load: never

@@ -37,7 +37,7 @@ final class ProcessControl {
       case Prctl.PR_SET_TIMING -> a.a1 == Prctl.PR_TIMING_STATISTICAL ? 0 : -EINVAL;
       case Prctl.PR_SET_NAME -> setName(t, a.a1);
       case Prctl.PR_GET_NAME -> getName(t, a.a1);
-      case Prctl.PR_GET_SECCOMP -> 0;
+      case Prctl.PR_GET_SECCOMP -> SeccompCalls.mode(t);
       case Prctl.PR_CAPBSET_READ -> capabilityIn(t.creds().bounding, a.a1);
       case Prctl.PR_CAPBSET_DROP -> dropBounding(t, a.a1);
       case Prctl.PR_GET_TSC -> t.copyOutInt(a.a1, Prctl.PR_TSC_ENABLE);
@@ -85,7 +85,8 @@ final class ProcessControl {
       case PR_GET_MDWE -> (a.a1 | a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : 0;
       case PR_SET_PTRACER -> 0;
       case PR_GET_AUXV -> auxv(t, a);
-      case PR_SET_MDWE, Prctl.PR_SET_SECCOMP -> -EINVAL;
+      case Prctl.PR_SET_SECCOMP -> SeccompCalls.prctl(t, a.a1, a.a2);
+      case PR_SET_MDWE -> -EINVAL;
       default -> -EINVAL;
     };
   }

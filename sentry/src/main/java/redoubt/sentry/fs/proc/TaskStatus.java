@@ -6,6 +6,7 @@ import redoubt.sentry.kernel.ControllingTerminal;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.PidNamespace;
+import redoubt.sentry.kernel.SeccompFilter;
 import redoubt.sentry.kernel.SignalHandlers;
 import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
@@ -201,7 +202,10 @@ final class TaskStatus {
         .append(hex16(c.ambient))
         .append("\nNoNewPrivs:\t")
         .append(c.noNewPrivs ? 1 : 0);
-    o.append("\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable");
+    SeccompFilter filters = t.seccomp();
+    o.append("\nSeccomp:\t").append(t.seccompMode());
+    o.append("\nSeccomp_filters:\t").append(filters == null ? 0 : filters.count());
+    o.append("\nSpeculation_Store_Bypass:\tvulnerable");
     o.append("\nSpeculationIndirectBranch:\talways enabled\n");
     int cpus = g.kernel().cpus;
     long mask = t.affinity & (cpus >= 64 ? -1L : (1L << cpus) - 1);
