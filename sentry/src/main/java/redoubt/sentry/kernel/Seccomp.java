@@ -193,7 +193,7 @@ public final class Seccomp {
       return false;
     }
     Ptrace.seccomp(t, data);
-    return !t.killed && t.originalCall() != -1;
+    return !t.killed && (int) t.originalCall() != -1;
   }
 
   private static Verdict act(

@@ -39,7 +39,7 @@ final class WatchedCall {
       return false;
     }
     long nr = t.originalCall();
-    skipped = emulated || nr == -1;
+    skipped = emulated || (int) nr == -1;
     if (!skipped && t.seccompMode != 0) {
       skipped = Seccomp.check(t, ctx) == Seccomp.Verdict.SKIP;
       if (t.killed) {
@@ -95,7 +95,7 @@ final class WatchedCall {
    */
   static void again(Task t, long result) {
     GuestContext c = t.context();
-    if (c.reg(GuestContext.RAX) != result || t.originalCall() == -1) {
+    if (c.reg(GuestContext.RAX) != result || (int) t.originalCall() == -1) {
       return; // the tracer wants something else
     }
     c.setReg(
@@ -109,7 +109,7 @@ final class WatchedCall {
    */
   static long resultForFrame(Task t, long result) {
     GuestContext c = t.context();
-    if (c.reg(GuestContext.RAX) != result || t.originalCall() == -1) {
+    if (c.reg(GuestContext.RAX) != result || (int) t.originalCall() == -1) {
       return 0;
     }
     if (result != -ERESTARTNOHAND) {
