@@ -4,7 +4,6 @@ import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENOENT;
-import static redoubt.abi.Errno.ENOTTY;
 import static redoubt.abi.Seccomp.*;
 
 import java.lang.foreign.MemorySegment;
@@ -70,7 +69,7 @@ public final class SeccompListener extends FileDescription {
       }
       case SECCOMP_IOCTL_NOTIF_ADDFD -> addFd(t, a.long2());
       case SECCOMP_IOCTL_NOTIF_SET_FLAGS -> (a.long2() & ~1L) != 0 ? -EINVAL : 0;
-      default -> -ENOTTY;
+      default -> -EINVAL;
     };
   }
 
