@@ -53,6 +53,16 @@ public final class EventFd extends FileDescription {
     return dst.put(s, 0, 8) == 8 ? 8 : -EFAULT;
   }
 
+  /** Adds 1, as the kernel does for a completion: eventfd_signal. */
+  public void signal() {
+    synchronized (this) {
+      if (count != MAX - 1) {
+        count++;
+      }
+    }
+    queue.notify(Poll.POLLIN | Poll.POLLRDNORM);
+  }
+
   @Override
   public long write(Task t, IoBuffer src, long offset) {
     if (src.remaining() != 8) {

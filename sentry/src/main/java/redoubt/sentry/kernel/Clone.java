@@ -205,6 +205,7 @@ public final class Clone {
       child = new Task(t.kernel(), thread ? pg : null, pid, t.container(), spaces, image);
       inherit(t, child, r);
       Seccomp.inherit(t, child);
+      Keys.inherit(t, child);
       ThreadGroup g = child.threadGroup();
       if (!thread) {
         boolean sibling = (f & Sched.CLONE_PARENT) != 0;

@@ -125,6 +125,51 @@ public final class FutexTable {
   }
 
   /**
+   * Waits on several words at once: futex_waitv(2).
+   *
+   * @return the index of one that was woken, -EAGAIN, -EFAULT, -EINVAL, -ETIMEDOUT, -ERESTARTSYS
+   */
+  public static long waitAny(
+      Task t, long[] uaddrs, int[] expected, boolean[] shared, long deadlineNs) {
+    FutexTable table = t.kernel().futexes();
+    FutexWaiter[] waiters = new FutexWaiter[uaddrs.length];
+    for (int i = 0; i < waiters.length; i++) {
+      waiters[i] = new FutexWaiter(t);
+      waiters[i].bitset = -1;
+      long r = keyOf(t, uaddrs[i], shared[i], waiters[i].key);
+      if (r < 0) {
+        return r;
+      }
+    }
+    long result = 0;
+    int queued = 0;
+    for (; queued < waiters.length && result == 0; queued++) {
+      table.enqueue(waiters[queued]);
+      long v = t.copyInInt(uaddrs[queued]);
+      result = v < 0 ? v : (int) v != expected[queued] ? -EAGAIN : 0;
+    }
+    while (result == 0 && firstWoken(waiters) < 0) {
+      result = t.block(deadlineNs);
+    }
+    int woken = -1;
+    for (int i = 0; i < queued; i++) {
+      if (!table.dequeue(waiters[i])) {
+        woken = i;
+      }
+    }
+    return woken >= 0 ? woken : result;
+  }
+
+  private static int firstWoken(FutexWaiter[] waiters) {
+    for (int i = 0; i < waiters.length; i++) {
+      if (!waiters[i].queued) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /**
    * Wakes up to {@code count} waiters whose bitset meets {@code bitset}. Returns how many, or
    * -errno.
    */
@@ -160,11 +205,23 @@ public final class FutexTable {
    */
   public static long requeue(
       Task t, long uaddr, long uaddr2, int wakeCount, int moveCount, boolean shared) {
+    return requeue(t, uaddr, shared, uaddr2, shared, wakeCount, moveCount);
+  }
+
+  /** As the other, where each word may be shared or private. */
+  public static long requeue(
+      Task t,
+      long uaddr,
+      boolean shared,
+      long uaddr2,
+      boolean shared2,
+      int wakeCount,
+      int moveCount) {
     Key from = new Key();
     Key to = new Key();
     long r = keyOf(t, uaddr, shared, from);
     if (r == 0) {
-      r = keyOf(t, uaddr2, shared, to);
+      r = keyOf(t, uaddr2, shared2, to);
     }
     return r < 0 ? r : t.kernel().futexes().requeueKeys(from, to, wakeCount, moveCount);
   }

@@ -133,6 +133,7 @@ public final class GroupExit {
     mm.leave();
     t.leaveNamespaces();
     Seccomp.taskEnds(t);
+    Keys.taskEnds(t);
   }
 
   /**

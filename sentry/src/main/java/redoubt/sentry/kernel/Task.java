@@ -173,6 +173,9 @@ public final class Task {
   /** CPU affinity mask as the guest set it. */
   public volatile long affinity = -1;
 
+  /** Keyrings: owned by {@link Keys}. */
+  @Nullable Object keyrings;
+
   /** What poll(2) and select(2) keep between calls; made at first use. */
   public @Nullable Object pollState;
 
@@ -630,6 +633,16 @@ public final class Task {
       return 0;
     }
     return copyOutNow(uaddr, src, offset, length);
+  }
+
+  /**
+   * Whether {@link #copyOut} and the user buffer copy at once: {@return the old setting} For results
+   * that are told of before the call ends.
+   */
+  public boolean copiesAtOnce(boolean now) {
+    boolean old = copiesNow;
+    copiesNow = now;
+    return old;
   }
 
   /** Copies to guest memory now. Returns 0 or -EFAULT. */

@@ -55,6 +55,12 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private boolean lockFuture; // guarded by mu
 
   // Set at exec, read by /proc.
+  /** Guards {@link #asynchronous}. */
+  public final Object asynchronousMu = new Object();
+
+  /** What io_setup(2) made in this address space; owned by the calls. */
+  public @Nullable Object asynchronous;
+
   public volatile long brkStart;
   private long brk; // guarded by mu
   public volatile long stackTop;
@@ -334,6 +340,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
       if (at < 0) {
         return at;
       }
+      if (isSealed(at, at + size)) {
+        return -EPERM;
+      }
       if (mappedBytes + size > limits.bound(Resource.RLIMIT_AS) || vmas.size() >= MAX_MAPS) {
         return -ENOMEM;
       }
@@ -603,6 +612,72 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
   }
 
+  private boolean hasSeals; // guarded by mu: whether any VMA was ever sealed
+
+  private boolean isSealed(long start, long end) {
+    if (!hasSeals) {
+      return false;
+    }
+    for (int i = firstEndingAfter(start); i < vmas.size() && vmas.get(i).start < end; i++) {
+      if (vmas.get(i).sealed) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** mseal(2). */
+  public long seal(long addr, long length) {
+    if ((addr & (PAGE - 1)) != 0) {
+      return -EINVAL;
+    }
+    long end = addr + pageUp(length);
+    if (length != 0 && pageUp(length) == 0 || end < addr) {
+      return -EINVAL;
+    }
+    if (end == addr) {
+      return 0;
+    }
+    synchronized (mu) {
+      if (coverage(addr, end) != end) {
+        return -ENOMEM;
+      }
+      hasSeals = true;
+      splitAt(addr);
+      splitAt(end);
+      int first = firstEndingAfter(addr);
+      for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
+        vmas.get(i).sealed = true;
+      }
+      mergeRange(first, end);
+      return 0;
+    }
+  }
+
+  /** remap_file_pages(2), as mm/mmap.c emulates it: a mapping of its own for the pages. */
+  public long remapFilePages(long addr, long length, long page) {
+    long start = addr & -PAGE;
+    long size = length & -PAGE;
+    if (start + size <= start || page + (size >> 12) < page) {
+      return -EINVAL;
+    }
+    synchronized (mu) {
+      Vma v = at(start);
+      if (v == null || !v.shared || v.file == null || start + size > v.end) {
+        return -EINVAL;
+      }
+      if (v.sealed) {
+        return -EPERM;
+      }
+      Vma n =
+          new Vma(
+              start, start + size, v.prot, true, false, v.file, page << 12, v.path, null, v.maxProt);
+      n.locked = v.locked;
+      long r = insert(n, false, false);
+      return r < 0 ? r : 0;
+    }
+  }
+
   /** munmap(2). */
   public long munmap(long addr, long length) {
     if ((addr & (PAGE - 1)) != 0 || length == 0) {
@@ -616,6 +691,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
       int i = firstEndingAfter(addr);
       if (i >= vmas.size() || vmas.get(i).start >= addr + size) {
         return 0;
+      }
+      if (isSealed(addr, addr + size)) {
+        return -EPERM;
       }
       batch.clear();
       batch.unmap(addr, size);
@@ -647,6 +725,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
       long covered = coverage(addr, end);
       if (covered != end) {
         return -ENOMEM;
+      }
+      if (isSealed(addr, end)) {
+        return -EPERM;
       }
       for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
         if ((prot & ~vmas.get(i).maxProt & 7) != 0) {
@@ -741,6 +822,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
       return -EINVAL; // the platform cannot keep the source
     }
     synchronized (mu) {
+      if (isSealed(addr, addr + Math.max(PAGE, pageUp(oldLength)))) {
+        return -EPERM;
+      }
       Vma v = at(addr);
       if (v == null) {
         return -EFAULT;

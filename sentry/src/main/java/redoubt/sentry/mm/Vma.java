@@ -41,6 +41,9 @@ public final class Vma {
 
   boolean locked;
 
+  /** mseal(2): it stays as it is. */
+  boolean sealed;
+
   Vma(
       long start,
       long end,
@@ -71,6 +74,7 @@ public final class Vma {
             from, to, prot, shared, growsDown, file, offset + (from - start), path, name, maxProt);
     v.dontFork = dontFork;
     v.locked = locked;
+    v.sealed = sealed;
     return v;
   }
 
@@ -84,6 +88,7 @@ public final class Vma {
         && maxProt == next.maxProt
         && dontFork == next.dontFork
         && locked == next.locked
+        && sealed == next.sealed
         && (file == null || offset + (end - start) == next.offset);
   }
 

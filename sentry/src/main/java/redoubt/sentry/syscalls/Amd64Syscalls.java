@@ -239,17 +239,17 @@ public final class Amd64Syscalls {
       case 203 -> Scheduling.schedSetaffinity(t, a); // sched_setaffinity
       case 204 -> Scheduling.schedGetaffinity(t, a); // sched_getaffinity
       case 205 -> -ENOSYS; // set_thread_area: never
-      case 206 -> -ENOSYS; // io_setup: none
-      case 207 -> -ENOSYS; // io_destroy: none
-      case 208 -> -ENOSYS; // io_getevents: none
-      case 209 -> -ENOSYS; // io_submit: none
-      case 210 -> -ENOSYS; // io_cancel: none
+      case 206 -> Asynchronous.ioSetup(t, a); // io_setup
+      case 207 -> Asynchronous.ioDestroy(t, a); // io_destroy
+      case 208 -> Asynchronous.ioGetevents(t, a); // io_getevents
+      case 209 -> Asynchronous.ioSubmit(t, a); // io_submit
+      case 210 -> Asynchronous.ioCancel(t, a); // io_cancel
       case 211 -> -ENOSYS; // get_thread_area: never
       case 212 -> -ENOSYS; // lookup_dcookie: never
       case 213 -> EventPoll.epollCreate(t, a); // epoll_create
       case 214 -> -ENOSYS; // epoll_ctl_old: never
       case 215 -> -ENOSYS; // epoll_wait_old: never
-      case 216 -> -ENOSYS; // remap_file_pages: none
+      case 216 -> OtherMemory.remapFilePages(t, a); // remap_file_pages
       case 217 -> Directories.getdents64(t, a); // getdents64
       case 218 -> ExitCalls.setTidAddress(t, a); // set_tid_address
       case 219 -> SignalCalls.restartSyscall(t, a); // restart_syscall
@@ -281,15 +281,15 @@ public final class Amd64Syscalls {
       case 245 -> PosixQueueCalls.mqGetsetattr(t, a); // mq_getsetattr
       case 246 -> -EPERM; // kexec_load: never
       case 247 -> WaitCalls.waitid(t, a); // waitid
-      case 248 -> -ENOSYS; // add_key: none
-      case 249 -> -ENOSYS; // request_key: none
-      case 250 -> -ENOSYS; // keyctl: none
+      case 248 -> KeyCalls.addKey(t, a); // add_key
+      case 249 -> KeyCalls.requestKey(t, a); // request_key
+      case 250 -> KeyCalls.keyctl(t, a); // keyctl
       case 251 -> Scheduling.ioprioSet(t, a); // ioprio_set
       case 252 -> Scheduling.ioprioGet(t, a); // ioprio_get
       case 253 -> InotifyCalls.inotifyInit(t, a); // inotify_init
       case 254 -> InotifyCalls.inotifyAddWatch(t, a); // inotify_add_watch
       case 255 -> InotifyCalls.inotifyRmWatch(t, a); // inotify_rm_watch
-      case 256 -> -ENOSYS; // migrate_pages: none
+      case 256 -> OtherMemory.migratePages(t, a); // migrate_pages
       case 257 -> Open.openat(t, a); // openat
       case 258 -> Directories.mkdirat(t, a); // mkdirat
       case 259 -> Names.mknodat(t, a); // mknodat
@@ -312,7 +312,7 @@ public final class Amd64Syscalls {
       case 276 -> Copying.tee(t, a); // tee
       case 277 -> FileSystemCalls.syncFileRange(t, a); // sync_file_range
       case 278 -> Copying.vmsplice(t, a); // vmsplice
-      case 279 -> -ENOSYS; // move_pages: none
+      case 279 -> OtherMemory.movePages(t, a); // move_pages
       case 280 -> Attributes.utimensat(t, a); // utimensat
       case 281 -> EventPoll.epollPwait(t, a); // epoll_pwait
       case 282 -> EventFiles.signalfd(t, a); // signalfd
@@ -331,7 +331,7 @@ public final class Amd64Syscalls {
       case 295 -> ReadWrite.preadv(t, a); // preadv
       case 296 -> ReadWrite.pwritev(t, a); // pwritev
       case 297 -> SignalCalls.rtTgsigqueueinfo(t, a); // rt_tgsigqueueinfo
-      case 298 -> -ENOSYS; // perf_event_open: none
+      case 298 -> OtherMemory.perfEventOpen(t, a); // perf_event_open
       case 299 -> SocketCalls.recvmmsg(t, a); // recvmmsg
       case 300 -> -ENOSYS; // fanotify_init: none
       case 301 -> -ENOSYS; // fanotify_mark: none
@@ -354,7 +354,7 @@ public final class Amd64Syscalls {
       case 318 -> SystemCalls.getrandom(t, a); // getrandom
       case 319 -> MemoryFiles.memfdCreate(t, a); // memfd_create
       case 320 -> -EPERM; // kexec_file_load: never
-      case 321 -> -ENOSYS; // bpf: none
+      case 321 -> -EPERM; // bpf: never
       case 322 -> ExecCalls.execveat(t, a); // execveat
       case 323 -> -ENOSYS; // userfaultfd: none
       case 324 -> MemoryPolicies.membarrier(t, a); // membarrier
@@ -362,11 +362,11 @@ public final class Amd64Syscalls {
       case 326 -> Copying.copyFileRange(t, a); // copy_file_range
       case 327 -> ReadWrite.preadv2(t, a); // preadv2
       case 328 -> ReadWrite.pwritev2(t, a); // pwritev2
-      case 329 -> -ENOSYS; // pkey_mprotect: none
-      case 330 -> -ENOSYS; // pkey_alloc: none
-      case 331 -> -ENOSYS; // pkey_free: none
+      case 329 -> OtherMemory.pkeyMprotect(t, a); // pkey_mprotect
+      case 330 -> OtherMemory.pkeyAlloc(t, a); // pkey_alloc
+      case 331 -> OtherMemory.pkeyFree(t, a); // pkey_free
       case 332 -> FileStatus.statx(t, a); // statx
-      case 333 -> -ENOSYS; // io_pgetevents: none
+      case 333 -> Asynchronous.ioPgetevents(t, a); // io_pgetevents
       case 334 -> -ENOSYS; // rseq: none
       case 335 -> -ENOSYS; // uretprobe: never
       case 424 -> PidFds.pidfdSendSignal(t, a); // pidfd_send_signal
@@ -385,7 +385,7 @@ public final class Amd64Syscalls {
       case 437 -> Open.openat2(t, a); // openat2
       case 438 -> PidFds.pidfdGetfd(t, a); // pidfd_getfd
       case 439 -> FileStatus.faccessat2(t, a); // faccessat2
-      case 440 -> -ENOSYS; // process_madvise: none
+      case 440 -> OtherMemory.processMadvise(t, a); // process_madvise
       case 441 -> EventPoll.epollPwait2(t, a); // epoll_pwait2
       case 442 -> NewMounts.mountSetattr(t, a); // mount_setattr
       case 443 -> -ENOSYS; // quotactl_fd: never
@@ -393,21 +393,21 @@ public final class Amd64Syscalls {
       case 445 -> -ENOSYS; // landlock_add_rule: none
       case 446 -> -ENOSYS; // landlock_restrict_self: none
       case 447 -> -ENOSYS; // memfd_secret: none
-      case 448 -> -ENOSYS; // process_mrelease: none
-      case 449 -> -ENOSYS; // futex_waitv: none
+      case 448 -> OtherMemory.processMrelease(t, a); // process_mrelease
+      case 449 -> Futex2Calls.futexWaitv(t, a); // futex_waitv
       case 450 -> -ENOSYS; // set_mempolicy_home_node: none
-      case 451 -> -ENOSYS; // cachestat: none
+      case 451 -> OtherMemory.cachestat(t, a); // cachestat
       case 452 -> Attributes.fchmodat2(t, a); // fchmodat2
       case 453 -> -ENOSYS; // map_shadow_stack: none
-      case 454 -> -ENOSYS; // futex_wake: none
-      case 455 -> -ENOSYS; // futex_wait: none
-      case 456 -> -ENOSYS; // futex_requeue: none
+      case 454 -> Futex2Calls.futexWake(t, a); // futex_wake
+      case 455 -> Futex2Calls.futexWait(t, a); // futex_wait
+      case 456 -> Futex2Calls.futexRequeue(t, a); // futex_requeue
       case 457 -> MountQueries.statmount(t, a); // statmount
       case 458 -> MountQueries.listmount(t, a); // listmount
-      case 459 -> -ENOSYS; // lsm_get_self_attr: none
-      case 460 -> -ENOSYS; // lsm_set_self_attr: none
-      case 461 -> -ENOSYS; // lsm_list_modules: none
-      case 462 -> -ENOSYS; // mseal: none
+      case 459 -> OtherMemory.lsmSelfAttr(t, a); // lsm_get_self_attr
+      case 460 -> OtherMemory.lsmSelfAttr(t, a); // lsm_set_self_attr
+      case 461 -> OtherMemory.lsmListModules(t, a); // lsm_list_modules
+      case 462 -> OtherMemory.mseal(t, a); // mseal
       default -> -ENOSYS;
     };
   }

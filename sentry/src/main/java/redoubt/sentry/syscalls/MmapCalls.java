@@ -41,6 +41,19 @@ final class MmapCalls {
     }
   }
 
+  /** {@return the address of a new page of zeros that can only be read}, or -errno */
+  static long anonymousPage(Task t) {
+    return t.mm()
+        .mmap(
+            0,
+            redoubt.host.Memory.PAGE,
+            Mman.PROT_READ,
+            Mman.MAP_PRIVATE | Mman.MAP_ANONYMOUS,
+            null,
+            0,
+            t.threadGroup().limits);
+  }
+
   static long munmap(Task t, Args a) {
     return t.mm().munmap(a.long0(), a.long1());
   }
