@@ -42,7 +42,7 @@ public final class Keys {
   private static final int MAX_DEPTH = 6;
 
   /** One key. */
-  public final class Key {
+  public static final class Key {
     public final int serial;
     public final String type;
     public String description;

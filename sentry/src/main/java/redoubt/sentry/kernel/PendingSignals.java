@@ -36,14 +36,19 @@ public final class PendingSignals {
    * @return false if it is a real-time signal and the queue is full
    */
   boolean add(SignalInfo info) {
+    return add(info, LIMIT);
+  }
+
+  /** As {@link #add(SignalInfo)}, with RLIMIT_SIGPENDING as {@code limit}. */
+  boolean add(SignalInfo info, long limit) {
     int signo = info.signo;
     if (signo < 32 && (mask & bit(signo)) != 0) {
       info.dropped();
       return true;
     }
-    if (queued >= LIMIT) {
+    if (queued >= Math.min(limit, LIMIT)) {
       info.dropped();
-      if (signo >= 32) {
+      if (signo >= 32 && info.code != redoubt.abi.Signal.SI_USER) {
         return false;
       }
       mask |= bit(signo);

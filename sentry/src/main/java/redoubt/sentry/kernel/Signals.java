@@ -86,7 +86,8 @@ public final class Signals {
           return 0;
         }
         PendingSignals set = target != null ? target.pending : g.pending;
-        if (!set.add(info)) {
+        long limit = g.limits.soft(redoubt.abi.Resource.RLIMIT_SIGPENDING);
+        if (!set.add(info, limit < 0 ? Long.MAX_VALUE : limit)) {
           return -EAGAIN;
         }
         wake = target != null ? wanting(target, signo) : anyWanting(g, signo);

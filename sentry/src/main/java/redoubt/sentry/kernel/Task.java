@@ -636,8 +636,8 @@ public final class Task {
   }
 
   /**
-   * Whether {@link #copyOut} and the user buffer copy at once: {@return the old setting} For results
-   * that are told of before the call ends.
+   * Whether {@link #copyOut} and the user buffer copy at once: {@return the old setting} For
+   * results that are told of before the call ends.
    */
   public boolean copiesAtOnce(boolean now) {
     boolean old = copiesNow;

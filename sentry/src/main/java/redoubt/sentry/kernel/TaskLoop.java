@@ -324,7 +324,8 @@ final class TaskLoop implements Runnable {
       }
       return true;
     }
-    GroupExit.begin(g, signo);
+    boolean dumped = CoreDump.write(t, info);
+    GroupExit.begin(g, dumped ? signo | redoubt.abi.Wait.WCOREFLAG : signo);
     return false;
   }
 }

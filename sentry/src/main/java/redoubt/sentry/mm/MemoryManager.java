@@ -671,7 +671,16 @@ public final class MemoryManager implements Mappable.MappingObserver {
       }
       Vma n =
           new Vma(
-              start, start + size, v.prot, true, false, v.file, page << 12, v.path, null, v.maxProt);
+              start,
+              start + size,
+              v.prot,
+              true,
+              false,
+              v.file,
+              page << 12,
+              v.path,
+              null,
+              v.maxProt);
       n.locked = v.locked;
       long r = insert(n, false, false);
       return r < 0 ? r : 0;
@@ -1056,6 +1065,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
     switch (advice) {
       case Mman.MADV_DONTFORK, Mman.MADV_DOFORK -> v.dontFork = advice == Mman.MADV_DONTFORK;
       case Mman.MADV_DONTNEED -> {
+        if (v.sealed && f == null && !v.isWritable()) {
+          return -EPERM; // would change what is sealed
+        }
         if (v.locked) {
           return -EINVAL;
         }

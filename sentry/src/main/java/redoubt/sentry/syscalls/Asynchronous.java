@@ -122,7 +122,9 @@ final class Asynchronous {
     if (r < 0) {
       return r;
     }
-    if (s.get(Memory.LONG, 0) != 0 || count == 0) {
+    if (s.get(Memory.LONG, 0) != 0
+        || count == 0
+        || Integer.compareUnsigned(count, 0x10000000 / SIZEOF_IO_EVENT) > 0) {
       return -EINVAL;
     }
     Contexts all = contexts(t.mm());

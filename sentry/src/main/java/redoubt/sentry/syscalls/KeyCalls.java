@@ -98,7 +98,8 @@ final class KeyCalls {
             : keys.chown(t, id, uid, gid);
       }
       case 5 -> keys.setPerm(t, id, (int) a.a2); // KEYCTL_SETPERM
-      case 6 -> copyOut(t, a.a2, a.a3, Latin1.bytes(keys.describe(t, id) + "\0")); // KEYCTL_DESCRIBE
+      case 6 ->
+          copyOut(t, a.a2, a.a3, Latin1.bytes(keys.describe(t, id) + "\0")); // KEYCTL_DESCRIBE
       case 7 -> keys.clear(t, id); // KEYCTL_CLEAR
       case 8 -> keys.link(t, id, (int) a.a2); // KEYCTL_LINK
       case 9 -> keys.unlink(t, id, (int) a.a2); // KEYCTL_UNLINK

@@ -27,7 +27,9 @@ final class OtherMemory {
 
   private OtherMemory() {}
 
-  /** <a href="https://man7.org/linux/man-pages/man2/process_madvise.2.html">process_madvise(2)</a>. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/process_madvise.2.html">process_madvise(2)</a>.
+   */
   static long processMadvise(Task t, Args a) {
     if (a.int4() != 0) {
       return -EINVAL;
@@ -87,7 +89,10 @@ final class OtherMemory {
     return done;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/process_mrelease.2.html">process_mrelease(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/process_mrelease.2.html">process_mrelease(2)</a>.
+   */
   static long processMrelease(Task t, Args a) {
     if (a.int1() != 0) {
       return -EINVAL;
@@ -159,7 +164,10 @@ final class OtherMemory {
     return a.int3() != -1 ? -EINVAL : t.mm().mprotect(a.a0, a.a1, (int) a.a2);
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/remap_file_pages.2.html">remap_file_pages(2)</a>. */
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/remap_file_pages.2.html">remap_file_pages(2)</a>.
+   */
   static long remapFilePages(Task t, Args a) {
     return a.a2 != 0 ? -EINVAL : t.mm().remapFilePages(a.a0, a.a1, a.a3);
   }
@@ -249,7 +257,9 @@ final class OtherMemory {
     return -EOPNOTSUPP;
   }
 
-  /** <a href="https://man7.org/linux/man-pages/man2/perf_event_open.2.html">perf_event_open(2)</a>. */
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/perf_event_open.2.html">perf_event_open(2)</a>.
+   */
   static long perfEventOpen(Task t, Args a) {
     if ((a.a4 & ~0xfL) != 0) {
       return -EINVAL;

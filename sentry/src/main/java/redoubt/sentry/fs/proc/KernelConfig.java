@@ -17,7 +17,9 @@ final class KernelConfig {
           + " EPOLL SIGNALFD TIMERFD EVENTFD SHMEM ADVISE_SYSCALLS MEMBARRIER PROC_FS PROC_SYSCTL SYSFS TMPFS"
           + " TMPFS_POSIX_ACL TMPFS_XATTR DEVTMPFS OVERLAY_FS FILE_LOCKING UNIX98_PTYS TTY NET UNIX INET IPV6"
           + " NETLINK_ROUTE HIGH_RES_TIMERS NO_HZ BASE_FULL MEMFD_CREATE CROSS_MEMORY_ATTACH"
-          + " IKCONFIG IKCONFIG_PROC";
+          + " IKCONFIG IKCONFIG_PROC NAMESPACES UTS_NS TIME_NS IPC_NS USER_NS PID_NS NET_NS CGROUPS"
+          + " SECCOMP SECCOMP_FILTER AIO KEYS INOTIFY_USER FSNOTIFY SYSVIPC POSIX_MQUEUE"
+          + " ELF_CORE COREDUMP CHECKPOINT_RESTORE KCMP";
 
   private KernelConfig() {}
 
@@ -29,8 +31,7 @@ final class KernelConfig {
     for (String name : YES.split(" ", -1)) {
       text.append("CONFIG_").append(name).append("=y\n");
     }
-    text.append(
-        "CONFIG_HZ=100\n# CONFIG_MODULES is not set\n# CONFIG_BPF_SYSCALL is not set\n# CONFIG_SECCOMP is not set\n");
+    text.append("CONFIG_HZ=100\n# CONFIG_MODULES is not set\n# CONFIG_BPF_SYSCALL is not set\n");
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (GZIPOutputStream gzip = new GZIPOutputStream(bytes)) {
       gzip.write(Latin1.bytes(text.toString()));

@@ -8,6 +8,7 @@ import redoubt.abi.Caps;
 import redoubt.host.RandomId;
 import redoubt.sentry.fs.kernfs.KernDir;
 import redoubt.sentry.fs.kernfs.TextFile;
+import redoubt.sentry.kernel.CoreDump;
 import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.Task;
@@ -20,9 +21,7 @@ final class Sysctls {
   /** Settings that keep what is written and change nothing: path and first value. */
   private static final String[] KNOBS = {
     "kernel/acct", "4\t2\t30",
-    "kernel/core_pattern", "core",
     "kernel/core_pipe_limit", "0",
-    "kernel/core_uses_pid", "0",
     "kernel/ctrl-alt-del", "0",
     "kernel/dmesg_restrict", "1",
     "kernel/hung_task_timeout_secs", "120",
@@ -244,6 +243,27 @@ final class Sysctls {
     for (int i = 0; i < FACTS.length; i += 2) {
       sys.put(FACTS[i], TextFile.fixed(proc, 0444, FACTS[i + 1] + "\n"));
     }
+    CoreDump.Settings cores = CoreDump.Settings.of(proc.kernel());
+    sys.put(
+        "kernel/core_pattern",
+        TextFile.of(
+            proc,
+            0644,
+            (t, o) -> o.append(cores.pattern).append('\n'),
+            (t, s) -> {
+              cores.pattern = line(s.length() > 127 ? s.substring(0, 127) : s);
+              return 0;
+            }));
+    sys.put(
+        "kernel/core_uses_pid",
+        TextFile.of(
+            proc,
+            0644,
+            (t, o) -> o.append(cores.usesPid ? "1\n" : "0\n"),
+            (t, s) -> {
+              cores.usesPid = !line(s).strip().equals("0");
+              return 0;
+            }));
     sys.put(
         "kernel/hostname",
         TextFile.of(
