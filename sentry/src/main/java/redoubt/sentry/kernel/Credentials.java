@@ -1,6 +1,8 @@
 package redoubt.sentry.kernel;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+import redoubt.sentry.vfs.Landlock.Domain;
 
 /**
  * Who a task is: <a
@@ -34,6 +36,9 @@ public final class Credentials {
   /** Whose capabilities these are. Ids are the kernel's, whatever the namespace. */
   public final UserNamespace userNs;
 
+  /** What landlock took from it. */
+  public final @Nullable Domain landlock;
+
   private Credentials(Builder b) {
     ruid = b.ruid;
     euid = b.euid;
@@ -52,6 +57,7 @@ public final class Credentials {
     securebits = b.securebits;
     noNewPrivs = b.noNewPrivs;
     userNs = b.userNs;
+    landlock = b.landlock;
   }
 
   /** {@return root with every capability}: the kernel itself */
@@ -131,6 +137,7 @@ public final class Credentials {
     public int securebits;
     public boolean noNewPrivs;
     public UserNamespace userNs = UserNamespace.ROOT;
+    public @Nullable Domain landlock;
 
     public Builder() {}
 
@@ -152,6 +159,7 @@ public final class Credentials {
       securebits = c.securebits;
       noNewPrivs = c.noNewPrivs;
       userNs = c.userNs;
+      landlock = c.landlock;
     }
 
     /** What entering a user namespace gives: every capability there. set_cred_user_ns */

@@ -389,9 +389,9 @@ public final class Amd64Syscalls {
       case 441 -> EventPoll.epollPwait2(t, a); // epoll_pwait2
       case 442 -> NewMounts.mountSetattr(t, a); // mount_setattr
       case 443 -> -ENOSYS; // quotactl_fd: never
-      case 444 -> -ENOSYS; // landlock_create_ruleset: none
-      case 445 -> -ENOSYS; // landlock_add_rule: none
-      case 446 -> -ENOSYS; // landlock_restrict_self: none
+      case 444 -> LandlockCalls.createRuleset(t, a); // landlock_create_ruleset
+      case 445 -> LandlockCalls.addRule(t, a); // landlock_add_rule
+      case 446 -> LandlockCalls.restrictSelf(t, a); // landlock_restrict_self
       case 447 -> -ENOSYS; // memfd_secret: none
       case 448 -> OtherMemory.processMrelease(t, a); // process_mrelease
       case 449 -> Futex2Calls.futexWaitv(t, a); // futex_waitv

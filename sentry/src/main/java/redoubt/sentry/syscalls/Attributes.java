@@ -26,6 +26,7 @@ import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.FsNotify;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.PathWalk;
+import redoubt.sentry.vfs.Landlock;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
@@ -364,6 +365,7 @@ final class Attributes {
     }
     Vfs.checkWritable(p.mount);
     inode.checkPermission(t.creds(), Inode.MAY_WRITE);
+    Landlock.require(t, p, Landlock.TRUNCATE);
     if (exceedsFileLimit(t, inode, length)) {
       return ReadWrite.fileTooBig(t);
     }

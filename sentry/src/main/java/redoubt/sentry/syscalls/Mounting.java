@@ -25,6 +25,7 @@ import redoubt.sentry.kernel.Namespace;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.Dentry;
 import redoubt.sentry.vfs.FileSystem;
+import redoubt.sentry.vfs.Landlock;
 import redoubt.sentry.vfs.Mount.Propagation;
 import redoubt.sentry.vfs.MountNamespace;
 import redoubt.sentry.vfs.PathWalk;
@@ -56,7 +57,8 @@ final class Mounting {
 
   /** {@return may_mount of fs/namespace.c} */
   static boolean mayMount(Task t) {
-    return t.hasCapability(t.mountNamespace().owner(), Caps.CAP_SYS_ADMIN);
+    return t.hasCapability(t.mountNamespace().owner(), Caps.CAP_SYS_ADMIN)
+        && !Landlock.forbidsMounts(t);
   }
 
   /** {@return whether {@code m} is in the caller's own mount namespace}: check_mnt */

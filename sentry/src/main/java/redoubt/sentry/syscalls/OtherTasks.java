@@ -35,6 +35,11 @@ final class OtherTasks {
     if (t.threadGroup() == other.threadGroup()) {
       return true;
     }
+    var domain = t.creds().landlock;
+    var theirs = other.creds().landlock;
+    if (domain != null && (theirs == null || !theirs.isWithin(domain))) {
+      return false;
+    }
     Credentials c = t.creds();
     Credentials o = other.creds();
     boolean same =

@@ -118,6 +118,8 @@ public final class Vfs {
     checkWritable(parent.mount);
     Inode dir = parent.inode();
     dir.checkPermission(t.creds(), MAY_WRITE | MAY_EXEC);
+    Landlock.check(t, parent, Landlock.MAKE_REG);
+    checkOpen(t, parent, flags & ~O_TRUNC, false);
     Inode inode;
     Dentry d;
     try {
@@ -173,6 +175,7 @@ public final class Vfs {
       mask |= MAY_WRITE;
     }
     inode.checkPermission(t.creds(), mask);
+    checkOpen(t, p, flags, inode.isDirectory());
     if ((flags & 01000000) != 0
         && t.creds().fsuid != inode.uid()
         && !t.creds().hasCapabilityOver(inode.uid(), inode.gid(), CAP_FOWNER)) {
@@ -199,12 +202,27 @@ public final class Vfs {
     return t.kernel().specialFiles().open(t, p, flags);
   }
 
+  /** What landlock says of an open. */
+  private static void checkOpen(Task t, VfsPath p, int flags, boolean directory) {
+    if (t.creds().landlock == null) {
+      return;
+    }
+    int access = flags & FileDescription.O_ACCMODE;
+    long need =
+        access == FileDescription.O_WRONLY
+            ? 0
+            : directory ? Landlock.READ_DIR : Landlock.READ_FILE;
+    need |= access == FileDescription.O_RDONLY ? 0 : Landlock.WRITE_FILE;
+    need |= (flags & O_TRUNC) != 0 ? Landlock.TRUNCATE : 0;
+    Landlock.check(t, p, need);
+  }
+
   public static void mkdir(Task t, VfsPath start, String path, int mode) {
     makeNode(
         t,
         start,
         path,
-        true,
+        Inode.S_IFDIR,
         (dir, name) -> dir.mkdir(name, mode & ~t.fs().umask() & 01777, t.creds()));
   }
 
@@ -216,16 +234,17 @@ public final class Vfs {
     int perm = mode & ~t.fs().umask() & 07777;
     switch (type) {
       case 0, Inode.S_IFREG ->
-          makeNode(t, start, path, false, (dir, name) -> dir.create(name, perm, t.creds()));
+          makeNode(
+              t, start, path, Inode.S_IFREG, (dir, name) -> dir.create(name, perm, t.creds()));
       case Inode.S_IFIFO, Inode.S_IFSOCK ->
           makeNode(
-              t, start, path, false, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
+              t, start, path, type, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
       case Inode.S_IFCHR, Inode.S_IFBLK -> {
         if (!t.creds().hasCapability(CAP_MKNOD)) {
           throw ErrnoException.of(EPERM);
         }
         makeNode(
-            t, start, path, false, (dir, name) -> dir.mknod(name, type | perm, rdev, t.creds()));
+            t, start, path, type, (dir, name) -> dir.mknod(name, type | perm, rdev, t.creds()));
       }
       case Inode.S_IFDIR -> throw ErrnoException.of(EPERM);
       default -> throw ErrnoException.of(EINVAL);
@@ -236,7 +255,8 @@ public final class Vfs {
     if (target.isEmpty()) {
       throw ErrnoException.of(ENOENT);
     }
-    makeNode(t, start, path, false, (dir, name) -> dir.symlink(name, target, t.creds()));
+    makeNode(
+        t, start, path, Inode.S_IFLNK, (dir, name) -> dir.symlink(name, target, t.creds()));
   }
 
   /**
@@ -246,7 +266,11 @@ public final class Vfs {
   public static VfsPath bindSocket(Task t, VfsPath start, String path, int mode) {
     int perm = mode & ~t.fs().umask() & 07777;
     return makeNode(
-        t, start, path, false, (dir, name) -> dir.mknod(name, Inode.S_IFSOCK | perm, 0, t.creds()));
+        t,
+        start,
+        path,
+        Inode.S_IFSOCK,
+        (dir, name) -> dir.mknod(name, Inode.S_IFSOCK | perm, 0, t.creds()));
   }
 
   /** Gives the file at {@code old} another name. */
@@ -258,6 +282,7 @@ public final class Vfs {
       throw ErrnoException.of(EXDEV);
     }
     Inode dir = checkedForCreate(t, parent);
+    checkLinkMove(t, old, parent, target);
     if (target.isDirectory()) {
       throw ErrnoException.of(EPERM);
     }
@@ -266,6 +291,13 @@ public final class Vfs {
       entered(parent.dentry, walk.last, target);
     }
     FsNotify.linked(dir, walk.last, target);
+  }
+
+  private static void checkLinkMove(Task t, VfsPath old, VfsPath parent, Inode target) {
+    Dentry up = old.dentry.parent();
+    if (t.creds().landlock != null && up != null) {
+      Landlock.checkMove(t, new VfsPath(old.mount, up), parent, target.mode(), 0, 0);
+    }
   }
 
   public static void unlink(Task t, VfsPath start, String path) {
@@ -309,6 +341,7 @@ public final class Vfs {
     }
     checkWritable(parent.mount);
     checkDelete(t.creds(), parent.inode(), child);
+    Landlock.check(t, parent, directory ? Landlock.REMOVE_DIR : Landlock.REMOVE_FILE);
     if (directory && !child.isDirectory()) {
       throw ErrnoException.of(ENOTDIR);
     }
@@ -468,9 +501,19 @@ public final class Vfs {
     if (moving.isDirectory() && oldParent.dentry != newParent.dentry) {
       moving.checkPermission(t.creds(), MAY_WRITE);
     }
+    if (t.creds().landlock != null) {
+      Landlock.checkMove(
+          t, oldParent, newParent, moving.mode(), removing(moving), removing(replaced));
+    }
     if (from.dentry.isMountPoint() || to.dentry.isMountPoint()) {
       throw ErrnoException.of(EBUSY);
     }
+  }
+
+  private static long removing(@Nullable Inode inode) {
+    return inode == null
+        ? 0
+        : inode.isDirectory() ? Landlock.REMOVE_DIR : Landlock.REMOVE_FILE;
   }
 
   /** EROFS for a read-only mount. */
@@ -496,10 +539,11 @@ public final class Vfs {
   }
 
   private static VfsPath makeNode(
-      Task t, VfsPath start, String path, boolean directory, Maker maker) {
+      Task t, VfsPath start, String path, int type, Maker maker) {
     PathWalk walk = new PathWalk(t, start);
-    VfsPath parent = newNameParent(walk, path, directory);
+    VfsPath parent = newNameParent(walk, path, type == Inode.S_IFDIR);
     Inode dir = checkedForCreate(t, parent);
+    Landlock.check(t, parent, Landlock.making(type));
     VfsPath p;
     synchronized (dir) {
       Inode made = maker.make(dir, walk.last);
@@ -558,5 +602,6 @@ public final class Vfs {
       throw ErrnoException.of(EACCES);
     }
     p.inode().checkPermission(t.creds(), MAY_EXEC);
+    Landlock.check(t, p, Landlock.EXECUTE | Landlock.READ_FILE);
   }
 }
