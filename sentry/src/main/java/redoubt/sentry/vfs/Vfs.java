@@ -209,9 +209,7 @@ public final class Vfs {
     }
     int access = flags & FileDescription.O_ACCMODE;
     long need =
-        access == FileDescription.O_WRONLY
-            ? 0
-            : directory ? Landlock.READ_DIR : Landlock.READ_FILE;
+        access == FileDescription.O_WRONLY ? 0 : directory ? Landlock.READ_DIR : Landlock.READ_FILE;
     need |= access == FileDescription.O_RDONLY ? 0 : Landlock.WRITE_FILE;
     need |= (flags & O_TRUNC) != 0 ? Landlock.TRUNCATE : 0;
     Landlock.check(t, p, need);
@@ -234,11 +232,9 @@ public final class Vfs {
     int perm = mode & ~t.fs().umask() & 07777;
     switch (type) {
       case 0, Inode.S_IFREG ->
-          makeNode(
-              t, start, path, Inode.S_IFREG, (dir, name) -> dir.create(name, perm, t.creds()));
+          makeNode(t, start, path, Inode.S_IFREG, (dir, name) -> dir.create(name, perm, t.creds()));
       case Inode.S_IFIFO, Inode.S_IFSOCK ->
-          makeNode(
-              t, start, path, type, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
+          makeNode(t, start, path, type, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
       case Inode.S_IFCHR, Inode.S_IFBLK -> {
         if (!t.creds().hasCapability(CAP_MKNOD)) {
           throw ErrnoException.of(EPERM);
@@ -255,8 +251,7 @@ public final class Vfs {
     if (target.isEmpty()) {
       throw ErrnoException.of(ENOENT);
     }
-    makeNode(
-        t, start, path, Inode.S_IFLNK, (dir, name) -> dir.symlink(name, target, t.creds()));
+    makeNode(t, start, path, Inode.S_IFLNK, (dir, name) -> dir.symlink(name, target, t.creds()));
   }
 
   /**
@@ -511,9 +506,7 @@ public final class Vfs {
   }
 
   private static long removing(@Nullable Inode inode) {
-    return inode == null
-        ? 0
-        : inode.isDirectory() ? Landlock.REMOVE_DIR : Landlock.REMOVE_FILE;
+    return inode == null ? 0 : inode.isDirectory() ? Landlock.REMOVE_DIR : Landlock.REMOVE_FILE;
   }
 
   /** EROFS for a read-only mount. */
@@ -538,8 +531,7 @@ public final class Vfs {
     Inode make(Inode dir, String name);
   }
 
-  private static VfsPath makeNode(
-      Task t, VfsPath start, String path, int type, Maker maker) {
+  private static VfsPath makeNode(Task t, VfsPath start, String path, int type, Maker maker) {
     PathWalk walk = new PathWalk(t, start);
     VfsPath parent = newNameParent(walk, path, type == Inode.S_IFDIR);
     Inode dir = checkedForCreate(t, parent);

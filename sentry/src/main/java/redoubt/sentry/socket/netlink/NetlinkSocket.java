@@ -306,8 +306,7 @@ final class NetlinkSocket extends Socket {
       }
       a += (size + 3) & ~3;
     }
-    NetDevice device =
-        index != 0 ? NetDevice.numbered(t, index) : NetDevice.named(t, name);
+    NetDevice device = index != 0 ? NetDevice.numbered(t, index) : NetDevice.named(t, name);
     if (device == null) {
       error(s, at, index == 0 && name.isEmpty() ? -EINVAL : -ENODEV, seq);
       return;
