@@ -364,6 +364,7 @@ public final class Exec {
   private Credentials credentialsAfter(Credentials c, VfsPath program) {
     Credentials.Builder b = c.toBuilder();
     UserNamespace ns = c.userNs;
+    int rootUid = ns.kernelUid(0); // -1 is nobody's id
     Tracing tr = walker.tracing();
     boolean mayGain =
         !c.noNewPrivs
@@ -386,14 +387,20 @@ public final class Exec {
     b.fsuid = b.euid;
     b.sgid = b.egid;
     b.fsgid = b.egid;
-    if (gained) {
+    boolean root = (c.securebits & SECBIT_NOROOT) == 0 && (b.euid == rootUid || b.ruid == rootUid);
+    FileCapabilities file = root || !mayGain ? null : FileCapabilities.of(program.inode(), ns);
+    if (gained || file != null) {
       b.ambient = 0;
     }
-    int rootUid = ns.kernelUid(0); // -1 is nobody's id
-    boolean root = (c.securebits & SECBIT_NOROOT) == 0 && (b.euid == rootUid || b.ruid == rootUid);
     if (root) {
       b.permitted = c.inheritable | c.bounding;
       b.effective = b.euid == rootUid ? b.permitted : 0;
+    } else if (file != null) {
+      b.permitted = (c.inheritable & file.inheritable()) | (file.permitted() & c.bounding);
+      if (file.effective() && (file.permitted() & ~b.permitted) != 0) {
+        throw ErrnoException.of(redoubt.abi.Errno.EPERM);
+      }
+      b.effective = file.effective() ? b.permitted : 0;
     } else {
       b.permitted = b.ambient;
       b.effective = b.ambient;

@@ -336,8 +336,8 @@ public final class Amd64Syscalls {
       case 300 -> -ENOSYS; // fanotify_init: none
       case 301 -> -ENOSYS; // fanotify_mark: none
       case 302 -> ResourceCalls.prlimit64(t, a); // prlimit64
-      case 303 -> -ENOSYS; // name_to_handle_at: none
-      case 304 -> -ENOSYS; // open_by_handle_at: none
+      case 303 -> FileHandles.nameToHandleAt(t, a); // name_to_handle_at
+      case 304 -> FileHandles.openByHandleAt(t, a); // open_by_handle_at
       case 305 -> Clock.clockAdjtime(t, a); // clock_adjtime
       case 306 -> FileSystemCalls.syncfs(t, a); // syncfs
       case 307 -> SocketCalls.sendmmsg(t, a); // sendmmsg

@@ -77,6 +77,9 @@ public final class EventPoll {
 
   private static long control(
       Task t, FileDescription ep, int op, int fd, FileDescription f, int events, long data) {
+    if (((ep.flags() | f.flags()) & FileDescription.O_PATH) != 0) {
+      return -EBADF;
+    }
     if (f.waitQueue(t) == null) {
       return -EPERM; // regular files, directories and others without a poll operation
     }
