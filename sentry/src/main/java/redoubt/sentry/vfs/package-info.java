@@ -10,8 +10,8 @@
  * redoubt.sentry.kernel.ErrnoException}; data paths of {@link redoubt.sentry.vfs.FileDescription}
  * return {@code -errno}.
  *
- * <p>Lock order, outermost first: {@code Vfs.RENAME_MU}, {@code MountNamespace.mu}, a directory
- * inode's own lock (two of them in order of inode number), a file inode's own lock, {@code Dentry}
+ * <p>Lock order, outermost first: {@code Vfs.RENAME_MU}, {@code Mount.TREE_MU}, a directory inode's
+ * own lock (two of them in order of inode number), a file inode's own lock, {@code Dentry}
  * monitors.
  */
 @NullMarked
