@@ -41,6 +41,11 @@ public final class Keys {
   private static final int ROOT_MAX_BYTES = 8_000_000;
   private static final int MAX_DEPTH = 6;
 
+  /** For all users together: a guest's root can be any user. */
+  private static final int ALL_KEYS = 50_000;
+
+  private static final int ALL_BYTES = 16_000_000;
+
   /** One key. */
   public static final class Key {
     public final int serial;
@@ -78,6 +83,7 @@ public final class Keys {
   private final Map<Integer, Key> userSessions = new HashMap<>();
   private final Map<Integer, int[]> usage = new HashMap<>();
   private int nextSerial = 0x10000001;
+  private long allBytes;
 
   /** {@return the kernel's keys} */
   public static Keys of(Kernel k) {
@@ -95,12 +101,16 @@ public final class Keys {
     int[] u = usage.computeIfAbsent(c.fsuid, x -> new int[2]);
     boolean root = c.fsuid == 0;
     int charge = description.length() + 1 + bytes;
+    if (bySerial.size() >= ALL_KEYS || allBytes + charge > ALL_BYTES) {
+      throw ErrnoException.of(EDQUOT);
+    }
     if (u[0] + 1 > (root ? ROOT_MAX_KEYS : MAX_KEYS)
         || u[1] + charge > (root ? ROOT_MAX_BYTES : MAX_BYTES)) {
       throw ErrnoException.of(EDQUOT);
     }
     u[0]++;
     u[1] += charge;
+    allBytes += charge;
     nextSerial = nextSerial + 7 & 0x3fffffff;
     while (bySerial.containsKey(nextSerial) || nextSerial < 3) {
       nextSerial++;
@@ -122,9 +132,13 @@ public final class Keys {
     k.dead = true;
     bySerial.remove(k.serial);
     int[] u = usage.get(k.chargedTo);
+    allBytes -= k.chargedBytes;
     if (u != null) {
       u[0]--;
       u[1] -= k.chargedBytes;
+      if (u[0] == 0) {
+        usage.remove(k.chargedTo);
+      }
     }
     List<Key> below = new ArrayList<>(k.links);
     k.links.clear();
@@ -388,10 +402,14 @@ public final class Keys {
   private void setPayload(Key k, byte[] payload) {
     int[] u = usage.computeIfAbsent(k.chargedTo, x -> new int[2]);
     int delta = payload.length - k.payload.length;
+    if (delta > 0 && allBytes + delta > ALL_BYTES) {
+      throw ErrnoException.of(EDQUOT);
+    }
     if (delta > 0 && u[1] + delta > (k.chargedTo == 0 ? ROOT_MAX_BYTES : MAX_BYTES)) {
       throw ErrnoException.of(EDQUOT);
     }
     u[1] += delta;
+    allBytes += delta;
     k.chargedBytes += delta;
     k.payload = payload;
     k.expiresNs = 0;

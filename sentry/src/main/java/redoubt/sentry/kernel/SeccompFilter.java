@@ -9,6 +9,12 @@ public final class SeccompFilter {
 
   private static final int OVERHEAD = 4;
 
+  /** Three ints each, and what is around them. */
+  private static final int INSTRUCTION_BYTES = 12;
+
+  private static final int OBJECT_BYTES = 200;
+  private static final HeapBudget BUDGET = new HeapBudget(16);
+
   final ClassicBpf program;
   final @Nullable SeccompFilter previous;
   final boolean logs;
@@ -29,9 +35,10 @@ public final class SeccompFilter {
     this.count = previous == null ? 1 : previous.count + 1;
   }
 
-  /** {@return whether all filters together are too long} (ENOMEM) */
+  /** {@return whether all filters together, or of all tasks, are too long} (ENOMEM) */
   public boolean isTooLong() {
-    return pathLength > MAX_PATH;
+    return pathLength > MAX_PATH
+        || !BUDGET.charge(program, (long) program.length() * INSTRUCTION_BYTES + OBJECT_BYTES);
   }
 
   /** {@return how many filters there are} */

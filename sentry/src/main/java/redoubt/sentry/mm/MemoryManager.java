@@ -58,8 +58,13 @@ public final class MemoryManager implements Mappable.MappingObserver {
   /** Guards {@link #asynchronous}. */
   public final Object asynchronousMu = new Object();
 
+  /** Something that goes with the address space. */
+  public interface Attachment {
+    void spaceEnded();
+  }
+
   /** What io_setup(2) made in this address space; owned by the calls. */
-  public @Nullable Object asynchronous;
+  public volatile @Nullable Attachment asynchronous;
 
   public volatile long brkStart;
   private long brk; // guarded by mu
@@ -125,6 +130,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
       }
       gone = new ArrayList<>(vmas);
       vmas.clear();
+    }
+    Attachment attached = asynchronous;
+    if (attached != null) {
+      attached.spaceEnded();
     }
     space.release();
     for (Vma v : gone) {

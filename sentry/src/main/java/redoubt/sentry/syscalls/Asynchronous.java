@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.host.Memory;
@@ -44,6 +45,9 @@ final class Asynchronous {
   private static final int IOCB_CMD_PWRITEV = 8;
   private static final int IOCB_FLAG_RESFD = 1;
   private static final int IOCB_FLAG_IOPRIO = 2;
+
+  /** Events of all contexts of the sandbox: aio-nr. */
+  private static final AtomicInteger ALL_EVENTS = new AtomicInteger();
 
   private Asynchronous() {}
 
@@ -93,9 +97,18 @@ final class Asynchronous {
   }
 
   /** The contexts of one address space. */
-  private static final class Contexts {
+  private static final class Contexts implements MemoryManager.Attachment {
     private final Map<Long, Context> byId = new HashMap<>(); // guarded by this
-    private int events; // guarded by this
+
+    @Override
+    public void spaceEnded() {
+      synchronized (this) {
+        for (Context c : byId.values()) {
+          ALL_EVENTS.addAndGet(-c.limit);
+        }
+        byId.clear();
+      }
+    }
 
     synchronized @Nullable Context get(long id) {
       return byId.get(id);
@@ -129,20 +142,25 @@ final class Asynchronous {
     }
     Contexts all = contexts(t.mm());
     synchronized (all) {
-      if (Integer.compareUnsigned(count, MAX_EVENTS) > 0 || all.events + count > MAX_EVENTS) {
+      if (Integer.compareUnsigned(count, MAX_EVENTS) > 0) {
+        return -EAGAIN;
+      }
+      if (ALL_EVENTS.addAndGet(count) > MAX_EVENTS) {
+        ALL_EVENTS.addAndGet(-count);
         return -EAGAIN;
       }
       long page = MmapCalls.anonymousPage(t);
       if (page < 0) {
+        ALL_EVENTS.addAndGet(-count);
         return page;
       }
       s.set(Memory.LONG, 0, page);
       if (t.copyOutNow(a.a1, s, 0, 8) < 0) {
         t.mm().munmap(page, Memory.PAGE);
+        ALL_EVENTS.addAndGet(-count);
         return -EFAULT;
       }
       all.byId.put(page, new Context(count));
-      all.events += count;
     }
     return 0;
   }
@@ -156,8 +174,8 @@ final class Asynchronous {
       if (c == null) {
         return -EINVAL;
       }
-      all.events -= c.limit;
     }
+    ALL_EVENTS.addAndGet(-c.limit);
     c.die();
     t.mm().munmap(a.a0, Memory.PAGE);
     return 0;

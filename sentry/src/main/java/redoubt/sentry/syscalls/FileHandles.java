@@ -46,7 +46,7 @@ final class FileHandles {
 
   private static final int AT_HANDLE_FID = 0x200;
   private static final int AT_HANDLE_MNT_ID_UNIQUE = 1;
-  private static final int MOST = 65536;
+  private static final int MOST = 8192;
 
   private FileHandles() {}
 

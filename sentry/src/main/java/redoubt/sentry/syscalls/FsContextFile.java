@@ -29,7 +29,7 @@ import redoubt.sentry.vfs.FileSystem;
  */
 final class FsContextFile extends FileDescription {
   private static final int MAX_MESSAGES = 8;
-  private static final int MAX_OPTIONS = 256;
+  private static final int MAX_OPTIONS = 16;
 
   /** FS_CONTEXT_*: what may be done next. */
   private enum Phase {

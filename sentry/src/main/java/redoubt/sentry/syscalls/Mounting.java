@@ -163,6 +163,9 @@ final class Mounting {
     if (!target.inode().isDirectory()) {
       return -ENOTDIR;
     }
+    if (!MountNamespace.isRoom()) {
+      return -redoubt.abi.Errno.ENOSPC;
+    }
     List<String> options = data.isEmpty() ? List.of() : Arrays.asList(data.split(","));
     FileSystem fs = make(t, maker, source, options);
     fs.setReadOnly((flags & Mount.MS_RDONLY) != 0);

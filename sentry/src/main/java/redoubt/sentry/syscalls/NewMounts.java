@@ -238,6 +238,9 @@ final class NewMounts {
       if (!(f instanceof FsContextFile c)) {
         return -EINVAL;
       }
+      if (!MountNamespace.isRoom()) {
+        return -redoubt.abi.Errno.ENOSPC;
+      }
       FileSystem fs = c.take();
       var mount =
           new redoubt.sentry.vfs.Mount(

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.kernel.HeapBudget;
 import redoubt.sentry.kernel.Task;
 
 /**
@@ -43,7 +44,9 @@ public final class Landlock {
   /** LANDLOCK_MAX_NUM_LAYERS. */
   public static final int MAX_LAYERS = 16;
 
-  private static final int MAX_RULES = 65536;
+  private static final int MAX_RULES = 4096;
+  private static final int RULE_BYTES = 100;
+  private static final HeapBudget BUDGET = new HeapBudget(16);
 
   private Landlock() {}
 
@@ -62,7 +65,9 @@ public final class Landlock {
 
     /** Allows {@code access} on {@code inode} and below. Returns false when there are too many. */
     public synchronized boolean add(Inode inode, long access) {
-      if (rules.size() >= MAX_RULES && !rules.containsKey(inode)) {
+      if (!rules.containsKey(inode)
+          && (rules.size() >= MAX_RULES
+              || (rules.size() % 16 == 0 && !BUDGET.charge(this, 16 * RULE_BYTES)))) {
         return false;
       }
       rules.merge(inode, access, (a, b) -> a | b);
@@ -84,6 +89,9 @@ public final class Landlock {
     public Domain(Ruleset set, @Nullable Domain parent) {
       this.handled = set.handled();
       this.rules = set.copyOfRules();
+      if (!BUDGET.charge(this, 200 + (long) rules.size() * RULE_BYTES)) {
+        throw ErrnoException.of(redoubt.abi.Errno.ENOMEM);
+      }
       this.parent = parent;
       this.layers = parent == null ? 1 : parent.layers + 1;
     }

@@ -25,6 +25,16 @@ public final class Mount {
   /** Guards where mounts are and how they propagate, in every namespace: Linux's namespace_sem. */
   static final Object TREE_MU = new Object();
 
+  /** Most mounts of all namespaces together. */
+  private static final int MOST = 65_536;
+
+  private static final AtomicInteger LIVE = new AtomicInteger();
+
+  /** {@return whether {@code more} mounts may be made} */
+  static boolean isRoomFor(long more) {
+    return LIVE.get() + more <= MOST;
+  }
+
   public final int id = NEXT_ID.getAndIncrement();
   public final FileSystem fs;
   public final Dentry root;
@@ -76,6 +86,7 @@ public final class Mount {
     this.root = root;
     this.source = source;
     this.flags = flags;
+    LIVE.incrementAndGet();
     fs.mountMade();
     root.inode().mountMade();
   }
@@ -273,6 +284,7 @@ public final class Mount {
 
   private void end() {
     if (ended.compareAndSet(false, true)) {
+      LIVE.decrementAndGet();
       root.inode().mountGone();
       fs.mountGone();
     }

@@ -50,6 +50,11 @@ public final class MountNamespace extends Namespace {
     }
   }
 
+  /** {@return whether one more mount may be made in the sandbox} */
+  public static boolean isRoom() {
+    return Mount.isRoomFor(1);
+  }
+
   public Mount root() {
     return root;
   }
@@ -322,7 +327,8 @@ public final class MountNamespace extends Namespace {
       throw ErrnoException.of(ENOENT);
     }
     List<Mount> all = tree(tree);
-    if (ns.order.size() + all.size() > MOUNT_MAX) {
+    long copiesOfAll = (long) all.size() * listeners(place.mount).size();
+    if (ns.order.size() + all.size() > MOUNT_MAX || !Mount.isRoomFor(copiesOfAll)) {
       throw ErrnoException.of(ENOSPC);
     }
     boolean shared = place.mount.group != null;
@@ -394,6 +400,9 @@ public final class MountNamespace extends Namespace {
     if (m.unbindable) {
       throw ErrnoException.of(EINVAL);
     }
+    if (!Mount.isRoomFor(deep ? tree(m).size() : 1)) {
+      throw ErrnoException.of(ENOSPC);
+    }
     if (!deep) {
       for (Mount c : m.children()) {
         Dentry at = c.mountPoint;
@@ -429,6 +438,9 @@ public final class MountNamespace extends Namespace {
   public MountNamespace copy(UserNamespace newOwner, Map<Mount, Mount> map) {
     synchronized (Mount.TREE_MU) {
       boolean less = newOwner != owner();
+      if (!Mount.isRoomFor(order.size())) {
+        throw ErrnoException.of(ENOSPC);
+      }
       Mount r = copyTree(root, root.root, true, true, less ? Copy.SHARED_TO_SLAVE : Copy.SAME, map);
       List<Mount> all = tree(r);
       if (less) {
