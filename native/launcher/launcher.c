@@ -3,6 +3,7 @@
 // and then becomes the JVM. docs/design/boot.md has the picture.
 //
 //   launcher          boots a sandbox by the plan on descriptor 3, answers on descriptor 4
+//   launcher kvm      says why KVM does not work here, or nothing
 //   launcher hold FD  stands for a process of a sandbox by the plan on FD: exits with its code
 //   launcher warden FD  waits for a sandbox's end and gives its network namespace the addresses back
 //
@@ -63,6 +64,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "kvm.h"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x1000
@@ -1046,6 +1049,7 @@ static int hold(int file) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "kvm")) return probe_kvm();
   if (argc == 3 && !strcmp(argv[1], "hold")) return hold(atoi(argv[2]));
   if (argc == 3 && !strcmp(argv[1], "warden")) return warden(atoi(argv[2]));
   if (argc != 1) {

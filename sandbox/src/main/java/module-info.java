@@ -8,4 +8,5 @@ module redoubt.sandbox {
   requires static com.google.errorprone.annotations;
 
   exports redoubt.sandbox;
+  exports redoubt.sandbox.guest;
 }

@@ -118,7 +118,8 @@ final class Context {
     }
     return switch (asked) {
       case "sentry", "vm", "uml" -> asked;
-      default -> throw new UsageException(safe(what) + ": give sentry, vm or uml");
+      case "auto" -> new redoubt.sandbox.guest.HostCheck(installation()).choose();
+      default -> throw new UsageException(safe(what) + ": give sentry, vm, uml or auto");
     };
   }
 

@@ -37,6 +37,8 @@ public final class Main {
           "features",
           "debug",
           "install",
+          "doctor",
+          "kernel",
           "help");
 
   private Main() {}
@@ -109,6 +111,8 @@ public final class Main {
       case "features" -> new Features();
       case "debug" -> new Debug();
       case "install" -> new Install();
+      case "doctor" -> new Doctor();
+      case "kernel" -> new KernelImages();
       case "help" -> new Help();
       default -> null;
     };

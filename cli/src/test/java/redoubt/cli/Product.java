@@ -17,7 +17,7 @@ import java.util.stream.Stream;
 final class Product implements AutoCloseable {
   static final Path ROOT = Path.of(System.getProperty("redoubt.root", ".")).toAbsolutePath();
 
-  private static final int PATIENCE_MS = 10_000;
+  private static final int PATIENCE_MS = 30_000;
 
   final Path directory;
   final Path state;
@@ -195,7 +195,7 @@ final class Product implements AutoCloseable {
   private String left() throws IOException {
     var left = new StringBuilder();
     for (ProcessHandle p : seen) {
-      if (p.isAlive() && !isZombie(p.pid())) {
+      if (lives(p)) {
         left.append(p.pid()).append(' ').append(comm(p.pid())).append("; ");
       }
     }
@@ -208,6 +208,8 @@ final class Product implements AutoCloseable {
     }
     try (Stream<Path> groups = Files.find(Path.of("/sys/fs/cgroup"), 3, (p, a) -> isOurs(p))) {
       groups.forEach(p -> left.append(p).append("; "));
+    } catch (java.io.UncheckedIOException e) {
+      left.append("a cgroup that is just being removed; ");
     }
     for (String line : Files.readAllLines(Path.of("/proc/self/mounts"))) {
       if (line.contains(directory.toString())) {
@@ -232,6 +234,10 @@ final class Product implements AutoCloseable {
     } catch (IOException e) {
       return true;
     }
+  }
+
+  static boolean lives(ProcessHandle process) {
+    return process.isAlive() && !isZombie(process.pid());
   }
 
   static void kill(ProcessHandle process) throws Exception {

@@ -27,7 +27,7 @@ final class VmSandbox extends Sandbox {
     long memory = GuestImages.memory(memoryBytes, DEFAULT_MEMORY, LEAST_MEMORY);
     GuestImages.Image image = GuestImages.vm(installation.agent());
     String qemu = GuestImages.qemu();
-    boolean kvm = Kvm.probe().isEmpty();
+    boolean kvm = Kvm.probe(installation.launcher()).isEmpty();
     String bus = kvm ? "device" : "pci";
     plan.addAll("sentry", installation.wardenCommand("stream", BOOT_SECONDS));
     var command =

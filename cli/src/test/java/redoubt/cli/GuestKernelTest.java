@@ -1,0 +1,178 @@
+package redoubt.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIf;
+import redoubt.cli.Product.Result;
+
+/** What holds for guests with a Linux kernel of their own only. */
+@Timeout(300)
+@EnabledIf(
+    value = "redoubt.cli.Product#canRun",
+    disabledReason = "no ./redoubt has been built (tools/dist), or the user is not root")
+class GuestKernelTest {
+  private static final List<String> KERNELS = List.of("uml", "vm");
+
+  private Product product;
+
+  @BeforeEach
+  void setUp() throws Exception {
+    product = new Product();
+  }
+
+  @AfterEach
+  void tearDown() throws Exception {
+    product.close();
+  }
+
+  private void assumeWorks(String kernel) throws Exception {
+    String doctor = product.redoubt("doctor").output();
+    assumeTrue(doctor.contains("--kernel=" + kernel + ": works"), doctor);
+  }
+
+  @Test
+  void shouldRefuseAnUnknownKernel() throws Exception {
+    String bundle = product.bundle("/bin/true");
+    Result r = product.redoubt("--kernel=hurd", "run", "--bundle", bundle, product.id("x"));
+    assertEquals(1, r.code());
+    assertEquals("redoubt: --kernel=hurd: give sentry, vm, uml or auto\n", r.output());
+    bundle =
+        product.bundleOf(
+            """
+            {"ociVersion": "1.2.0", "root": {"path": "/"}, "annotations": {"io.redoubt.kernel": "x"},
+             "process": {"args": ["/bin/true"], "cwd": "/"}}
+            """);
+    r = product.redoubt("run", "--bundle", bundle, product.id("x"));
+    assertEquals(
+        "redoubt: annotation io.redoubt.kernel=x: give sentry, vm, uml or auto\n", r.output());
+    product.assertNothingLeft();
+  }
+
+  @Test
+  void shouldTakeTheKernelOfTheAnnotation() throws Exception {
+    assumeWorks("uml");
+    String bundle =
+        product.bundleOf(
+            """
+            {"ociVersion": "1.2.0", "root": {"path": "/"},
+             "annotations": {"io.redoubt.kernel": "uml"},
+             "process": {"args": ["/bin/cat", "/proc/cpuinfo"], "cwd": "/"},
+             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}
+            """);
+    Result r = product.redoubt("run", "--bundle", bundle, product.id("a"));
+    assertTrue(r.output().contains("User Mode Linux"), r.output());
+  }
+
+  @Test
+  void shouldRefuseTooLittleMemory() throws Exception {
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      String bundle =
+          product.bundleOf(
+              """
+              {"ociVersion": "1.2.0", "root": {"path": "/"},
+               "process": {"args": ["/bin/true"], "cwd": "/"},
+               "linux": {"resources": {"memory": {"limit": 20000000}}}}
+              """);
+      Result r = product.redoubt("--kernel", kernel, "run", "--bundle", bundle, product.id("m"));
+      assertEquals(1, r.code());
+      assertTrue(r.output().contains("linux.resources.memory.limit: 20000000"), r.output());
+      assertEquals(1, r.output().lines().count(), r.output());
+      product.assertNothingLeft();
+    }
+  }
+
+  @Test
+  void shouldTellOfItsBootAndItsConsole() throws Exception {
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      String id = product.id("b" + kernel);
+      String bundle = product.bundle("/bin/sleep", "100");
+      Result run = product.redoubt("--kernel", kernel, "run", "--detach", "--bundle", bundle, id);
+      assertEquals(0, run.code(), run.output());
+      String state = product.redoubt("state", "--verbose", id).output();
+      assertTrue(state.contains("\"kernel\": \"" + kernel + "\""), state);
+      for (String stage : new String[] {"Linux 6", "agent", "hello", "files", "created", "started"}) {
+        assertTrue(state.contains(stage), state);
+      }
+      assertEquals(0, product.redoubt("debug", "--console", id).code());
+      assertEquals(0, product.redoubt("delete", "--force", id).code());
+      product.assertNothingLeft();
+    }
+  }
+
+  @Test
+  void shouldConfineTheVmmAndItsWarden() throws Exception {
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      String id = product.id("c" + kernel);
+      Process run =
+          product.start("--kernel", kernel, "run", "--bundle", product.bundle("/bin/sleep", "9"), id);
+      ProcessHandle warden = product.running(id).sentry();
+      ProcessHandle vmm =
+          warden
+              .children()
+              .filter(p -> Product.comm(p.pid()).matches("linux.*|qemu.*"))
+              .findFirst()
+              .orElseThrow();
+      for (ProcessHandle p : new ProcessHandle[] {warden, vmm}) {
+        assertEquals("2", Product.status(p.pid(), "Seccomp"));
+        assertEquals("1", Product.status(p.pid(), "NoNewPrivs"));
+        assertEquals("0000000000000000", Product.status(p.pid(), "CapEff"));
+        assertEquals("0000000000000000", Product.status(p.pid(), "CapBnd"));
+        assertTrue(!Product.status(p.pid(), "Uid").startsWith("0\t"));
+        for (String ns : new String[] {"pid", "mnt", "net", "ipc", "uts"}) {
+          Path own = Path.of("/proc/self/ns/" + ns);
+          Path its = Path.of("/proc/" + p.pid() + "/ns/" + ns);
+          assertTrue(!Files.readSymbolicLink(own).equals(Files.readSymbolicLink(its)), ns);
+        }
+      }
+      // The VMM sees its own files, nothing of the host's.
+      assertTrue(Files.notExists(Path.of("/proc/" + vmm.pid() + "/root/etc/passwd")));
+      assertTrue(Files.notExists(Path.of("/proc/" + warden.pid() + "/root/usr")));
+      Product.kill(run.toHandle());
+      product.assertNothingLeft();
+    }
+  }
+
+  @Test
+  void shouldLeaveNothingWhenTheCommandIsKilledWhileTheGuestBoots() throws Exception {
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      for (String verb : new String[] {"run", "create"}) {
+        for (int delayMs = 200; delayMs <= 1400; delayMs += 400) {
+          Process command =
+              product.start(
+                  "--kernel",
+                  kernel,
+                  verb,
+                  "--bundle",
+                  product.bundle("/bin/sleep", "100"),
+                  product.id("d"));
+          Thread.sleep(delayMs);
+          if (!command.isAlive()) {
+            break; // a create may have ended before
+          }
+          List<ProcessHandle> below = command.descendants().toList();
+          Product.kill(command.toHandle());
+          for (int i = 0; i < 200 && below.stream().anyMatch(Product::lives); i++) {
+            Thread.sleep(20);
+          }
+          assertEquals(List.of(), below.stream().filter(Product::lives).toList());
+          product.redoubt("delete", "--force", product.id("d"));
+          product.assertNothingLeft();
+        }
+        product.redoubt("delete", "--force", product.id("d"));
+      }
+    }
+  }
+}

@@ -1,0 +1,186 @@
+package redoubt.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import redoubt.cli.Product.Result;
+
+/**
+ * The verbs of the OCI command line, the same for each kind of kernel: subclasses name the kind.
+ * Where this host lacks what the kind needs, {@code redoubt doctor} says so and the tests are
+ * skipped with its words.
+ */
+abstract class VerbsOfAKernel {
+  private static final int KILLED = 137;
+
+  private final String kernel;
+  private Product product;
+
+  VerbsOfAKernel(String kernel) {
+    this.kernel = kernel;
+  }
+
+  @BeforeEach
+  void setUp() throws Exception {
+    product = new Product();
+    String doctor = product.redoubt("doctor").output();
+    assumeTrue(doctor.contains("--kernel=" + kernel + ": works"), doctor);
+  }
+
+  @AfterEach
+  void tearDown() throws Exception {
+    product.close();
+  }
+
+  private String[] words(String... words) {
+    var all = new ArrayList<String>(List.of("--kernel", kernel));
+    all.addAll(Arrays.asList(words));
+    return all.toArray(String[]::new);
+  }
+
+  private Result redoubt(String... words) throws Exception {
+    return product.redoubt(words(words));
+  }
+
+  @Test
+  void shouldRunAProgramAndEndWithItsCode() throws Exception {
+    String bundle =
+        product.bundle("/bin/sh", "-c", "echo $((6 * 7)); echo no >&2; cat /proc/1/comm; exit 3");
+    Result r = redoubt("run", "--bundle", bundle, product.id("run"));
+    assertEquals(3, r.code(), r.output());
+    assertTrue(r.output().contains("42\n") && r.output().contains("no\n"), r.output());
+    assertTrue(r.output().contains("sh\n"), r.output());
+    product.assertNothingLeft();
+  }
+
+  @Test
+  void shouldSayThatAProgramIsMissing() throws Exception {
+    Result r = redoubt("run", "--bundle", product.bundle("/no/such"), product.id("none"));
+    assertEquals(1, r.code(), r.output());
+    assertTrue(r.output().contains("/no/such"), r.output());
+    assertEquals(1, r.output().lines().count(), r.output());
+    product.assertNothingLeft();
+  }
+
+  @Test
+  void shouldPassBytesThroughUnchangedAndComplete() throws Exception {
+    byte[] bytes = new byte[3_000_001];
+    new Random(1).nextBytes(bytes);
+    Path in = Files.write(product.directory.resolve("in"), bytes);
+    Path out = product.directory.resolve("out");
+    var command = new ArrayList<String>();
+    command.addAll(List.of(Product.ROOT.resolve("redoubt").toString(), "--root"));
+    command.addAll(List.of(product.state.toString(), "--kernel", kernel, "run", "--bundle"));
+    command.addAll(List.of(product.bundle("/bin/cat"), product.id("cat")));
+    var builder = new ProcessBuilder(command).redirectInput(in.toFile());
+    builder.redirectOutput(out.toFile()).environment().put("REDOUBT_NO_BUILD", "1");
+    Result r = Product.await(builder.start());
+    assertEquals(0, r.code());
+    assertArrayEquals(bytes, Files.readAllBytes(out));
+  }
+
+  @Test
+  void shouldCreateStartExecSignalAndDelete() throws Exception {
+    String id = product.id("c");
+    String bundle = product.bundle("/bin/sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done");
+    assertEquals(0, redoubt("create", "--bundle", bundle, id).code());
+    assertTrue(redoubt("state", id).output().contains("\"created\""));
+    assertEquals(0, redoubt("start", id).code());
+    assertTrue(redoubt("state", id).output().contains("\"running\""));
+
+    Result exec = redoubt("exec", "--env", "A=b c", id, "/bin/sh", "-c", "echo \"$A\"; exit 5");
+    assertEquals(5, exec.code(), exec.output());
+    assertEquals("b c\n", exec.output());
+    assertEquals(1, redoubt("exec", id, "no-such-program").code());
+    String ps = redoubt("ps", id).output();
+    assertTrue(ps.contains("sleep 0.1"), ps);
+
+    assertEquals(0, redoubt("pause", id).code());
+    assertTrue(redoubt("state", id).output().contains("\"paused\""));
+    assertEquals(1, redoubt("exec", id, "/bin/true").code());
+    assertEquals(0, redoubt("resume", id).code());
+    assertTrue(redoubt("events", "--stats", id).output().contains("\"pids\""));
+
+    assertEquals(1, redoubt("delete", id).code());
+    assertEquals(0, redoubt("kill", id, "TERM").code());
+    awaitStopped(id);
+    assertEquals(0, redoubt("delete", id).code());
+    product.assertNothingLeft();
+  }
+
+  private void awaitStopped(String id) throws Exception {
+    for (int i = 0; i < 100; i++) {
+      if (redoubt("state", id).output().contains("\"stopped\"")) {
+        return;
+      }
+      Thread.sleep(50);
+    }
+    throw new AssertionError(id + " does not stop");
+  }
+
+  @Test
+  void shouldKeepWritesToTheRootFromTheHost() throws Exception {
+    Path probe = product.directory.resolve("probe");
+    String script = "echo x > " + probe + " && cat " + probe + " && rm /bin/true && ! /bin/true";
+    Result r = redoubt("run", "--bundle", product.bundle("/bin/sh", "-c", script), product.id("w"));
+    assertEquals(0, r.code(), r.output());
+    assertTrue(r.output().startsWith("x\n"), r.output());
+    assertTrue(!Files.exists(probe) && Files.exists(Path.of("/bin/true")));
+  }
+
+  @Test
+  void shouldWriteToABindMount() throws Exception {
+    Path shared = Files.createDirectory(product.directory.resolve("shared"));
+    Files.writeString(shared.resolve("there"), "from the host\n");
+    String script =
+        "cat /mnt/there; mkdir /mnt/d; ln -s x /mnt/d/l; dd if=/dev/zero of=/mnt/d/f bs=1k count=300"
+            + " 2>/dev/null; chmod 640 /mnt/d/f; mv /mnt/d/f /mnt/g; ln /mnt/g /mnt/h; rm /mnt/there;"
+            + " stat -c %h:%s /mnt/g; ls /mnt/d";
+    String bundle =
+        product.bundleOf(
+            """
+            {"ociVersion": "1.2.0", "root": {"path": "/"},
+             "process": {"args": ["/bin/sh", "-c", "%s"], "cwd": "/", "env": ["PATH=/usr/bin:/bin"],
+              "user": {"uid": 0, "gid": 0}},
+             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+              {"destination": "/mnt", "type": "bind", "source": "%s", "options": ["rbind", "rw"]}]}
+            """
+                .formatted(script, shared));
+    Result r = redoubt("run", "--bundle", bundle, product.id("bind"));
+    assertEquals("from the host\n2:307200\nl\n", r.output());
+    assertEquals(0, r.code());
+    assertEquals(300 * 1024, Files.size(shared.resolve("h")));
+    assertTrue(Files.isSymbolicLink(shared.resolve("d/l")));
+    assertTrue(!Files.exists(shared.resolve("there")));
+  }
+
+  @Test
+  void shouldTellWhenAProcessOfTheSandboxIsKilled() throws Exception {
+    // The pid's own process, and each of its children: gofer, keeper or VMM.
+    int children = 3;
+    for (int victim = 0; victim < children; victim++) {
+      String id = product.id("k" + victim);
+      Process run = product.start(words("run", "--bundle", product.bundle("/bin/sleep", "100"), id));
+      ProcessHandle head = product.running(id).sentry();
+      List<ProcessHandle> below = head.children().sorted().toList();
+      children = 1 + below.size();
+      Product.kill(victim == 0 ? head : below.get(victim - 1));
+      Result r = Product.await(run);
+      assertEquals(KILLED, r.code(), r.output());
+      assertEquals(1, r.output().lines().count(), r.output());
+      assertTrue(r.output().contains("ended"), r.output());
+      product.assertNothingLeft();
+    }
+  }
+}
