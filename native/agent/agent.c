@@ -1,6 +1,7 @@
 // The guest's init: alone in the initramfs, started by the kernel, driven by the host (docs/protocol.md).
 // One thread, one loop. It answers for the guest's FUSE file systems, so it never waits for a file of a
 // container itself: what touches one is done by a child (container.c).
+#include <linux/bpf.h>
 #include <linux/fuse.h>
 #include <linux/reboot.h>
 #include <linux/signalfd.h>
@@ -141,6 +142,54 @@ static long cgroup_read(struct container *c, const char *file, char *to, size_t 
   char path[256];
   format(path, sizeof path, "%s/%s", c->cgroup, file);
   return read_file(path, to, size);
+}
+
+// Devices that a container may use, as runc has it: the guest's own devices, its link to the host among them, are
+// not for containers. Nodes may be made of any kind.
+static long restrict_devices(struct container *c) {
+  enum { LOAD = BPF_LDX | BPF_MEM | BPF_W, MOVE = BPF_ALU64 | BPF_MOV | BPF_K };
+  static const struct bpf_insn program[] = {
+      {LOAD, 2, 1, 0, 0},                                 // r2 = access << 16 | type
+      {LOAD, 3, 1, 4, 0},                                 // r3 = major
+      {LOAD, 4, 1, 8, 0},                                 // r4 = minor
+      {BPF_ALU64 | BPF_MOV | BPF_X, 5, 2, 0, 0},
+      {BPF_ALU64 | BPF_RSH | BPF_K, 5, 0, 0, 16},         // r5 = access
+      {BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 14, BPF_DEVCG_ACC_MKNOD},
+      {BPF_ALU64 | BPF_AND | BPF_K, 2, 0, 0, 0xffff},
+      {BPF_JMP | BPF_JNE | BPF_K, 2, 0, 14, BPF_DEVCG_DEV_CHAR},
+      {BPF_JMP | BPF_JGE | BPF_K, 3, 0, 1, 136},          // pseudo-terminals: 136 to 143
+      {BPF_JMP | BPF_JA, 0, 0, 1, 0},
+      {BPF_JMP | BPF_JLE | BPF_K, 3, 0, 9, 143},
+      {BPF_JMP | BPF_JEQ | BPF_K, 3, 0, 2, 1},
+      {BPF_JMP | BPF_JEQ | BPF_K, 3, 0, 6, 5},
+      {BPF_JMP | BPF_JA, 0, 0, 8, 0},
+      {BPF_JMP | BPF_JEQ | BPF_K, 4, 0, 5, 3},            // null
+      {BPF_JMP | BPF_JEQ | BPF_K, 4, 0, 4, 5},            // zero
+      {BPF_JMP | BPF_JGE | BPF_K, 4, 0, 1, 7},            // full, random, urandom
+      {BPF_JMP | BPF_JA, 0, 0, 4, 0},
+      {BPF_JMP | BPF_JLE | BPF_K, 4, 0, 1, 9},
+      {BPF_JMP | BPF_JGT | BPF_K, 4, 0, 2, 2},            // tty, console, ptmx: 5:0 to 5:2
+      {MOVE, 0, 0, 0, 1},
+      {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+      {MOVE, 0, 0, 0, 0},
+      {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+  attr.insns = (uint64_t)program;
+  attr.insn_cnt = sizeof program / sizeof *program;
+  attr.license = (uint64_t) "GPL";
+  long loaded = sys(bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+  if (loaded < 0) return loaded;
+  long directory = open_file(c->cgroup, O_RDONLY | O_DIRECTORY);
+  memset(&attr, 0, sizeof attr);
+  attr.target_fd = directory;
+  attr.attach_bpf_fd = loaded;
+  attr.attach_type = BPF_CGROUP_DEVICE;
+  long r = directory < 0 ? directory : sys(bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
+  sys(close, directory);
+  sys(close, loaded);
+  return r;
 }
 
 static void cgroup_add(struct container *c, int pid) {
@@ -502,6 +551,8 @@ static void create(uint32_t id, struct request *q) {
   format(c->id, sizeof c->id, "%s", name);
   format(c->cgroup, sizeof c->cgroup, "/sys/fs/cgroup/%s", name);
   sys(mkdir, c->cgroup, 0755);
+  long restricted = restrict_devices(c);
+  if (restricted < 0) say("container %s may use all of the guest's devices: error %l", name, -restricted);
   for (int k = 0; k < q->attach_count; k++) {
     struct wire a = q->attaches[k];
     int writable = 0;

@@ -145,7 +145,7 @@ abstract class VerbsOfAKernel {
     Files.writeString(shared.resolve("there"), "from the host\n");
     String script =
         "cat /mnt/there; mkdir /mnt/d; ln -s x /mnt/d/l; dd if=/dev/zero of=/mnt/d/f bs=1k count=300"
-            + " 2>/dev/null; chmod 640 /mnt/d/f; mv /mnt/d/f /mnt/g; ln /mnt/g /mnt/h; rm /mnt/there;"
+            + " 2>/dev/null; mv /mnt/d/f /mnt/g; ln /mnt/g /mnt/h; rm /mnt/there;"
             + " stat -c %h:%s /mnt/g; ls /mnt/d";
     String bundle =
         product.bundleOf(

@@ -333,9 +333,16 @@ final class FuseServer {
       put32(at + 64, a.nlink);
       put32(at + 68, a.uid);
       put32(at + 72, a.gid);
-      put32(at + 76, (int) a.rdev);
+      put32(at + 76, encoded(a.rdev));
       put32(at + 80, a.blksize);
       put32(at + 84, 0);
+    }
+
+    /** {@return major << 32 | minor as new_encode_dev of linux/kdev_t.h has it} */
+    private static int encoded(long rdev) {
+      int major = (int) (rdev >>> 32);
+      int minor = (int) rdev;
+      return minor & 0xff | major << 8 | (minor & ~0xff) << 12;
     }
 
     private long entry(Mount m, long fid, P9Attr a) {

@@ -316,7 +316,10 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
 
   private GuestProcess newProcess(String container, ProcessConfig config, List<Fd> fds) {
     synchronized (mu) {
-      processes.values().removeIf(p -> p.hasEnded() && p.pid != 1);
+      // Who started one may ask late how it ended: only a full table is tidied.
+      if (processes.size() >= PROCESSES_LIMIT / 2) {
+        processes.values().removeIf(p -> p.hasEnded() && p.pid != 1 && p.handle + 64 < lastHandle);
+      }
       if (processes.size() >= PROCESSES_LIMIT) {
         closeAll(fds);
         throw new ControlException(Errno.EAGAIN, "too many processes of the host's in the guest");

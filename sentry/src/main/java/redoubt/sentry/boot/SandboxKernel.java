@@ -1,6 +1,7 @@
 package redoubt.sentry.boot;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -86,6 +87,32 @@ final class SandboxKernel implements SandboxOperations {
     return r;
   }
 
+  /** How the latest executed processes ended, for those who ask late. */
+  private static final class Ended {
+    private static final int LIMIT = 256;
+
+    private final LinkedHashMap<String, Integer> codes = new LinkedHashMap<>(); // guarded by this
+
+    synchronized void put(String container, int pid, int code) {
+      codes.put(container + "/" + pid, code);
+      if (codes.size() > LIMIT) {
+        codes.pollFirstEntry();
+      }
+    }
+
+    /** {@return the code, or -1 if it has not ended} */
+    synchronized int get(String container, int pid) {
+      return codes.getOrDefault(container + "/" + pid, -1);
+    }
+
+    /** A new process has that pid. */
+    synchronized void forget(String container, int pid) {
+      codes.remove(container + "/" + pid);
+    }
+  }
+
+  private final Ended ended = new Ended();
+
   @Override
   public void boot(SandboxConfig config, List<Fd> fds) {
     booted = machine.boot(config);
@@ -148,6 +175,10 @@ final class SandboxKernel implements SandboxOperations {
       throw new ControlException(Errno.EINVAL, "container " + containerId + " is not running");
     }
     Task t = booted().builder().anotherProcess(r.container, process, fds);
+    // It may have ended, and been reaped, before its starter asks how.
+    ended.forget(containerId, t.tgid());
+    Processes.onExit(
+        t.threadGroup(), status -> ended.put(containerId, t.tgid(), exitCodeOf(status)));
     Processes.start(t);
     return t.tgid();
   }
@@ -213,6 +244,11 @@ final class SandboxKernel implements SandboxOperations {
     if (pid == 0) {
       g = r.first.threadGroup();
     } else {
+      int code = ended.get(containerId, pid);
+      if (code >= 0) {
+        listener.exited(code);
+        return;
+      }
       g = group(r.container, pid);
     }
     Processes.onExit(g, status -> listener.exited(exitCodeOf(status)));
