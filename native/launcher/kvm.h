@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KVM_LOOPS = 65535, KVM_SLOW_US = 20000, KVM_DEADLINE_S = 2 };
+enum { KVM_LOOPS = 65535, KVM_SLOW_US = 3000, KVM_DEADLINE_S = 2 };
 
 static void kvm_hangs(int signal) {
   static const char text[] = "it hangs when it is to run code\n";

@@ -34,11 +34,16 @@ final class Doctor implements Verb {
     List<Finding> findings = check.all();
     var out = new StringBuilder();
     for (String kernel : KERNELS) {
-      out.append("--kernel=").append(kernel).append(check.works(kernel) ? ": works" : ": does not work");
+      out.append("--kernel=")
+          .append(kernel)
+          .append(check.works(kernel) ? ": works" : ": does not work");
       out.append(kernel.equals(chosen) ? "; --kernel=auto takes it\n" : "\n");
       for (Finding f : findings) {
         if (f.kernel().equals(kernel)) {
-          out.append(f.verdict() == Verdict.GOOD ? "  ok       " : f.verdict() == Verdict.LESSER ? "  without  " : "  missing  ");
+          out.append(
+              f.verdict() == Verdict.GOOD
+                  ? "  ok       "
+                  : f.verdict() == Verdict.LESSER ? "  without  " : "  missing  ");
           out.append(Context.safe(f.text())).append('\n');
         }
       }

@@ -101,7 +101,8 @@ class GuestKernelTest {
       assertEquals(0, run.code(), run.output());
       String state = product.redoubt("state", "--verbose", id).output();
       assertTrue(state.contains("\"kernel\": \"" + kernel + "\""), state);
-      for (String stage : new String[] {"Linux 6", "agent", "hello", "files", "created", "started"}) {
+      for (String stage :
+          new String[] {"Linux 6", "agent", "hello", "files", "created", "started"}) {
         assertTrue(state.contains(stage), state);
       }
       assertEquals(0, product.redoubt("debug", "--console", id).code());
@@ -116,7 +117,8 @@ class GuestKernelTest {
       assumeWorks(kernel);
       String id = product.id("c" + kernel);
       Process run =
-          product.start("--kernel", kernel, "run", "--bundle", product.bundle("/bin/sleep", "9"), id);
+          product.start(
+              "--kernel", kernel, "run", "--bundle", product.bundle("/bin/sleep", "9"), id);
       ProcessHandle warden = product.running(id).sentry();
       ProcessHandle vmm =
           warden

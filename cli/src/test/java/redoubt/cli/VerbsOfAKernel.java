@@ -93,8 +93,10 @@ abstract class VerbsOfAKernel {
   @Test
   void shouldCreateStartExecSignalAndDelete() throws Exception {
     String id = product.id("c");
-    String bundle = product.bundle("/bin/sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done");
-    assertEquals(0, redoubt("create", "--bundle", bundle, id).code());
+    String bundle =
+        product.bundle("/bin/sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done");
+    Result create = redoubt("create", "--bundle", bundle, id);
+    assertEquals(0, create.code(), create.output());
     assertTrue(redoubt("state", id).output().contains("\"created\""));
     assertEquals(0, redoubt("start", id).code());
     assertTrue(redoubt("state", id).output().contains("\"running\""));
@@ -171,7 +173,8 @@ abstract class VerbsOfAKernel {
     int children = 3;
     for (int victim = 0; victim < children; victim++) {
       String id = product.id("k" + victim);
-      Process run = product.start(words("run", "--bundle", product.bundle("/bin/sleep", "100"), id));
+      Process run =
+          product.start(words("run", "--bundle", product.bundle("/bin/sleep", "100"), id));
       ProcessHandle head = product.running(id).sentry();
       List<ProcessHandle> below = head.children().sorted().toList();
       children = 1 + below.size();

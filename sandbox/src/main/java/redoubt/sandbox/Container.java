@@ -274,7 +274,8 @@ public final class Container {
       plan.add("oom", process.oomScoreAdj());
     }
     plan.add("gofer-type", SOCK_SEQPACKET).addAll("gofer", gofer);
-    made.describe(plan, installation, cpus(), memoryBytes());
+    Long limit = spec.linux().resources().memoryLimit();
+    made.describe(plan, installation, cpus(), limit != null && limit > 0 ? limit : 0);
     Fd[] watch = null;
     if (options.foreground()) {
       watch = HostFiles.pipe();

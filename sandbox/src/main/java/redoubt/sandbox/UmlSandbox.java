@@ -17,6 +17,9 @@ final class UmlSandbox extends Sandbox {
   /** Below it the kernel has no room for a container. */
   private static final long LEAST_MEMORY = 64L << 20;
 
+  /** Warden, gofer and UML's own. */
+  private static final long OVERHEAD = 96L << 20;
+
   UmlSandbox(String id, int pid, ControlClient client) {
     super(id, pid, client);
   }
@@ -27,8 +30,8 @@ final class UmlSandbox extends Sandbox {
   }
 
   @Override
-  void describe(Plan plan, Installation installation, int cpus, long memoryBytes) {
-    long memory = GuestImages.memory(memoryBytes, DEFAULT_MEMORY, LEAST_MEMORY);
+  void describe(Plan plan, Installation installation, int cpus, long memoryLimit) {
+    long memory = GuestImages.memory(memoryLimit, DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
     GuestImages.Image image = GuestImages.uml(installation.agent());
     String shim = installation.umlShim();
     plan.addAll("sentry", installation.wardenCommand("packets", BOOT_SECONDS));

@@ -13,6 +13,9 @@ final class VmSandbox extends Sandbox {
   private static final long DEFAULT_MEMORY = 512L << 20;
   private static final long LEAST_MEMORY = 96L << 20;
 
+  /** Warden, gofer, QEMU, and the code that it makes of the guest's. */
+  private static final long OVERHEAD = 224L << 20;
+
   VmSandbox(String id, int pid, ControlClient client) {
     super(id, pid, client);
   }
@@ -23,8 +26,8 @@ final class VmSandbox extends Sandbox {
   }
 
   @Override
-  void describe(Plan plan, Installation installation, int cpus, long memoryBytes) {
-    long memory = GuestImages.memory(memoryBytes, DEFAULT_MEMORY, LEAST_MEMORY);
+  void describe(Plan plan, Installation installation, int cpus, long memoryLimit) {
+    long memory = GuestImages.memory(memoryLimit, DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
     GuestImages.Image image = GuestImages.vm(installation.agent());
     String qemu = GuestImages.qemu();
     boolean kvm = Kvm.probe(installation.launcher()).isEmpty();
@@ -44,7 +47,7 @@ final class VmSandbox extends Sandbox {
                     ? "microvm,x-option-roms=off,isa-serial=off"
                     : "q35,smbus=off,sata=off,usb=off,vmport=off,hpet=on",
                 "-accel",
-                kvm ? "kvm" : "tcg",
+                kvm ? "kvm" : "tcg,tb-size=96",
                 "-cpu",
                 kvm ? "host" : "max",
                 "-smp",

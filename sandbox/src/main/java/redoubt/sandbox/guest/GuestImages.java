@@ -45,18 +45,25 @@ public final class GuestImages {
 
   private GuestImages() {}
 
-  /** {@return the guest's memory}: the container's limit, or {@code usual} if it has none */
-  public static long memory(long limit, long usual, long least) {
-    if (limit < least) {
+  /**
+   * {@return the guest's memory}: the container's limit less what the VMM, the warden and the gofer
+   * need below the same limit
+   *
+   * @param limit of the container, or 0 if it has none
+   */
+  public static long memory(long limit, long usual, long least, long overhead) {
+    if (limit == 0) {
+      return usual;
+    }
+    if (limit < least + overhead) {
       throw new SandboxException(
           "linux.resources.memory.limit: "
               + limit
               + " bytes are too few for a guest with a Linux kernel of its own; give "
-              + (least >> 20)
+              + (least + overhead >> 20)
               + " MiB or more, or use --kernel=sentry");
     }
-    // The host's whole memory stands for no limit.
-    return Math.min(limit, usual);
+    return limit - overhead;
   }
 
   /** {@return the directory of what we make or fetch} */

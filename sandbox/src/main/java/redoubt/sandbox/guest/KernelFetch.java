@@ -62,16 +62,14 @@ public final class KernelFetch {
 
   private static String call(Path directory, String... command) throws IOException {
     Process process =
-        new ProcessBuilder(command)
-            .directory(directory.toFile())
-            .redirectErrorStream(true)
-            .start();
-    String output = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+        new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true).start();
+    String output =
+        new String(
+            process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
     try {
       if (process.waitFor() != 0) {
         String[] lines = output.strip().split("\n");
-        throw new SandboxException(
-            String.join(" ", command) + ": " + lines[lines.length - 1]);
+        throw new SandboxException(String.join(" ", command) + ": " + lines[lines.length - 1]);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
