@@ -164,13 +164,11 @@ public final class GuestImages {
   private static String initramfs(
       String kind, File kernel, File modules, String agent, List<String> names) {
     File agentFile = new File(agent);
+    String prefix = "initramfs-" + kind + "-" + modules.getName() + "-";
     String path =
         cache()
-            + "/initramfs-"
-            + kind
-            + "-"
-            + modules.getName()
-            + "-"
+            + "/"
+            + prefix
             + Long.toHexString(
                 31 * (31 * kernel.lastModified() + agentFile.lastModified()) + agentFile.length());
     if (HostFiles.isFile(path)) {
@@ -190,7 +188,11 @@ public final class GuestImages {
         archive.file("modules/" + module.getKey(), 0644, module.getValue());
       }
       archive.file("modules/list", 0644, list.toString().getBytes(StandardCharsets.US_ASCII));
+      File[] old = new File(cache()).listFiles((d, name) -> name.startsWith(prefix));
       write(Path.of(path), archive.finish());
+      for (File file : old == null ? new File[0] : old) {
+        Files.deleteIfExists(file.toPath()); // of another agent or kernel
+      }
       return path;
     } catch (IOException e) {
       throw new SandboxException("making the guest's initramfs: " + e.getMessage());
