@@ -494,8 +494,31 @@ static void interfaces(void) {
   R("siocgifflags-none", ioctl(s, SIOCGIFFLAGS, &r));
 }
 
+/* getaddrinfo(3) sorts addresses with one socket that it connects again and again. */
+static void reconnecting(void) {
+  int u = socket(AF_INET6, SOCK_DGRAM, 0);
+  struct sockaddr_in6 six = v6("::1", 53);
+  struct sockaddr_in four = v4("127.0.0.1", 53);
+  struct sockaddr none = {.sa_family = AF_UNSPEC};
+  R("again-six", connect(u, A(six)));
+  show("again-six-name", u, 0);
+  R("again-none", connect(u, A(none)));
+  show("again-none-name", u, 0);
+  R("again-four", connect(u, A(four)));
+  show("again-four-name", u, 0);
+  show("again-four-peer", u, 1);
+  int b = socket(AF_INET, SOCK_DGRAM, 0);
+  four = v4("127.0.0.2", 0);
+  R("again-bind", bind(b, A(four)));
+  four = v4("127.0.0.1", 53);
+  R("again-bound", connect(b, A(four)));
+  R("again-bound-none", connect(b, A(none)));
+  show("again-bound-name", b, 0);
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
+  reconnecting();
   tcp();
   six();
   udp();

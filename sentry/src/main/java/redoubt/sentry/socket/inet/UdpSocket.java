@@ -65,6 +65,11 @@ final class UdpSocket extends InetSocket {
   /** The way to the outside, once there is a port and an address that can be reached. */
   private volatile @Nullable WireDatagrams wire;
 
+  /** Whether bind(2) itself named the address, and the port: these outlive a disconnect. */
+  private volatile boolean boundAddress;
+
+  private volatile boolean boundPort;
+
   private volatile boolean receiveShut;
   private volatile boolean sendShut;
   private volatile boolean dead;
@@ -163,12 +168,7 @@ final class UdpSocket extends InetSocket {
       return -EINVAL;
     }
     if (a.family() == AF_UNSPEC) {
-      remotePort = 0;
-      WireDatagrams w = wire;
-      if (w != null) {
-        w.connect(0, 0);
-      }
-      return 0;
+      return disconnect();
     }
     long r = InetAddresses.check(a, family());
     if (r < 0 && !(isV6() && a.family() == AF_INET && a.length >= 16)) {
@@ -196,6 +196,35 @@ final class UdpSocket extends InetSocket {
       remoteHigh = high;
       remoteLow = low;
       remotePort = InetAddresses.port(a);
+    }
+    return 0;
+  }
+
+  @Override
+  public long bind(Task t, SocketCall c) {
+    long r = super.bind(t, c);
+    if (r == 0) {
+      boundAddress = !InetAddresses.isAny(localHigh, localLow);
+      boundPort = InetAddresses.port(c.name) != 0;
+    }
+    return r;
+  }
+
+  /** Gives up the peer, and the address and port that only connect(2) chose: __udp_disconnect. */
+  private long disconnect() {
+    remotePort = 0;
+    WireDatagrams w = wire;
+    if (w != null) {
+      w.connect(0, 0);
+    }
+    if (!boundPort) {
+      unbind();
+    }
+    if (!boundAddress) {
+      synchronized (this) {
+        localHigh = 0;
+        localLow = isV6() ? 0 : InetAddresses.ANY4;
+      }
     }
     return 0;
   }
