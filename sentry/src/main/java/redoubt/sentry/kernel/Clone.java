@@ -244,6 +244,7 @@ public final class Clone {
     g.session = from.session;
     g.tty = from.tty;
     g.oomScoreAdj = from.oomScoreAdj;
+    g.loginUid = from.loginUid;
     g.dumpable = from.dumpable;
     g.executable = from.executable;
   }

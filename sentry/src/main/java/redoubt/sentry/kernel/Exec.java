@@ -241,6 +241,7 @@ public final class Exec {
     }
     long brk = alignUp(image.brk() + bias, PAGE) + (bits(random, 18) % (32L << 20)) / PAGE * PAGE;
     mm.setLayout(mmapTop, brk);
+    mm.isStatic = interp == null;
     mm.codeStart = image.low() + bias;
     mm.codeEnd = image.high() + bias;
     mm.dataEnd = image.brk() + bias;

@@ -98,18 +98,20 @@ public final class GroupExit {
     if (!g.tracees.isEmpty()) {
       Ptrace.tracerExits(t);
     }
-    long cpu = t.cpuNs();
+    long cpu = Math.max(0, t.context().cpuTimeNs());
     TaskMemory.leaveAtExit(t);
     MemoryManager mm = t.mm();
     t.fds().leave(t);
     t.fs().leave();
-    g.addDeadCpu(cpu);
     boolean last;
     synchronized (k.tasks().mu) {
       t.dead = true;
       g.tasks.remove(t);
       k.tasks().count--;
       last = g.tasks.isEmpty();
+      if (last) {
+        g.addDeadCpu(cpu);
+      }
       if (last && !g.exiting) {
         g.exiting = true;
         g.exitStatus = status;

@@ -374,6 +374,7 @@ public final class Task {
   }
 
   void setImage(MemoryManager newMm, GuestContext newContext) {
+    group.addDeadCpu(Math.max(0, context.cpuTimeNs()));
     mm = newMm;
     context = newContext;
     publishAnswers();
@@ -404,9 +405,12 @@ public final class Task {
     return javaThread;
   }
 
-  /** {@return CPU time spent in the guest in ns} */
+  /**
+   * {@return CPU time spent in the guest in ns}; the tasks of one thread group share its time
+   * equally, because the host tells only that of a whole process
+   */
   public long cpuNs() {
-    return dead ? 0 : Math.max(0, context.cpuTimeNs());
+    return dead ? 0 : group.taskCpuNs();
   }
 
   /** {@return R, S, T or Z, as /proc/PID/stat says} */

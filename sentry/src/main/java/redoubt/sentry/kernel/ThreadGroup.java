@@ -72,9 +72,16 @@ public final class ThreadGroup {
   public volatile @Nullable Runnable semaphoreUndo;
 
   public volatile int oomScoreAdj;
+
+  /** Who logged in, for the audit; -1 when nobody did. Inherited by fork. */
+  public volatile int loginUid = -1;
+
   public volatile boolean dumpable = true;
 
-  /** Host CPU time of tasks that have gone, in ns; guarded by this object's monitor. */
+  /**
+   * CPU time of the host processes that ran it and are gone, in ns; guarded by this object's
+   * monitor.
+   */
   private long deadCpuNs;
 
   private long childrenCpuNs;
@@ -219,10 +226,20 @@ public final class ThreadGroup {
     synchronized (this) {
       sum = deadCpuNs;
     }
-    for (Task t : tasks) { // copied on write: CPU timers look while they hold a signal lock
-      sum += t.cpuNs();
+    // One host process has run all of them since the last exec. The list is copied on write: CPU
+    // timers look while they hold a signal lock.
+    for (Task t : tasks) {
+      long now = t.context().cpuTimeNs();
+      if (now >= 0) {
+        return sum + now;
+      }
     }
     return sum;
+  }
+
+  /** {@return what to charge to one live task}: all, or an equal part where there are several */
+  long taskCpuNs() {
+    return cpuNs() / Math.max(1, tasks.size());
   }
 
   /** As {@link #cpuNs}, of a group without live tasks. */

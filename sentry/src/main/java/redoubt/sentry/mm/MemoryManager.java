@@ -12,6 +12,7 @@ import static redoubt.abi.Errno.EPERM;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Mman;
 import redoubt.abi.Resource;
@@ -47,7 +48,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private final Object mu = new Object();
   private final List<Vma> vmas = new ArrayList<>(); // by address; guarded by mu
   private final MapBatch batch = new MapBatch(); // guarded by mu
-  private int users = 1; // guarded by mu
+  private final AtomicInteger users = new AtomicInteger(1);
   private long mappedBytes; // guarded by mu
   private long mmapTop; // guarded by mu
   private long repeatAddress; // guarded by mu
@@ -87,6 +88,12 @@ public final class MemoryManager implements Mappable.MappingObserver {
   /** PR_SET_THP_DISABLE; the host decides about huge pages. */
   public volatile boolean hugePagesDisabled;
 
+  /**
+   * The program came without an interpreter. One that maps executable pages of files all the same
+   * is a loader of its own kind (valgrind, an emulator) and reads what it maps.
+   */
+  public volatile boolean isStatic;
+
   /** The auxiliary vector as exec wrote it. */
   public volatile byte[] auxv = {};
 
@@ -109,23 +116,19 @@ public final class MemoryManager implements Mappable.MappingObserver {
 
   /** Another task uses this address space (CLONE_VM). */
   public void share() {
-    synchronized (mu) {
-      users++;
-    }
+    users.incrementAndGet();
   }
 
   /** {@return whether more than one task uses it} */
   public boolean isShared() {
-    synchronized (mu) {
-      return users > 1;
-    }
+    return users.get() > 1;
   }
 
   /** A task stopped using it; its guest thread is gone. */
   public void leave() {
     List<Vma> gone;
     synchronized (mu) {
-      if (--users > 0) {
+      if (users.decrementAndGet() > 0) {
         return;
       }
       gone = new ArrayList<>(vmas);
@@ -182,6 +185,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       c.dataEnd = dataEnd;
       c.arguments = arguments;
       c.auxv = auxv;
+      c.isStatic = isStatic;
       return c;
     }
   }
@@ -336,6 +340,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
         }
       }
       path = file.path();
+      if (isStatic && (prot & Mman.PROT_EXEC) != 0) {
+        space.keepText();
+      }
     } else if (shared) {
       long base = memoryFile.allocate(size);
       if (base < 0) {

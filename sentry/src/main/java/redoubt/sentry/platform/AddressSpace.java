@@ -49,6 +49,12 @@ public interface AddressSpace {
    */
   default void unpatch() {}
 
+  /**
+   * Executable pages of files that are mapped from now on stay byte for byte as they are in the
+   * file: the program reads its own text.
+   */
+  default void keepText() {}
+
   /** {@return whether the host process is gone}, killed by the host or by itself */
   boolean isDead();
 

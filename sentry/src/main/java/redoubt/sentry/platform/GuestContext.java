@@ -212,7 +212,10 @@ public interface GuestContext {
   /** Takes back all answers: every call is an event again. Any thread. */
   default void clearAnswers() {}
 
-  /** {@return the host CPU time of the guest thread in ns}, or -1 if unknown. Any thread. */
+  /**
+   * {@return the host CPU time of all threads that its address space ever had in ns}, or -1 if
+   * unknown. Any thread.
+   */
   long cpuTimeNs();
 
   /** Ends the guest thread. Idempotent. */

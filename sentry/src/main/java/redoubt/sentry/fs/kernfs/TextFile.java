@@ -156,6 +156,11 @@ public abstract class TextFile extends KernInode {
     }
 
     @Override
+    public long truncate(long length) {
+      return 0; // fs/proc: proc_setattr takes any size and keeps none
+    }
+
+    @Override
     public long seek(Task t, long offset, int whence) {
       long target = whence == 0 ? offset : whence == 1 ? position + offset : -1;
       if (target < 0) {

@@ -2,6 +2,7 @@ package redoubt.sentry.fs.proc;
 
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.EPERM;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -239,7 +240,12 @@ final class TaskDir extends KernDir {
               0644,
               (t, o) -> o.append(t.threadGroup().oomScoreAdj).append('\n'),
               TaskDir::setOomScoreAdj);
-      case "loginuid" -> writable(name, 0644, (t, o) -> o.append("4294967295"), (t, s) -> 0);
+      case "loginuid" ->
+          writable(
+              name,
+              0644,
+              (t, o) -> o.append(Integer.toUnsignedString(t.threadGroup().loginUid)),
+              TaskDir::setLoginUid);
       case "sessionid" -> file(name, 0444, (t, o) -> o.append("4294967295"));
       case "coredump_filter" -> writable(name, 0644, (t, o) -> o.append("00000033\n"), (t, s) -> 0);
       case "uid_map", "gid_map", "projid_map", "setgroups" ->
@@ -435,6 +441,28 @@ final class TaskDir extends KernDir {
       return -EINVAL;
     }
     return setOomScoreAdj(target, Integer.toString(v == 15 ? 1000 : v * 1000 / 17));
+  }
+
+  /** kernel/audit.c audit_set_loginuid: once by anybody, again only with CAP_AUDIT_CONTROL. */
+  private static long setLoginUid(Task target, String text) {
+    long v;
+    try {
+      v = Long.parseLong(text.strip());
+    } catch (NumberFormatException e) {
+      return -EINVAL;
+    }
+    if (v < 0 || v > 0xffff_ffffL) {
+      return -EINVAL;
+    }
+    ThreadGroup g = target.threadGroup();
+    if (g != callerOr(target).threadGroup()) {
+      return -EPERM;
+    }
+    if (g.loginUid != -1 && !callerOr(target).hasCapability(Caps.CAP_AUDIT_CONTROL)) {
+      return -EPERM;
+    }
+    g.loginUid = (int) v;
+    return 0;
   }
 
   private static long setTimerSlack(Task target, String text) {

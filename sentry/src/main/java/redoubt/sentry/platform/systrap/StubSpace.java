@@ -71,6 +71,9 @@ final class StubSpace implements AddressSpace {
   /** Whether new text is patched: not when a guest uses GS for itself. */
   private volatile boolean patching;
 
+  /** Whether text that is mapped from now on is left alone, see {@link #keepText}. */
+  private volatile boolean keepsText;
+
   private volatile int pid;
   private volatile boolean forkFailed;
   private volatile boolean dead;
@@ -326,6 +329,7 @@ final class StubSpace implements AddressSpace {
     int prot = (int) b.get(i, 3);
     if (patcher == null
         || !patching
+        || keepsText
         || (prot & (PROT_EXEC | PROT_WRITE)) != PROT_EXEC
         || b.get(i, 4) != 0
         || !isGuest(start, length)
@@ -446,6 +450,11 @@ final class StubSpace implements AddressSpace {
     if (patching) {
       stopPatching();
     }
+  }
+
+  @Override
+  public void keepText() {
+    keepsText = true;
   }
 
   boolean isPatching() {
@@ -584,6 +593,7 @@ final class StubSpace implements AddressSpace {
       child.mapCore = mapCore;
       child.patches = patches;
       child.patching = patching;
+      child.keepsText = keepsText;
     }
     if (r <= 0) {
       // No process came of it, or a guest forged the reply and then loses its child. Only the map
