@@ -28,7 +28,7 @@ final class Install implements Verb {
   public String examples() {
     return """
       redoubt install && systemctl reload docker
-      docker run --runtime=redoubt --network=none debian true
+      docker run --runtime=redoubt debian true
     """;
   }
 

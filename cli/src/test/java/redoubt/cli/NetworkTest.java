@@ -212,6 +212,37 @@ class NetworkTest {
     assertTrue(out.contains("10.214.0.2 dev va lladdr"), out);
   }
 
+  /** As Docker's daemon: it moves an interface to where the sentry is before it starts it. */
+  @Test
+  void shouldTakeOverWhatIsPutIntoItsOwnNamespace() throws Exception {
+    String id = product.id("c");
+    String bundle =
+        product.bundleOf(
+            """
+            {"ociVersion": "1.2.0", "root": {"path": "/"},
+             "process": {"args": ["/bin/sleep", "100"], "cwd": "/", "env": ["PATH=/bin"]},
+             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+             "linux": {"namespaces": [{"type": "network"}]}}
+            """);
+    assertEquals(0, product.redoubt("create", "--bundle", bundle, id).code());
+    String pid = "" + product.created(id).sentry().pid();
+    run("ip", "-n", pod, "link", "set", "va", "netns", pid);
+    String[] in = {"nsenter", "-t", pid, "-n", "ip"};
+    run(concat(in, "addr", "add", ADDRESS + "/24", "dev", "va"));
+    run(concat(in, "link", "set", "va", "up"));
+    assertEquals(0, product.redoubt("start", id).code());
+    run("ip", "netns", "exec", far, "ping", "-c1", "-W5", ADDRESS);
+    assertEquals("", run(concat(in, "-4", "-o", "addr", "show", "dev", "va")));
+    assertEquals(0, product.redoubt("delete", "--force", id).code());
+    product.assertNothingLeft();
+  }
+
+  private static String[] concat(String[] first, String... more) {
+    String[] all = java.util.Arrays.copyOf(first, first.length + more.length);
+    System.arraycopy(more, 0, all, first.length, more.length);
+    return all;
+  }
+
   @Test
   void shouldTakeTheAddressesAndGiveThemBack() throws Exception {
     String id = product.id("c");
