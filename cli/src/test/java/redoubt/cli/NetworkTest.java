@@ -46,6 +46,8 @@ class NetworkTest {
         far);
     run("ip", "-n", pod, "addr", "add", ADDRESS + "/24", "dev", "va");
     run("ip", "-n", far, "addr", "add", PEER + "/24", "dev", "vb");
+    run("ip", "-n", pod, "addr", "add", "fd00:214::1/64", "dev", "va", "nodad");
+    run("ip", "-n", far, "addr", "add", "fd00:214::2/64", "dev", "vb", "nodad");
     for (String namespace : new String[] {pod, far}) {
       run("ip", "-n", namespace, "link", "set", "lo", "up");
     }
@@ -194,6 +196,73 @@ class NetworkTest {
         """;
     assertEquals("all is well\n", runInSandbox("talk", "python3", "-c", program).output());
     awaitConfiguration("after the end");
+  }
+
+  @Test
+  void shouldTalkIpv6WithLinux() throws Exception {
+    peer(
+        """
+        import socket, subprocess
+        l = socket.create_server(("fd00:214::2", 7000), family=socket.AF_INET6)
+        print("ready")
+        c, a = l.accept()
+        assert a[0] == "fd00:214::1", a
+        n = 0
+        while True:
+            b = c.recv(65536)
+            if not b:
+                break
+            n += len(b)
+        c.sendall(b"x" * n)
+        c.close()
+        u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        u.sendto(b"go", ("fd00:214::1", 7002))
+        assert u.recvfrom(10)[0] == b"back"
+        assert subprocess.run(["ping", "-6", "-c1", "-W5", "fd00:214::1"]).returncode == 0
+        for host in ("fd00:214::1", "10.214.0.1"):
+            s = socket.create_connection((host, 7001))
+            s.sendall(host.encode())
+            s.recv(10)
+        """);
+    String program =
+        """
+        import socket, subprocess
+        l = socket.create_server(("::", 7001), family=socket.AF_INET6, dualstack_ipv6=True)
+        u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        u.bind(("::", 7002))
+        c = socket.create_connection(("fd00:214::2", 7000))
+        assert c.getsockname()[0] == "fd00:214::1", c.getsockname()
+        data = b"a" * 3000000
+        c.sendall(data)
+        c.shutdown(socket.SHUT_WR)
+        n = 0
+        while True:
+            b = c.recv(65536)
+            if not b:
+                break
+            n += len(b)
+        assert n == len(data), n
+        d, a = u.recvfrom(10)
+        assert d == b"go" and a[0] == "fd00:214::2", a
+        u.sendto(b"back", a)
+        for host, mine in (("fd00:214::2", "fd00:214::1"), ("::ffff:10.214.0.2", "10.214.0.1")):
+            s, a = l.accept()
+            assert a[0] == host, a
+            assert s.recv(40).decode() == mine
+        for host in ("fd00:214::1", "::1"):
+            own = socket.create_connection((host, 7001))
+            other, a = l.accept()
+            assert a[0] == host, a
+        try:
+            socket.create_connection(("fd00:214::2", 9))
+        except ConnectionRefusedError:
+            print("all is well")
+        print(subprocess.getoutput("ip -6 -o addr show dev va scope global | cut -d' ' -f7"))
+        """;
+    assertEquals(
+        "all is well\nfd00:214::1/64\n", runInSandbox("six", "python3", "-c", program).output());
+    String after = run("ip", "-n", pod, "-6", "-o", "addr", "show", "dev", "va");
+    assertTrue(after.contains("fd00:214::1/64"), after);
   }
 
   @Test

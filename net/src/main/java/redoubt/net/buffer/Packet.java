@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * {@linkplain #free frees} it, once.
  */
 public final class Packet {
-  /** Room before the payload for the longest headers: Ethernet, IPv4 and TCP with options. */
-  public static final int HEADROOM = 14 + 20 + 60 + 2;
+  /** Room before the payload for the longest headers: Ethernet, IPv6 and TCP with options. */
+  public static final int HEADROOM = 14 + 40 + 60 + 2;
 
   public final byte[] data;
   public int start;

@@ -22,15 +22,18 @@ public final class UdpHeader {
     return Bytes.u16(b, at + 6);
   }
 
-  /** Writes header and checksum for the {@code length} bytes (header included) at {@code at}. */
+  /**
+   * Writes header and checksum for the {@code length} bytes (header included) at {@code at}.
+   *
+   * @param pseudoHeader the sum over the IP's pseudo header
+   */
   public static void write(
-      byte[] b, int at, int length, int source, int sourcePort, int destination, int port) {
+      byte[] b, int at, int length, int sourcePort, int port, long pseudoHeader) {
     Bytes.put16(b, at, sourcePort);
     Bytes.put16(b, at + 2, port);
     Bytes.put16(b, at + 4, length);
     Bytes.put16(b, at + 6, 0);
-    long sum = Checksum.pseudoHeader(source, destination, Ipv4Header.UDP, length);
-    int c = Checksum.finish(Checksum.add(sum, b, at, length));
+    int c = Checksum.finish(Checksum.add(pseudoHeader, b, at, length));
     // 0 means "no checksum" on the wire; 0xffff is its equal in ones' complement.
     Bytes.put16(b, at + 6, c == 0 ? 0xffff : c);
   }

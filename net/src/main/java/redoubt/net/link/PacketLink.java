@@ -29,6 +29,7 @@ public final class PacketLink implements Link, AutoCloseable {
   private final int mtu;
   private final long mac;
   private static final int GSO_TCPV4 = 1;
+  private static final int GSO_TCPV6 = 4;
   private int gathered;
   private @Nullable Thread receiver;
   private volatile boolean isClosed;
@@ -132,7 +133,8 @@ public final class PacketLink implements Link, AutoCloseable {
   private static void writeHeader(MemorySegment slots, long at, Packet p) {
     int sumAt = p.checksumStart == 0 ? 0 : p.checksumStart - p.start;
     int headers = p.segmentBytes == 0 ? 0 : sumAt + TcpHeader.headerLength(p.data, p.checksumStart);
-    int kind = p.segmentBytes == 0 ? 0 : GSO_TCPV4;
+    boolean isV6 = EthernetHeader.type(p.data, p.start) == EthernetHeader.TYPE_IPV6;
+    int kind = p.segmentBytes == 0 ? 0 : isV6 ? GSO_TCPV6 : GSO_TCPV4;
     int flags = sumAt == 0 ? 0 : PacketSocket.NEEDS_CSUM;
     slots.set(SHORT, at, (short) (flags | kind << 8));
     slots.set(SHORT, at + 2, (short) headers);

@@ -94,6 +94,10 @@ public final class Icmp {
    * about errors, fragments other than the first, or packets from or to groups (RFC 1122).
    */
   public void sendError(Packet about, int type, int code, int info) {
+    if (AddressTable.isV6(about.source)) {
+      stack.icmp6().sendPortUnreachable(about);
+      return;
+    }
     byte[] b = about.data;
     int at = about.networkStart;
     boolean isIcmp = Ipv4Header.protocol(b, at) == Ipv4Header.ICMP;
@@ -118,7 +122,7 @@ public final class Icmp {
     stack.ipv4().send(p, us, them, Ipv4Header.ICMP, 0xc0, Ipv4.DEFAULT_TTL, false);
   }
 
-  private boolean takeToken() {
+  boolean takeToken() {
     long now = stack.nowNs();
     tokens = Math.min(BURST, tokens + (now - tokensAtNs) * (ERRORS_PER_SECOND / 1e9));
     tokensAtNs = now;
@@ -131,6 +135,10 @@ public final class Icmp {
 
   /** As if a router had sent an error about {@code unsent}, which begins with its IP header. */
   public void reportLocally(Packet unsent, int type, int code) {
+    if (Ipv4Header.version(unsent.data, unsent.start) == 6) {
+      stack.icmp6().reportLocally(unsent);
+      return;
+    }
     dispatchError(unsent.data, unsent.start, unsent.end, type, code, 0);
   }
 

@@ -7,12 +7,16 @@ import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.header.IcmpHeader;
 import redoubt.net.header.Ipv4Header;
+import redoubt.net.header.Ipv6Header;
 import redoubt.net.header.TcpHeader;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 import redoubt.net.stack.Route;
 
-/** IPv4 of a host (RFC 791, RFC 1122): receives, puts fragments together, routes and sends. */
+/**
+ * IPv4 of a host (RFC 791, RFC 1122): receives, puts fragments together, routes and sends. What is
+ * asked about an IPv6 address (a number of {@link AddressTable}) goes on to {@link Ipv6}.
+ */
 public final class Ipv4 {
   public static final int DEFAULT_TTL = 64;
   private static final int OPTION_END = 0;
@@ -102,7 +106,8 @@ public final class Ipv4 {
   }
 
   private boolean isMartian(Nic nic, Packet p) {
-    if (isMulticast(p.source) || p.source == -1) {
+    // 224.0.0.0/4 is groups', 240.0.0.0/4 nobody's: its numbers stand for IPv6 addresses here.
+    if (p.source >>> 28 >= 0xe || (p.destination >>> 28 == 0xf && p.destination != -1)) {
       return true;
     }
     if (nic == stack.loopback()) {
@@ -148,6 +153,9 @@ public final class Ipv4 {
 
   /** {@return the address to send from to {@code destination}, or 0 without a route} */
   public int sourceFor(int destination) {
+    if (AddressTable.isV6(destination)) {
+      return stack.ipv6().sourceFor(destination);
+    }
     if (stack.isLocal(destination)) {
       return destination;
     }
@@ -157,6 +165,9 @@ public final class Ipv4 {
 
   /** {@return the longest packet that reaches {@code destination} in one piece, as far as known} */
   public int mtu(int destination) {
+    if (AddressTable.isV6(destination)) {
+      return stack.ipv6().mtu(destination);
+    }
     if (stack.isLocal(destination)) {
       return stack.loopback().mtu();
     }
@@ -170,6 +181,10 @@ public final class Ipv4 {
 
   /** A transport heard from {@code destination}: its next hop is there. */
   public void confirmReachable(int destination) {
+    if (AddressTable.isV6(destination)) {
+      stack.ipv6().confirmReachable(destination);
+      return;
+    }
     Route r = stack.isLocal(destination) ? null : route(destination);
     if (r != null && r.nic().link().mac() != 0) {
       r.nic().neighbors().confirmReachable(r.gateway() != 0 ? r.gateway() : destination);
@@ -190,6 +205,9 @@ public final class Ipv4 {
       int tos,
       int ttl,
       boolean isDontFragment) {
+    if (AddressTable.isV6(destination)) {
+      return stack.ipv6().send(p, source, destination, protocol, tos, ttl);
+    }
     boolean isLocal = stack.isLocal(destination);
     Route r = isLocal ? null : route(destination);
     if (r == null && !isLocal) {
@@ -224,6 +242,9 @@ public final class Ipv4 {
 
   /** {@return whether the link to {@code destination} cuts long packets into segments} */
   public boolean canSegment(int destination) {
+    if (AddressTable.isV6(destination)) {
+      return stack.ipv6().canSegment(destination);
+    }
     Route r = stack.isLocal(destination) ? null : route(destination);
     return r != null && r.nic().link().offloads();
   }
@@ -291,8 +312,16 @@ public final class Ipv4 {
 
   /** {@return whether {@code address} means all hosts of a link} */
   public boolean isBroadcast(int address) {
+    if (AddressTable.isV6(address)) {
+      return false;
+    }
     Route r = address == -1 ? null : route(address);
     return address == -1 || (r != null && r.nic().isBroadcast(address));
+  }
+
+  /** {@return the bytes of the IP header of packets to {@code destination}} */
+  public static int headerBytes(int destination) {
+    return AddressTable.isV6(destination) ? Ipv6Header.LENGTH : Ipv4Header.MIN_LENGTH;
   }
 
   public static boolean isMulticast(int address) {

@@ -16,7 +16,7 @@ import redoubt.net.stack.Nic;
 import redoubt.net.stack.Timer;
 
 /**
- * Who is on the link, by ARP, with the states and times of <a
+ * Who is on the link, by ARP or neighbour discovery, with the states and times of <a
  * href="https://man7.org/linux/man-pages/man7/arp.7.html">arp(7)</a>: incomplete, reachable, stale,
  * delay, probe.
  *
@@ -81,13 +81,17 @@ public final class NeighborTable {
         remove(this);
         return;
       }
+      arm(stack.nowNs() + RETRANSMIT_NS);
+      if (AddressTable.isV6(address)) {
+        stack.icmp6().solicit(nic, address, state == State.PROBE);
+        return;
+      }
       sendArp(
           ArpHeader.REQUEST,
           state == State.PROBE ? mac : EthernetHeader.BROADCAST,
           nic.primaryAddress(),
           0,
           address);
-      arm(stack.nowNs() + RETRANSMIT_NS);
     }
 
     void confirm(long mac) {
@@ -100,7 +104,7 @@ public final class NeighborTable {
       probes = 0;
       disarm();
       for (Packet p = waiting.poll(); p != null; p = waiting.poll()) {
-        nic.transmit(p, mac, EthernetHeader.TYPE_IPV4);
+        nic.transmit(p, mac, type(address));
       }
     }
 
@@ -130,8 +134,12 @@ public final class NeighborTable {
     if (e.state == State.INCOMPLETE) {
       wait(e, p);
     } else {
-      nic.transmit(p, e.mac, EthernetHeader.TYPE_IPV4);
+      nic.transmit(p, e.mac, type(address));
     }
+  }
+
+  private static int type(int address) {
+    return AddressTable.isV6(address) ? EthernetHeader.TYPE_IPV6 : EthernetHeader.TYPE_IPV4;
   }
 
   /** Sets an address for good, as one taken over from the host's table. */
@@ -201,6 +209,7 @@ public final class NeighborTable {
     }
     Entry e = new Entry(address);
     entries.put(address, e);
+    stack.addresses().pin(address);
     return e;
   }
 
@@ -225,6 +234,7 @@ public final class NeighborTable {
   }
 
   private void forget(Entry e) {
+    stack.addresses().unpin(e.address);
     e.disarm();
     e.waiting.clear();
     if (last == e) {
@@ -258,7 +268,7 @@ public final class NeighborTable {
     }
   }
 
-  private void learn(int sender, long mac, boolean mayCreate) {
+  void learn(int sender, long mac, boolean mayCreate) {
     Entry e = entries.get(sender);
     if (e == null && mayCreate && sender != 0) {
       e = create(sender);

@@ -10,9 +10,13 @@ import redoubt.net.buffer.ChunkPool;
 import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.PacketPool;
 import redoubt.net.buffer.PacketQueue;
+import redoubt.net.header.Checksum;
 import redoubt.net.link.Link;
+import redoubt.net.network.AddressTable;
 import redoubt.net.network.Icmp;
+import redoubt.net.network.Icmp6;
 import redoubt.net.network.Ipv4;
+import redoubt.net.network.Ipv6;
 import redoubt.net.network.NeighborTable;
 import redoubt.net.transport.RawTable;
 import redoubt.net.transport.UdpTable;
@@ -42,7 +46,10 @@ public final class NetworkStack {
   private final Counters counters = new Counters();
   private final List<Nic> nics = new CopyOnWriteArrayList<>();
   private final PacketQueue looped = new PacketQueue();
+  private final AddressTable addresses;
   private final Ipv4 ipv4;
+  private final Ipv6 ipv6;
+  private final Icmp6 icmp6;
   private final Icmp icmp;
   private final UdpTable udp;
   private final RawTable raw;
@@ -61,7 +68,10 @@ public final class NetworkStack {
   public NetworkStack(Clock clock, Secret secret) {
     this.clock = clock;
     this.secret = secret;
+    this.addresses = new AddressTable(secret);
     this.ipv4 = new Ipv4(this);
+    this.ipv6 = new Ipv6(this);
+    this.icmp6 = new Icmp6(this);
     this.icmp = new Icmp(this);
     this.udp = new UdpTable(this);
     this.raw = new RawTable(this);
@@ -73,6 +83,9 @@ public final class NetworkStack {
     Nic lo = new Nic(this, "lo", 1, new Loopback());
     nics.add(lo);
     lo.addAddress(0x7f000001, 8);
+    int one = addresses.number(0, 1);
+    addresses.pin(one);
+    lo.addAddress6(one, 128);
     routes.add(new Route(0x7f000000, 8, 0, 0x7f000001, lo));
     return lo;
   }
@@ -217,6 +230,60 @@ public final class NetworkStack {
     }
   }
 
+  /** Gives {@code nic} an IPv6 address, and the route to its subnet. */
+  public void addAddress6(Nic nic, long high, long low, int prefixLength) {
+    enter();
+    try {
+      int number = addresses.number(high, low);
+      addresses.pin(number);
+      nic.addAddress6(number, prefixLength);
+      ipv6.addRoute(Ipv6.Route6.onLink(high, low, prefixLength, nic));
+    } finally {
+      exit();
+    }
+  }
+
+  /** Adds an IPv6 route through a gateway, or to the link where the gateway is all zero. */
+  public void addRoute6(
+      long high, long low, int prefixLength, long gatewayHigh, long gatewayLow, Nic nic) {
+    enter();
+    try {
+      boolean onLink = gatewayHigh == 0 && gatewayLow == 0;
+      int gateway = onLink ? 0 : addresses.number(gatewayHigh, gatewayLow);
+      ipv6.addRoute(new Ipv6.Route6(high, low, prefixLength, gateway, 0, nic));
+    } finally {
+      exit();
+    }
+  }
+
+  /** {@return whether an IPv6 address is one of this host's} */
+  public boolean isLocal6(long high, long low) {
+    enter();
+    try {
+      int number = addresses.lookup(high, low);
+      return number != 0 && isLocal(number);
+    } finally {
+      exit();
+    }
+  }
+
+  /** {@return a running sum over the pseudo header of either IP} */
+  public long pseudoHeader(int source, int destination, int protocol, int length) {
+    if (!AddressTable.isV6(source)) {
+      return Checksum.pseudoHeader(source, destination, protocol, length);
+    }
+    return sum(addresses.high(source))
+        + sum(addresses.low(source))
+        + sum(addresses.high(destination))
+        + sum(addresses.low(destination))
+        + protocol
+        + length;
+  }
+
+  private static long sum(long word) {
+    return (word >>> 32) + (word & 0xffff_ffffL);
+  }
+
   /** Takes over what the host knew of a neighbour. */
   public void addNeighbor(Nic nic, int address, long mac, boolean isPermanent) {
     enter();
@@ -291,6 +358,18 @@ public final class NetworkStack {
 
   public Counters counters() {
     return counters;
+  }
+
+  public AddressTable addresses() {
+    return addresses;
+  }
+
+  public Ipv6 ipv6() {
+    return ipv6;
+  }
+
+  public Icmp6 icmp6() {
+    return icmp6;
   }
 
   public Ipv4 ipv4() {

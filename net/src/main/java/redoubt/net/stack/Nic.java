@@ -17,6 +17,8 @@ public final class Nic {
   // Prefix lengths are written first: who reads addresses sees as many of them.
   private volatile int[] prefixLengths = new int[0];
   private volatile int[] addresses = new int[0];
+  private volatile int[] prefixLengths6 = new int[0];
+  private volatile int[] addresses6 = new int[0];
   private int mtu;
   private volatile boolean isUp = true;
   private long packetsIn;
@@ -92,7 +94,33 @@ public final class Nic {
     addresses = more;
   }
 
+  void addAddress6(int number, int prefixLength) {
+    int n = addresses6.length;
+    int[] more = Arrays.copyOf(addresses6, n + 1);
+    int[] lengths = Arrays.copyOf(prefixLengths6, n + 1);
+    more[n] = number;
+    lengths[n] = prefixLength;
+    prefixLengths6 = lengths;
+    addresses6 = more;
+  }
+
+  /** {@return the IPv6 addresses, by number} */
+  public int[] addresses6() {
+    return addresses6.clone();
+  }
+
+  /** {@return how many bits of IPv6 address number {@code i} name its subnet} */
+  public int prefixLength6(int i) {
+    return prefixLengths6[i];
+  }
+
   public boolean hasAddress(int address) {
+    int[] six = addresses6;
+    for (int a : six) {
+      if (a == address) {
+        return true;
+      }
+    }
     for (int i = 0; i < addresses.length; i++) {
       if (addresses[i] == address
           || (link.mac() == 0 && ((addresses[i] ^ address) & Route.mask(prefixLengths[i])) == 0)) {
@@ -140,7 +168,11 @@ public final class Nic {
     if (!isUp) {
       frame.free();
     } else if (link.mac() == 0) {
-      stack.ipv4().receive(this, frame);
+      if (frame.length() > 0 && frame.data[frame.start] >>> 4 == 6) {
+        stack.ipv6().receive(this, frame);
+      } else {
+        stack.ipv4().receive(this, frame);
+      }
     } else {
       deliverEthernet(frame);
     }
@@ -162,6 +194,7 @@ public final class Nic {
     frame.start += EthernetHeader.LENGTH;
     switch (type) {
       case EthernetHeader.TYPE_IPV4 -> stack.ipv4().receive(this, frame);
+      case EthernetHeader.TYPE_IPV6 -> stack.ipv6().receive(this, frame);
       case EthernetHeader.TYPE_ARP -> neighbors.receive(frame);
       default -> frame.free();
     }

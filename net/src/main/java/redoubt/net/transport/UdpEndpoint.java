@@ -9,6 +9,7 @@ import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.PacketQueue;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.UdpHeader;
+import redoubt.net.network.AddressTable;
 import redoubt.net.network.Ipv4;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Readiness;
@@ -45,6 +46,8 @@ public final class UdpEndpoint {
   private volatile int error;
   private volatile boolean isReadable;
   private volatile int multicastTtl = 1;
+  private volatile boolean takesV4 = true;
+  private volatile boolean takesV6;
   private volatile int ttl = Ipv4.DEFAULT_TTL;
   private volatile int tos;
   private volatile boolean isReuse;
@@ -107,7 +110,9 @@ public final class UdpEndpoint {
       }
       int bound = localPort == 0 ? stack.udp().bind(this, 0, 0) : 0;
       if (bound == 0) {
+        stack.addresses().unpin(remoteAddress);
         remoteAddress = port == 0 ? 0 : address;
+        stack.addresses().pin(remoteAddress);
         remotePort = port;
       }
       return bound;
@@ -200,7 +205,8 @@ public final class UdpEndpoint {
       return -Errno.ENETUNREACH;
     }
     p.end = p.start + UdpHeader.LENGTH + length;
-    UdpHeader.write(p.data, p.start, p.length(), source, localPort, address, port);
+    long sum = stack.pseudoHeader(source, address, Ipv4Header.UDP, p.length());
+    UdpHeader.write(p.data, p.start, p.length(), localPort, port, sum);
     stack.counters().udpOut++;
     boolean isGroup = Ipv4.isMulticast(address);
     int sent =
@@ -243,14 +249,20 @@ public final class UdpEndpoint {
     info.interfaceIndex = p.interfaceIndex;
   }
 
+  private void discard(Packet p) {
+    chargedBytes -= p.charge;
+    stack.addresses().unpin(p.source);
+    stack.addresses().unpin(p.destination);
+    p.free();
+  }
+
   /** Forgets the datagram that {@link #peek} gave. */
   public void drop() {
     stack.enter();
     try {
       Packet p = received.poll();
       if (p != null) {
-        chargedBytes -= p.charge;
-        p.free();
+        discard(p);
       }
       isReadable = !received.isEmpty();
     } finally {
@@ -297,8 +309,7 @@ public final class UdpEndpoint {
       tell(p, info);
       if (!isPeek) {
         received.poll();
-        chargedBytes -= p.charge;
-        p.free();
+        discard(p);
         isReadable = !received.isEmpty();
       }
       return length;
@@ -317,6 +328,8 @@ public final class UdpEndpoint {
     }
     stack.counters().udpIn++;
     chargedBytes += p.charge;
+    stack.addresses().pin(p.source);
+    stack.addresses().pin(p.destination);
     received.add(p);
     isReadable = true;
     readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
@@ -324,7 +337,8 @@ public final class UdpEndpoint {
 
   /** {@return how well a datagram fits, or -1 when it is not for this endpoint} */
   int score(int local, int port, int remote, int fromPort) {
-    if (port != localPort || (boundAddress != 0 && boundAddress != local)) {
+    boolean isFamily = AddressTable.isV6(local) ? takesV6 : takesV4;
+    if (port != localPort || (boundAddress != 0 ? boundAddress != local : !isFamily)) {
       return -1;
     }
     int score = boundAddress != 0 ? 1 : 0;
@@ -377,7 +391,11 @@ public final class UdpEndpoint {
         stack.udp().unbind(this);
       }
       isClosed = true;
-      received.clear();
+      for (Packet p = received.poll(); p != null; p = received.poll()) {
+        discard(p);
+      }
+      stack.addresses().unpin(remoteAddress);
+      remoteAddress = 0;
       isReadable = false;
     } finally {
       stack.exit();
@@ -418,6 +436,12 @@ public final class UdpEndpoint {
 
   public void setTtl(int ttl) {
     this.ttl = ttl;
+  }
+
+  /** Which addresses an endpoint on all of them means; only IPv4's unless this is called. */
+  public void setFamilies(boolean isV4Taken, boolean isV6Taken) {
+    takesV4 = isV4Taken;
+    takesV6 = isV6Taken;
   }
 
   /** IP_MULTICAST_TTL. */

@@ -7,6 +7,7 @@ import redoubt.net.header.Checksum;
 import redoubt.net.header.IcmpHeader;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.UdpHeader;
+import redoubt.net.network.AddressTable;
 import redoubt.net.stack.NetworkStack;
 
 /** UDP (RFC 768): who is bound to which port. Guarded by the stack's lock. */
@@ -81,11 +82,12 @@ public final class UdpTable {
     }
   }
 
-  private static boolean isChecksumGood(Packet p, int length) {
-    if (p.isChecksumGood || UdpHeader.checksum(p.data, p.start) == 0) {
+  private boolean isChecksumGood(Packet p, int length) {
+    if (p.isChecksumGood
+        || (UdpHeader.checksum(p.data, p.start) == 0 && !AddressTable.isV6(p.source))) {
       return true;
     }
-    long sum = Checksum.pseudoHeader(p.source, p.destination, Ipv4Header.UDP, length);
+    long sum = stack.pseudoHeader(p.source, p.destination, Ipv4Header.UDP, length);
     return Checksum.isGood(Checksum.add(sum, p.data, p.start, length));
   }
 

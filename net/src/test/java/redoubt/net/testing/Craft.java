@@ -36,7 +36,8 @@ public final class Craft {
   public static byte[] udp(int source, int sourcePort, int destination, int port, byte[] data) {
     byte[] b = new byte[UdpHeader.LENGTH + data.length];
     System.arraycopy(data, 0, b, UdpHeader.LENGTH, data.length);
-    UdpHeader.write(b, 0, b.length, source, sourcePort, destination, port);
+    long sum = Checksum.pseudoHeader(source, destination, Ipv4Header.UDP, b.length);
+    UdpHeader.write(b, 0, b.length, sourcePort, port, sum);
     return b;
   }
 

@@ -71,8 +71,11 @@ final class HostNetwork {
     var link = new PacketLink(fd, i.mtu(), i.mac());
     Nic nic = stack.addNic(i.name(), i.index(), link);
     for (NetworkConfig.Address a : i.addresses()) {
-      if (a.address().isV4()) {
-        stack.addAddress(nic, a.address().v4(), a.prefixLength());
+      NetworkConfig.Ip ip = a.address();
+      if (ip.isV4()) {
+        stack.addAddress(nic, ip.v4(), a.prefixLength());
+      } else {
+        stack.addAddress6(nic, ip.high(), ip.low(), a.prefixLength());
       }
     }
     link.start(stack, nic::deliver);
@@ -80,11 +83,14 @@ final class HostNetwork {
   }
 
   private void addRoute(List<Nic> nics, NetworkConfig.Route r) {
-    if (!r.destination().isV4()) {
-      return;
-    }
     for (Nic nic : nics) {
       if (nic.index() != r.index()) {
+        continue;
+      }
+      NetworkConfig.Ip to = r.destination();
+      if (!to.isV4()) {
+        NetworkConfig.Ip by = r.gateway();
+        stack.addRoute6(to.high(), to.low(), r.prefixLength(), by.high(), by.low(), nic);
         continue;
       }
       int source = r.source().isV4() ? r.source().v4() : nic.primaryAddress();

@@ -23,6 +23,7 @@ import redoubt.sentry.socket.inet.InetFamily;
  *
  * @param type ARPHRD_*
  * @param addresses its IPv4 addresses
+ * @param addresses6 its IPv6 addresses
  */
 public record NetDevice(
     String name,
@@ -32,6 +33,7 @@ public record NetDevice(
     long mac,
     int mtu,
     List<Address> addresses,
+    List<Address6> addresses6,
     Nic.Traffic traffic) {
   /** An IPv4 address with the length of its subnet's prefix. */
   public record Address(int address, int prefixLength) {
@@ -44,6 +46,13 @@ public record NetDevice(
     }
   }
 
+  /** An IPv6 address with the length of its subnet's prefix. */
+  public record Address6(long high, long low, int prefixLength) {
+    public boolean isLinkLocal() {
+      return high >>> 54 == 0x3fa;
+    }
+  }
+
   private static final NetDevice LOOPBACK =
       new NetDevice(
           "lo",
@@ -53,6 +62,7 @@ public record NetDevice(
           0,
           65536,
           List.of(new Address(0x7f000001, 8)),
+          List.of(new Address6(0, 1, 128)),
           new Nic.Traffic(0, 0, 0, 0));
 
   /** {@return the stack of {@code t}'s network, or null when there is only the loopback} */
@@ -79,17 +89,23 @@ public record NetDevice(
     out.add(LOOPBACK);
     for (Nic nic : stack.nics()) {
       if (nic != stack.loopback()) {
-        out.add(of(nic));
+        out.add(of(stack, nic));
       }
     }
     return out;
   }
 
-  private static NetDevice of(Nic nic) {
+  private static NetDevice of(NetworkStack stack, Nic nic) {
     var addresses = new ArrayList<Address>();
     int[] all = nic.addresses();
     for (int i = 0; i < all.length; i++) {
       addresses.add(new Address(all[i], nic.prefixLength(i)));
+    }
+    var addresses6 = new ArrayList<Address6>();
+    int[] six = nic.addresses6();
+    for (int i = 0; i < six.length; i++) {
+      long high = stack.addresses().high(six[i]);
+      addresses6.add(new Address6(high, stack.addresses().low(six[i]), nic.prefixLength6(i)));
     }
     int up = nic.isUp() ? IFF_UP | IFF_RUNNING | IFF_LOWER_UP : 0;
     return new NetDevice(
@@ -100,6 +116,7 @@ public record NetDevice(
         nic.link().mac(),
         nic.mtu(),
         addresses,
+        addresses6,
         nic.traffic());
   }
 

@@ -1,6 +1,7 @@
 package redoubt.sentry.socket;
 
 import java.util.List;
+import redoubt.net.network.AddressTable;
 import redoubt.net.network.NeighborTable;
 import redoubt.net.stack.Counters;
 import redoubt.net.stack.NetworkStack;
@@ -21,6 +22,7 @@ final class ProcNet {
     proc.set("net/dev", (t, out) -> dev(t, out));
     proc.set("net/route", (t, out) -> route(t, out));
     proc.set("net/arp", (t, out) -> arp(t, out));
+    proc.set("net/if_inet6", (t, out) -> ifInet6(t, out));
     proc.set("net/snmp", (t, out) -> snmp(t, out));
     proc.set("net/netstat", (t, out) -> netstat(t, out));
   }
@@ -77,6 +79,9 @@ final class ProcNet {
     }
     for (Nic nic : stack.nics()) {
       for (NeighborTable.Neighbor n : stack.neighbors(nic)) {
+        if (AddressTable.isV6(n.address())) {
+          continue;
+        }
         String address = dotted(n.address());
         out.append(address).append(" ".repeat(Math.max(1, 17 - address.length())));
         out.append("0x1         ").append(n.isPermanent() ? "0x6" : n.isComplete() ? "0x2" : "0x0");
@@ -86,8 +91,30 @@ final class ProcNet {
     }
   }
 
+  private static void ifInet6(Task t, StringBuilder out) {
+    for (NetDevice d : NetDevice.all(t)) {
+      for (NetDevice.Address6 a : d.addresses6()) {
+        String scope = d.isLoopback() ? "10" : a.isLinkLocal() ? "20" : "00";
+        out.append(hex(a.high())).append(hex(a.low())).append(' ').append(hexByte(d.index()));
+        out.append(' ').append(hexByte(a.prefixLength())).append(' ').append(scope).append(" 80 ");
+        out.append(" ".repeat(Math.max(0, 8 - d.name().length()))).append(d.name()).append('\n');
+      }
+    }
+  }
+
+  private static String hex(long half) {
+    String s = Long.toHexString(half);
+    return "0".repeat(16 - s.length()) + s;
+  }
+
+  private static String hexByte(int v) {
+    String s = Integer.toHexString(v & 0xff);
+    return s.length() == 1 ? "0" + s : s;
+  }
+
   private static String mac(long mac) {
-    return new NetDevice("", 0, 0, 0, mac, 0, List.of(), new Nic.Traffic(0, 0, 0, 0)).macText();
+    return new NetDevice("", 0, 0, 0, mac, 0, List.of(), List.of(), new Nic.Traffic(0, 0, 0, 0))
+        .macText();
   }
 
   static String dotted(int a) {

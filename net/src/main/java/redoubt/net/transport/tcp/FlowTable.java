@@ -1,16 +1,19 @@
 package redoubt.net.transport.tcp;
 
 import org.jspecify.annotations.Nullable;
+import redoubt.net.network.AddressTable;
 import redoubt.net.stack.Secret;
 
 /** All flows by their four-tuple, hashed with a secret so that no peer can make a long chain. */
 final class FlowTable {
   private final Secret secret;
+  private final AddressTable addresses;
   private @Nullable Flow[] buckets = new Flow[64];
   private int size;
 
-  FlowTable(Secret secret) {
+  FlowTable(Secret secret, AddressTable addresses) {
     this.secret = secret;
+    this.addresses = addresses;
   }
 
   int size() {
@@ -42,6 +45,7 @@ final class FlowTable {
       grow();
     }
     insert(f);
+    addresses.pin(f.remote);
     size++;
   }
 
@@ -56,6 +60,7 @@ final class FlowTable {
           before.next = f.next;
         }
         f.next = null;
+        addresses.unpin(f.remote);
         size--;
         return;
       }

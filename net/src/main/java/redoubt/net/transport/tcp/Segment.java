@@ -5,6 +5,7 @@ import redoubt.net.header.Bytes;
 import redoubt.net.header.Checksum;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.TcpHeader;
+import redoubt.net.stack.NetworkStack;
 
 /** The segment at hand, taken apart. One per stack, filled anew for each that comes in. */
 final class Segment {
@@ -91,11 +92,11 @@ final class Segment {
     return true;
   }
 
-  static boolean isChecksumGood(Packet p) {
+  static boolean isChecksumGood(NetworkStack stack, Packet p) {
     if (p.isChecksumGood) {
       return true;
     }
-    long sum = Checksum.pseudoHeader(p.source, p.destination, Ipv4Header.TCP, p.length());
+    long sum = stack.pseudoHeader(p.source, p.destination, Ipv4Header.TCP, p.length());
     return Checksum.isGood(Checksum.add(sum, p.data, p.start, p.length()));
   }
 

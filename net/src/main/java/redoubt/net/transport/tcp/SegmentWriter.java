@@ -82,7 +82,7 @@ final class SegmentWriter {
     p.prepend(header);
     TcpHeader.write(p.data, p.start, localPort, remotePort, seq, ack, header, flags, window);
     writeOptions(p.data, p.start + TcpHeader.MIN_LENGTH);
-    long sum = Checksum.pseudoHeader(local, remote, Ipv4Header.TCP, p.length());
+    long sum = stack.pseudoHeader(local, remote, Ipv4Header.TCP, p.length());
     Bytes.put16(p.data, p.start + TcpHeader.CHECKSUM, Checksum.partial(sum));
     p.checksumStart = p.start;
     p.checksumOffset = TcpHeader.CHECKSUM;

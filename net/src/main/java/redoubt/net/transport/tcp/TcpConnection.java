@@ -6,6 +6,7 @@ import redoubt.abi.Errno;
 import redoubt.abi.Poll;
 import redoubt.net.buffer.StreamStore;
 import redoubt.net.header.TcpHeader;
+import redoubt.net.network.Ipv4;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Readiness;
 import redoubt.net.stack.Timer;
@@ -147,7 +148,8 @@ public final class TcpConnection extends Flow {
 
   /** What a segment may carry besides the options that each has. */
   private int sendMss() {
-    int most = Math.min(peerMss, stack.ipv4().mtu(remote) - 40);
+    int headers = Ipv4.headerBytes(remote) + TcpHeader.MIN_LENGTH;
+    int most = Math.min(peerMss, stack.ipv4().mtu(remote) - headers);
     return Math.max(most - (hasTimestamps ? 12 : 0), MIN_MSS - 40);
   }
 

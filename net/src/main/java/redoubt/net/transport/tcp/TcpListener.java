@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Poll;
+import redoubt.net.network.AddressTable;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Readiness;
 
@@ -29,6 +30,8 @@ public final class TcpListener {
   private long cookieUntilNs = Long.MIN_VALUE;
   private volatile int waiting;
   private boolean isClosed;
+  private boolean takesV4 = true;
+  private boolean takesV6;
 
   /** In the table: the next with the same hash of the port. */
   @Nullable TcpListener next;
@@ -67,6 +70,17 @@ public final class TcpListener {
 
   public int port() {
     return port;
+  }
+
+  /** Which addresses a listener on all of them means; only IPv4's unless this is called. */
+  void setFamilies(boolean isV4Taken, boolean isV6Taken) {
+    takesV4 = isV4Taken;
+    takesV6 = isV6Taken;
+  }
+
+  /** {@return whether what is sent to {@code local} is for this listener} */
+  boolean takes(int local) {
+    return address == local || (address == 0 && (AddressTable.isV6(local) ? takesV6 : takesV4));
   }
 
   /** {@return a connection whose handshake is complete, or null when there is none} */

@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.net.buffer.Packet;
 import redoubt.net.header.TcpHeader;
+import redoubt.net.network.Ipv4;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Secret;
 import redoubt.net.transport.Ports;
@@ -34,7 +35,7 @@ public final class TcpTable {
 
   public TcpTable(NetworkStack stack) {
     this.stack = stack;
-    this.flows = new FlowTable(stack.secret());
+    this.flows = new FlowTable(stack.secret(), stack.addresses());
     this.writer = new SegmentWriter(stack);
     this.cookies = new SynCookie(stack.secret());
   }
@@ -44,7 +45,7 @@ public final class TcpTable {
     stack.counters().tcpSegmentsIn++;
     if (p.isLinkGroup || !segment.parse(p)) {
       stack.counters().malformed++;
-    } else if (!Segment.isChecksumGood(p)) {
+    } else if (!Segment.isChecksumGood(stack, p)) {
       stack.counters().badChecksum++;
     } else {
       dispatch(segment);
@@ -72,7 +73,7 @@ public final class TcpTable {
     int equals = 0;
     long hash = 0;
     for (TcpListener l = listeners[port % BUCKETS]; l != null; l = l.next) {
-      if (l.port() != port || (l.address() != 0 && l.address() != address)) {
+      if (l.port() != port || !l.takes(address)) {
         continue;
       }
       if (best == null || (best.address() == 0 && l.address() != 0)) {
@@ -119,10 +120,13 @@ public final class TcpTable {
    * As {@link #listen}, for a caller who has its own book of who may have which port: others may
    * listen there, too, and share what comes (SO_REUSEPORT).
    */
-  public TcpListener listenReserved(int address, int port, int backlog) {
+  public TcpListener listenReserved(
+      int address, int port, int backlog, boolean takesV4, boolean takesV6) {
     stack.enter();
     try {
-      return addListener(address, port, backlog);
+      TcpListener l = addListener(address, port, backlog);
+      l.setFamilies(takesV4, takesV6);
+      return l;
     } finally {
       stack.exit();
     }
@@ -200,7 +204,8 @@ public final class TcpTable {
   }
 
   int mssFor(int remote) {
-    return Math.clamp(stack.ipv4().mtu(remote) - 40, 88, 65_495);
+    int headers = Ipv4.headerBytes(remote) + TcpHeader.MIN_LENGTH;
+    return Math.clamp(stack.ipv4().mtu(remote) - headers, 88, 65_495);
   }
 
   // ---- Closing.

@@ -34,8 +34,9 @@ final class InetAddresses {
     return MAPPED | (address & 0xffffffffL);
   }
 
-  static boolean isMulticast4(long high, long low) {
-    return isV4(high, low) && ((int) low >>> 28 == 0xe || (int) low == -1);
+  /** {@return whether an address means a group, or all} */
+  static boolean isGroup(long high, long low) {
+    return isV4(high, low) ? (int) low >>> 28 == 0xe || (int) low == -1 : high >>> 56 == 0xff;
   }
 
   /** {@return whether the loopback interface has this address}: 127.0.0.0/8 and ::1 */

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.abi.Ip;
 import redoubt.host.HostRandom;
+import redoubt.net.network.AddressTable;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Secret;
 import redoubt.net.transport.RawEndpoint;
@@ -66,18 +67,48 @@ public final class InetFamily {
       return true;
     }
     NetworkStack s = stack;
-    return s != null && InetAddresses.isV4(high, low) && s.isLocal((int) low);
+    return s != null
+        && (InetAddresses.isV4(high, low) ? s.isLocal((int) low) : s.isLocal6(high, low));
   }
 
   /** {@return 0 if the address can be reached, else -ENETUNREACH} */
   long route(long high, long low) {
-    return isLocal(high, low) || source4(high, low) != 0 ? 0 : -ENETUNREACH;
+    return isLocal(high, low) || sourceFor(high, low) != 0 ? 0 : -ENETUNREACH;
   }
 
-  /** {@return the IPv4 address from which one sends to an address outside, or 0} */
-  int source4(long high, long low) {
+  /** {@return the stack's number of the address from which one sends to an address, or 0} */
+  int sourceFor(long high, long low) {
     NetworkStack s = stack;
-    return s == null || !InetAddresses.isV4(high, low) ? 0 : s.ipv4().sourceFor((int) low);
+    if (s == null) {
+      return 0;
+    }
+    s.enter();
+    try {
+      int to = number(s, high, low);
+      return to == 0 ? 0 : s.ipv4().sourceFor(to);
+    } finally {
+      s.exit();
+    }
+  }
+
+  /**
+   * {@return the stack's number of an address, 0 for any} Precondition: the stack is entered, and
+   * stays so while the number is used.
+   */
+  static int number(NetworkStack s, long high, long low) {
+    if (InetAddresses.isV4(high, low)) {
+      return AddressTable.isV6((int) low) ? 0 : (int) low;
+    }
+    return InetAddresses.isAny(high, low) ? 0 : s.addresses().number(high, low);
+  }
+
+  /** {@return the high half of the address that the stack has this number for} */
+  static long high(NetworkStack s, int number) {
+    return AddressTable.isV6(number) ? s.addresses().high(number) : 0;
+  }
+
+  static long low(NetworkStack s, int number) {
+    return AddressTable.isV6(number) ? s.addresses().low(number) : InetAddresses.mapped(number);
   }
 
   boolean hasDevice(String name) {

@@ -70,6 +70,16 @@ abstract class InetSocket extends Socket {
     return !isV6() || !v6Only;
   }
 
+  /** {@return whether this socket's wildcard address means IPv4's} */
+  final boolean isAny4() {
+    return !isV6() || localLow == InetAddresses.ANY4 || isAny6() && takesV4();
+  }
+
+  /** {@return whether this socket is bound to ::, or to nothing} */
+  final boolean isAny6() {
+    return isV6() && localHigh == 0 && localLow == 0;
+  }
+
   /** {@return whether no other socket may bind the same address with SO_REUSEADDR}: it listens */
   boolean holdsPortAlone() {
     return false;
@@ -215,8 +225,19 @@ abstract class InetSocket extends Socket {
     if (InetAddresses.isLoopback(toHigh, toLow)) {
       return InetAddresses.isV4(toHigh, toLow) ? InetAddresses.LOOPBACK4 : toLow;
     }
-    int source = inet.source4(toHigh, toLow);
-    return source == 0 ? toLow : InetAddresses.mapped(source);
+    NetworkStack s = inet.stack();
+    int source = inet.sourceFor(toHigh, toLow);
+    return s == null || source == 0 ? toLow : InetFamily.low(s, source);
+  }
+
+  /** {@return the high half of that address} */
+  final long sourceHigh(long toHigh, long toLow) {
+    if (!InetAddresses.isAny(localHigh, localLow)) {
+      return localHigh;
+    }
+    NetworkStack s = inet.stack();
+    int source = InetAddresses.isLoopback(toHigh, toLow) ? 0 : inet.sourceFor(toHigh, toLow);
+    return s == null || source == 0 ? toHigh : InetFamily.high(s, source);
   }
 
   @Override
@@ -232,7 +253,7 @@ abstract class InetSocket extends Socket {
     }
     s.enter();
     try {
-      return s.ipv4().mtu((int) remoteLow);
+      return s.ipv4().mtu(InetFamily.number(s, remoteHigh, remoteLow));
     } finally {
       s.exit();
     }

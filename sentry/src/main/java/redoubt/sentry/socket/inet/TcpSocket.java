@@ -178,7 +178,7 @@ final class TcpSocket extends InetSocket {
     if (v4 && !takesV4()) {
       return -ENETUNREACH;
     }
-    if (InetAddresses.isMulticast4(high, low)) {
+    if (InetAddresses.isGroup(high, low)) {
       return -ENETUNREACH;
     }
     r = inet.route(high, low);
@@ -207,8 +207,7 @@ final class TcpSocket extends InetSocket {
     if (bound && InetAddresses.isLoopback(localHigh, localLow)) {
       return -EINVAL; // net/ipv4/route.c: no way out for such a source
     }
-    int local = bound ? (int) localLow : 0;
-    WireConnection.Opened o = WireConnection.open(stack, local, localPort, (int) low, port);
+    WireConnection.Opened o = open(stack, bound, high, low, port);
     for (int i = 0; i < PORT_TRIES && anyPort && o.errno() == EADDRINUSE; i++) {
       // An old connection of that port still lingers: another port will do.
       unbind();
@@ -216,15 +215,15 @@ final class TcpSocket extends InetSocket {
       if (r < 0) {
         return r;
       }
-      o = WireConnection.open(stack, local, localPort, (int) low, port);
+      o = open(stack, bound, high, low, port);
     }
     WireConnection w = o.wire();
     if (w == null) {
       return o.errno() == EADDRINUSE ? -EADDRNOTAVAIL : -o.errno();
     }
     synchronized (this) {
-      localHigh = high;
-      localLow = InetAddresses.mapped(w.localAddress());
+      localHigh = InetFamily.high(stack, w.localAddress());
+      localLow = InetFamily.low(stack, w.localAddress());
       remoteHigh = high;
       remoteLow = low;
       remotePort = port;
@@ -238,6 +237,20 @@ final class TcpSocket extends InetSocket {
     applyOptions(w);
     w.attach(this);
     return -EINPROGRESS;
+  }
+
+  private WireConnection.Opened open(
+      NetworkStack stack, boolean bound, long high, long low, int port) {
+    stack.enter();
+    try {
+      int local = bound ? InetFamily.number(stack, localHigh, localLow) : 0;
+      int remote = InetFamily.number(stack, high, low);
+      return remote == 0
+          ? new WireConnection.Opened(null, ENETUNREACH)
+          : WireConnection.open(stack, local, localPort, remote, port);
+    } finally {
+      stack.exit();
+    }
   }
 
   /** Looks whether a connection to the outside is made or refused; {@return whether it is} */
@@ -355,11 +368,16 @@ final class TcpSocket extends InetSocket {
       return;
     }
     boolean any = InetAddresses.isAny(localHigh, localLow);
-    boolean v4 = any ? takesV4() : InetAddresses.isV4(localHigh, localLow);
-    if (stack == null || !v4 || InetAddresses.isLoopback(localHigh, localLow)) {
+    if (stack == null || InetAddresses.isLoopback(localHigh, localLow)) {
       return;
     }
-    l = stack.tcp().listenReserved(any ? 0 : (int) localLow, localPort, backlog);
+    stack.enter();
+    try {
+      int address = any ? 0 : InetFamily.number(stack, localHigh, localLow);
+      l = stack.tcp().listenReserved(address, localPort, backlog, isAny4(), isAny6());
+    } finally {
+      stack.exit();
+    }
     wireListener = l;
     l.readiness().listen(queue::notify);
   }
@@ -376,16 +394,19 @@ final class TcpSocket extends InetSocket {
   /** {@return a socket for the next connection from outside, or null} */
   private @Nullable TcpSocket acceptOut(Task t) {
     TcpListener l = wireListener;
+    NetworkStack stack = inet.stack();
     TcpConnection c = l == null ? null : l.accept();
-    if (c == null) {
+    if (c == null || stack == null) {
       return null;
     }
     TcpSocket s = new TcpSocket(t, inet, family(), 0);
     takeAfter(s);
     WireConnection w = WireConnection.of(c);
-    s.localLow = InetAddresses.mapped(w.localAddress());
+    s.localHigh = InetFamily.high(stack, w.localAddress());
+    s.localLow = InetFamily.low(stack, w.localAddress());
     s.localPort = localPort;
-    s.remoteLow = InetAddresses.mapped(w.remoteAddress());
+    s.remoteHigh = InetFamily.high(stack, w.remoteAddress());
+    s.remoteLow = InetFamily.low(stack, w.remoteAddress());
     s.remotePort = w.remotePort();
     inet.tcpPorts.join(s, localPort);
     s.wire = w;
@@ -410,8 +431,9 @@ final class TcpSocket extends InetSocket {
 
   private long connectTo(Task t, long high, long low, int port) {
     synchronized (this) {
+      long sourceHigh = sourceHigh(high, low);
       localLow = sourceLow(high, low);
-      localHigh = high;
+      localHigh = sourceHigh;
       remoteHigh = high;
       remoteLow = low;
       remotePort = port;

@@ -91,15 +91,14 @@ final class UdpSocket extends InetSocket {
 
   @Override
   boolean mayBindTo(long high, long low) {
-    return InetAddresses.isMulticast4(high, low) && inet.stack() != null;
+    return InetAddresses.isGroup(high, low) && inet.stack() != null;
   }
 
   @Override
   void bound() {
     NetworkStack stack = inet.stack();
     boolean any = InetAddresses.isAny(localHigh, localLow);
-    boolean v4 = any ? takesV4() : InetAddresses.isV4(localHigh, localLow);
-    if (stack == null || !v4 || InetAddresses.isLoopback(localHigh, localLow)) {
+    if (stack == null || InetAddresses.isLoopback(localHigh, localLow)) {
       return;
     }
     WireDatagrams w = new WireDatagrams(stack);
@@ -110,7 +109,8 @@ final class UdpSocket extends InetSocket {
     for (int name : new int[] {Ip.IP_TTL, Ip.IP_MULTICAST_TTL, Ip.IP_TOS}) {
       applyIp(w, name);
     }
-    w.attach(this, any ? 0 : (int) localLow, localPort);
+    w.setFamilies(isAny4(), isAny6());
+    w.attach(this, localHigh, any ? 0 : localLow, localPort);
   }
 
   @Override
@@ -187,12 +187,13 @@ final class UdpSocket extends InetSocket {
       return r;
     }
     WireDatagrams w = wire;
-    if (w != null && InetAddresses.isV4(high, low)) {
-      w.connect((int) low, InetAddresses.port(a));
+    if (w != null) {
+      w.connect(high, low, InetAddresses.port(a));
     }
     synchronized (this) {
+      long sourceHigh = sourceHigh(high, low);
       localLow = sourceLow(high, low);
-      localHigh = high;
+      localHigh = sourceHigh;
       remoteHigh = high;
       remoteLow = low;
       remotePort = InetAddresses.port(a);
@@ -215,7 +216,7 @@ final class UdpSocket extends InetSocket {
     remotePort = 0;
     WireDatagrams w = wire;
     if (w != null) {
-      w.connect(0, 0);
+      w.connect(0, 0, 0);
     }
     if (!boundPort) {
       unbind();
@@ -314,19 +315,17 @@ final class UdpSocket extends InetSocket {
       return sendTo(src, total, high, low, port);
     }
     WireDatagrams w = wire;
-    return w == null ? -EINVAL : w.send(src, c, total, (int) low, port);
+    return w == null ? -EINVAL : w.send(src, c, total, high, low, port);
   }
 
   /** As the family's route; a group or broadcast can be reached wherever there is a network. */
   private long routeTo(long high, long low) {
-    return InetAddresses.isMulticast4(high, low) && inet.stack() != null
-        ? 0
-        : inet.route(high, low);
+    return InetAddresses.isGroup(high, low) && inet.stack() != null ? 0 : inet.route(high, low);
   }
 
   private long sendTo(IoBuffer src, long total, long high, long low, int port) {
     long fromLow = sourceLow(high, low);
-    long fromHigh = high;
+    long fromHigh = sourceHigh(high, low);
     int seed = localPort * 31 + port;
     if (!(inet.udpPorts.find(high, low, port, fromHigh, fromLow, localPort, seed)
         instanceof UdpSocket to)) {

@@ -19,16 +19,23 @@ import redoubt.sentry.socket.SocketCall;
 final class WireDatagrams {
   private static final int LONGEST = 65536;
 
+  private final NetworkStack stack;
   private final UdpEndpoint endpoint;
   private final UdpEndpoint.Info info = new UdpEndpoint.Info();
 
   WireDatagrams(NetworkStack stack) {
+    this.stack = stack;
     this.endpoint = stack.udp().open();
   }
 
   /** Hears datagrams to a port that {@code s} has got. */
-  void attach(UdpSocket s, int address, int port) {
-    endpoint.bindReserved(address, port);
+  void attach(UdpSocket s, long high, long low, int port) {
+    stack.enter();
+    try {
+      endpoint.bindReserved(InetFamily.number(stack, high, low), port);
+    } finally {
+      stack.exit();
+    }
     endpoint.readiness().listen(events -> tell(s, events));
   }
 
@@ -41,11 +48,20 @@ final class WireDatagrams {
   }
 
   /** Port 0 undoes it. */
-  void connect(int address, int port) {
-    endpoint.connect(address, port);
+  void connect(long high, long low, int port) {
+    stack.enter();
+    try {
+      endpoint.connect(InetFamily.number(stack, high, low), port);
+    } finally {
+      stack.exit();
+    }
   }
 
-  long send(IoBuffer src, SocketCall c, long total, int address, int port) {
+  void setFamilies(boolean v4, boolean v6) {
+    endpoint.setFamilies(v4, v6);
+  }
+
+  long send(IoBuffer src, SocketCall c, long total, long high, long low, int port) {
     MemorySegment buffer;
     long got = 0;
     if (total == 0) {
@@ -60,11 +76,21 @@ final class WireDatagrams {
     if (got < total) {
       return -EFAULT;
     }
-    long r = endpoint.sendTo(buffer, 0, (int) total, address, port);
+    long r = sendTo(buffer, (int) total, high, low, port);
     if (r < 0) {
       src.rewind(total);
     }
     return r;
+  }
+
+  private int sendTo(MemorySegment buffer, int total, long high, long low, int port) {
+    stack.enter();
+    try {
+      int to = InetFamily.number(stack, high, low);
+      return to == 0 ? -redoubt.abi.Errno.ENETUNREACH : endpoint.sendTo(buffer, 0, total, to, port);
+    } finally {
+      stack.exit();
+    }
   }
 
   /** Receives the next datagram and says where it came from. Returns as the socket's method. */
@@ -85,11 +111,17 @@ final class WireDatagrams {
       c.outFlags |= MSG_TRUNC;
       r = (c.flags & MSG_TRUNC) != 0 ? length : n;
     }
-    InetAddresses.write(s.family(), 0, InetAddresses.mapped(info.source), info.sourcePort, c.name);
+    // The datagram is still in the queue, which holds on to the numbers.
+    InetAddresses.write(
+        s.family(),
+        InetFamily.high(stack, info.source),
+        InetFamily.low(stack, info.source),
+        info.sourcePort,
+        c.name);
     if (s.wantsPacketInfo()) {
       c.hasPacketInfo = true;
-      c.packetInfoHigh = 0;
-      c.packetInfoLow = InetAddresses.mapped(info.destination);
+      c.packetInfoHigh = InetFamily.high(stack, info.destination);
+      c.packetInfoLow = InetFamily.low(stack, info.destination);
       c.packetInfoIndex = info.interfaceIndex;
     }
     c.timestampNs = s.wantsTimestamp() || s.wantsTimestampNs() ? Clocks.realtimeNs() : 0;

@@ -9,6 +9,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Netlink;
 import redoubt.host.Memory;
+import redoubt.net.network.AddressTable;
+import redoubt.net.network.Ipv6;
 import redoubt.net.network.NeighborTable;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
@@ -114,11 +116,29 @@ final class RouteMessages {
           address4(d, a);
         }
       }
-      if (d.isLoopback() && (family == AF_UNSPEC || family == AF_INET6)) {
-        int h = addressHeader(d, AF_INET6, 128, Netlink.RT_SCOPE_HOST);
-        m.bytes.set(Memory.BYTE, m.attribute(Netlink.IFA_ADDRESS, 16) + 15, (byte) 1);
-        finishAddress(h);
+      for (NetDevice.Address6 a : d.addresses6()) {
+        if (family == AF_UNSPEC || family == AF_INET6) {
+          address6(d, a);
+        }
       }
+    }
+  }
+
+  private void address6(NetDevice d, NetDevice.Address6 a) {
+    int scope =
+        d.isLoopback()
+            ? Netlink.RT_SCOPE_HOST
+            : a.isLinkLocal() ? Netlink.RT_SCOPE_LINK : Netlink.RT_SCOPE_UNIVERSE;
+    int h = addressHeader(d, AF_INET6, a.prefixLength(), scope);
+    put6(Netlink.IFA_ADDRESS, a.high(), a.low());
+    finishAddress(h);
+  }
+
+  private void put6(int type, long high, long low) {
+    int at = m.attribute(type, 16);
+    for (int i = 0; i < 8; i++) {
+      m.bytes.set(Memory.BYTE, at + i, (byte) (high >> (56 - 8 * i)));
+      m.bytes.set(Memory.BYTE, at + 8 + i, (byte) (low >> (56 - 8 * i)));
     }
   }
 
@@ -160,7 +180,8 @@ final class RouteMessages {
       localRoutes4();
     }
     if (family == AF_UNSPEC || family == AF_INET6) {
-      begin6Local();
+      mainRoutes6();
+      localRoutes6();
     }
   }
 
@@ -234,18 +255,47 @@ final class RouteMessages {
     m.attributeInt(Netlink.RTA_TABLE, table);
   }
 
-  private void begin6Local() {
+  private void mainRoutes6() {
+    NetworkStack stack = stack();
+    if (stack == null) {
+      return;
+    }
+    for (Ipv6.Route6 r : stack.ipv6().routes().reversed()) {
+      header6(r.prefixLength(), Netlink.RT_TABLE_MAIN, Netlink.RTN_UNICAST);
+      if (r.prefixLength() > 0) {
+        put6(Netlink.RTA_DST, r.prefixHigh(), r.prefixLow());
+      }
+      if (r.gateway() != 0) {
+        put6(
+            Netlink.RTA_GATEWAY,
+            stack.addresses().high(r.gateway()),
+            stack.addresses().low(r.gateway()));
+      }
+      m.attributeInt(Netlink.RTA_OIF, r.nic().index());
+      end();
+    }
+  }
+
+  private void localRoutes6() {
+    for (NetDevice d : NetDevice.all(reader)) {
+      for (NetDevice.Address6 a : d.addresses6()) {
+        header6(128, Netlink.RT_TABLE_LOCAL, Netlink.RTN_LOCAL);
+        put6(Netlink.RTA_DST, a.high(), a.low());
+        m.attributeInt(Netlink.RTA_OIF, d.index());
+        end();
+      }
+    }
+  }
+
+  private void header6(int prefix, int table, int kind) {
     header(
         AF_INET6,
         Netlink.NLM_F_MULTI,
-        128,
-        Netlink.RT_TABLE_LOCAL,
+        prefix,
+        table,
         Netlink.RTPROT_KERNEL,
         Netlink.RT_SCOPE_UNIVERSE,
-        Netlink.RTN_LOCAL);
-    m.bytes.set(Memory.BYTE, m.attribute(Netlink.RTA_DST, 16) + 15, (byte) 1);
-    m.attributeInt(Netlink.RTA_OIF, LO);
-    end();
+        kind);
   }
 
   /** Says which way a packet to {@code destination} goes; {@return whether there is one} */
@@ -283,6 +333,9 @@ final class RouteMessages {
     }
     for (Nic nic : stack.nics()) {
       for (NeighborTable.Neighbor n : stack.neighbors(nic)) {
+        if (AddressTable.isV6(n.address())) {
+          continue;
+        }
         int h = m.begin(Netlink.RTM_NEWNEIGH, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_NDMSG);
         m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_FAMILY, (byte) AF_INET);
         m.bytes.set(Memory.INT, h + Netlink.NDMSG_NDM_IFINDEX, nic.index());
