@@ -249,6 +249,7 @@ class NetworkTest {
             s, a = l.accept()
             assert a[0] == host, a
             assert s.recv(40).decode() == mine
+            s.sendall(b"ok")
         for host in ("fd00:214::1", "::1"):
             own = socket.create_connection((host, 7001))
             other, a = l.accept()
