@@ -196,14 +196,14 @@ final class Sysctls {
     "net/ipv6/conf/default/forwarding", "0",
     "net/ipv6/conf/lo/disable_ipv6", "0",
     "net/unix/max_dgram_qlen", "512",
-    "user/max_cgroup_namespaces", "0",
-    "user/max_ipc_namespaces", "0",
-    "user/max_mnt_namespaces", "0",
-    "user/max_net_namespaces", "0",
-    "user/max_pid_namespaces", "0",
-    "user/max_time_namespaces", "0",
-    "user/max_user_namespaces", "0",
-    "user/max_uts_namespaces", "0",
+    "user/max_cgroup_namespaces", "10000",
+    "user/max_ipc_namespaces", "10000",
+    "user/max_mnt_namespaces", "10000",
+    "user/max_net_namespaces", "10000",
+    "user/max_pid_namespaces", "10000",
+    "user/max_time_namespaces", "10000",
+    "user/max_user_namespaces", "10000",
+    "user/max_uts_namespaces", "10000",
   };
 
   /** Facts that nobody may write. */
