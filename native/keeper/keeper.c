@@ -18,11 +18,11 @@ enum {
   NR_madvise = 28, NR_socket = 41, NR_accept = 43, NR_sendmsg = 46, NR_recvmsg = 47, NR_bind = 49,
   NR_listen = 50, NR_clone = 56, NR_execve = 59, NR_exit = 60, NR_wait4 = 61, NR_kill = 62, NR_fcntl = 72,
   NR_unlink = 87, NR_getppid = 110, NR_personality = 135, NR_mlock = 149, NR_munlock = 150,
-  NR_prctl = 157, NR_arch_prctl = 158, NR_setrlimit = 160, NR_futex = 202, NR_clock_gettime = 228, NR_exit_group = 231,
+  NR_prctl = 157, NR_arch_prctl = 158, NR_setrlimit = 160, NR_futex = 202, NR_sched_yield = 24, NR_clock_gettime = 228, NR_exit_group = 231,
   NR_signalfd4 = 289, NR_dup3 = 292, NR_seccomp = 317, NR_getrandom = 318, NR_close_range = 436, NR_mseal = 462,
 };
 
-extern char stub_priv_start[], stub_priv_end[], stub_sigreturn_end[], stub_futex_end[], stub_exit_end[];
+extern char stub_priv_start[], stub_priv_end[], stub_sigreturn_end[], stub_futex_end[], stub_yield_end[], stub_exit_end[];
 extern char stub_arch_prctl_end[], stub_restorer[];
 extern char keeper_private_start[], keeper_private_end[], keeper_syscall_end[];
 extern char stub_thread_start[], stub_entry[], stub_answers[];
@@ -100,6 +100,9 @@ static struct insn program[128];
 static u32 program_length;
 
 static void emit(u16 code, u32 k, u8 jt, u8 jf) {
+  if (program_length == sizeof program / sizeof program[0]) {
+    fail("the filter is too long", -7);
+  }
   program[program_length++] = (struct insn){code, jt, jf, k};
 }
 
@@ -137,6 +140,13 @@ static void build_filter(void) {
   JEQ((u32)(u64)stub_sigreturn_end, 0, 4);
   LD(0);
   JEQ(NR_rt_sigreturn, 0, 1);
+  RET(ALLOW);
+  RET(TRAP);
+
+  // sched_yield(): no kernel of ours knows better who else would run
+  JEQ((u32)(u64)stub_yield_end, 0, 4);
+  LD(0);
+  JEQ(NR_sched_yield, 0, 1);
   RET(ALLOW);
   RET(TRAP);
 

@@ -154,6 +154,7 @@ struct control {
   } answers[ANSWERS];
   // 0x680, the sentry writes: what calls on a descriptor answer without it, bits of STANDING_
   u32 standing[STANDING_FDS];
+  u32 delegated; // 0x780, the sentry writes: calls that the host may take are its
 };
 
 struct request {

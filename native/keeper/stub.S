@@ -214,7 +214,7 @@ stub_priv_end:
 // ---- guest text: what a guest thread may call; whoever jumps here gets no more than that ----
   .section .stub.text, "ax", @progbits
   .globl stub_restorer, stub_sigreturn_end, stub_futex, stub_futex_end, stub_exit, stub_exit_end
-  .globl stub_arch_prctl, stub_arch_prctl_end, stub_thread_start
+  .globl stub_arch_prctl, stub_arch_prctl_end, stub_thread_start, stub_yield, stub_yield_end
 stub_restorer:
   mov $15, %eax
   syscall
@@ -235,6 +235,13 @@ stub_exit:
   syscall
 stub_exit_end:
   ud2
+
+// long stub_yield(void)
+stub_yield:
+  mov $24, %eax
+  syscall
+stub_yield_end:
+  ret
 
 // long stub_arch_prctl(int code, u64 address)
 stub_arch_prctl:

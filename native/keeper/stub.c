@@ -41,6 +41,7 @@ struct ucontext {
 };
 
 extern long stub_futex(u32 *word, int op, u32 value);
+extern long stub_yield(void);
 extern void stub_exit(void) __attribute__((noreturn));
 extern void stub_retrap(void) __attribute__((noreturn));
 extern char stub_leave[], stub_leave_end[], stub_text_end[];
@@ -385,6 +386,10 @@ STUB __attribute__((used)) void stub_syscall(struct control *c) {
   c->fp_offset = 0;
   c->fp_saved = 0;
   u64 nr = c->regs[10];
+  if (nr == 24 && c->delegated && !(c->regs[16] & 0x100)) { // sched_yield
+    c->regs[10] = stub_yield();
+    return;
+  }
   u64 fd = c->regs[14];
   if (fd < STANDING_FDS && c->standing[fd] != 0 && !(c->regs[16] & 0x100)) {
     s64 answer = standing_answer(c, nr, c->standing[fd]);

@@ -313,6 +313,7 @@ public final class Task {
         return;
       }
       Credentials id = creds;
+      c.delegate();
       c.setAnswer(Nr.GETPID, tgid());
       c.setAnswer(Nr.GETTID, tid());
       c.setAnswer(Nr.GETPPID, group.ppid());

@@ -87,6 +87,7 @@ final class Layout {
   static final long ANSWERS = 0x600;
   static final int ANSWERS_COUNT = 8;
   static final long STANDING = 0x680;
+  static final long DELEGATED = 0x780;
 
   // struct request
   static final long REQUEST_BYTES = 4096;

@@ -954,6 +954,15 @@ final class StubContext implements GuestContext {
   }
 
   @Override
+  public void delegate() {
+    synchronized (answersMu) {
+      if (state != RELEASED) {
+        memory.putIntVolatile(Layout.DELEGATED, 1);
+      }
+    }
+  }
+
+  @Override
   public void setStanding(int fd, int what) {
     synchronized (answersMu) {
       if (state != RELEASED) {
@@ -967,6 +976,7 @@ final class StubContext implements GuestContext {
   public void clearAnswers() {
     synchronized (answersMu) {
       if (state != RELEASED) {
+        memory.putInt(Layout.DELEGATED, 0);
         memory.clear(Layout.STANDING, STANDING_FDS * 4L);
       }
       for (int i = 0; i < Layout.ANSWERS_COUNT && state != RELEASED; i++) {

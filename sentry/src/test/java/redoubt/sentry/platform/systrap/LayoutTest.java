@@ -88,6 +88,7 @@ class LayoutTest {
     m.put("C(fetched)", Layout.FETCHED);
     m.put("C(answers)", Layout.ANSWERS);
     m.put("C(standing)", Layout.STANDING);
+    m.put("C(delegated)", Layout.DELEGATED);
     m.put("STANDING_FDS", (long) GuestContext.STANDING_FDS);
     m.put("STANDING_READS_ZEROS", (long) GuestContext.READS_ZEROS);
     m.put("STANDING_READS_NOTHING", (long) GuestContext.READS_NOTHING);
