@@ -164,7 +164,7 @@ struct request {
   u32 spin;
   char ack[16];    // bytes that a map thread writes to FD_ACK
   char failed[16]; // what it writes there when a fork failed
-  char pad[16];
+  char done[16];   // what a batch whose end the sentry must be sure of writes there
   struct op {
     u64 nr;
     u64 arg[6];

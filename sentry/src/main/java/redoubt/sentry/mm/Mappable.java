@@ -46,6 +46,14 @@ public interface Mappable {
     return -redoubt.abi.Errno.EOPNOTSUPP;
   }
 
+  /**
+   * {@return whether its pages are ranges of the memory file}, which others get when this file lets
+   * go of them: no guest may have them mapped any longer then
+   */
+  default boolean isInMemoryFile() {
+    return false;
+  }
+
   /** A VMA of this file was added (by mmap, fork or a split); pairs with {@link #unreference}. */
   void reference();
 

@@ -138,12 +138,26 @@ public final class MemoryManager implements Mappable.MappingObserver {
     if (attached != null) {
       attached.spaceEnded();
     }
-    space.release();
+    space.release(() -> letGo(gone));
+  }
+
+  private void letGo(List<Vma> gone) {
     for (Vma v : gone) {
       Mappable f = v.file;
       if (f != null) {
         f.removeMapping(this);
         f.unreference();
+      }
+    }
+  }
+
+  /** Wants certainty of the batch if it takes pages of the memory file from [start, end). */
+  private void attestFor(long start, long end) {
+    for (int i = firstEndingAfter(start); i < vmas.size() && vmas.get(i).start < end; i++) {
+      Mappable f = vmas.get(i).file;
+      if (f != null && f.isInMemoryFile()) {
+        batch.attest();
+        return;
       }
     }
   }
@@ -551,6 +565,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       f.reference();
       f.addMapping(this);
     }
+    attestFor(v.start, v.end);
     long r = space.apply(batch);
     if (r < 0 && !populate) {
       if (f != null) {
@@ -722,6 +737,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       }
       batch.clear();
       batch.unmap(addr, size);
+      attestFor(addr, addr + size);
       long r = space.apply(batch);
       if (r < 0) {
         return r;
@@ -949,6 +965,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
         }
       }
     }
+    attestFor(addr, addr + oldSize);
     r = space.apply(batch);
     if (r < 0) {
       return r;
@@ -973,6 +990,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
     batch.clear();
     batch.unmap(addr, size);
+    attestFor(addr, addr + size);
     long r = space.apply(batch);
     if (r == 0) {
       cut(addr, addr + size);
@@ -1387,7 +1405,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
         }
       }
       if (batch.size() > 0) {
-        space.apply(batch);
+        batch.attest();
+        if (space.apply(batch) < 0 && !space.isDead()) {
+          space.destroy(); // it would see what others write there next
+        }
       }
     }
   }

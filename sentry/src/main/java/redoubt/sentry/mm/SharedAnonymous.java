@@ -42,6 +42,11 @@ final class SharedAnonymous implements Mappable {
   }
 
   @Override
+  public boolean isInMemoryFile() {
+    return true;
+  }
+
+  @Override
   public synchronized void reference() {
     references++;
   }

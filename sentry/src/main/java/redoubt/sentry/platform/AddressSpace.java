@@ -55,9 +55,22 @@ public interface AddressSpace {
    */
   default void keepText() {}
 
+  /** Kills all its threads, for what cannot be mended; {@link #release} follows all the same. */
+  void destroy();
+
   /** {@return whether the host process is gone}, killed by the host or by itself */
   boolean isDead();
 
-  /** Ends the address space and all its threads. Idempotent; no other call may follow. */
-  void release();
+  /**
+   * Ends the address space and all its threads. Idempotent; no other call may follow.
+   *
+   * @param whenGone runs once none of its threads can run any more, on some thread without locks;
+   *     not if this is not the first call
+   */
+  void release(Runnable whenGone);
+
+  /** As the other, with nothing to do afterwards. */
+  default void release() {
+    release(() -> {});
+  }
 }

@@ -210,8 +210,8 @@ public interface GuestContext {
   default void setAnswer(int nr, long value) {}
 
   /**
-   * Lets the platform hand sched_yield(2) to the host, where guest threads are scheduled, without an
-   * event; as {@link #setAnswer}.
+   * Lets the platform hand sched_yield(2) to the host, where guest threads are scheduled, without
+   * an event; as {@link #setAnswer}.
    */
   default void delegate() {}
 

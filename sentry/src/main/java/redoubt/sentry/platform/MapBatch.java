@@ -23,9 +23,23 @@ public final class MapBatch {
 
   private long[] ops = new long[STRIDE * 8];
   private int count;
+  private boolean attested;
 
   public void clear() {
     count = 0;
+    attested = false;
+  }
+
+  /**
+   * Wants {@link AddressSpace#apply} to return only when it is certain that the operations were
+   * carried out, whatever the guest does: what is unmapped will be given to somebody else.
+   */
+  public void attest() {
+    attested = true;
+  }
+
+  public boolean isAttested() {
+    return attested;
   }
 
   public int size() {

@@ -110,7 +110,12 @@ public final class FakePlatform implements Platform {
     }
 
     @Override
-    public void release() {}
+    public void release(Runnable whenGone) {
+      whenGone.run();
+    }
+
+    @Override
+    public void destroy() {}
   }
 
   /** Registers and copies. {@link #run} is never right here. */

@@ -98,6 +98,11 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
   }
 
   @Override
+  public boolean isInMemoryFile() {
+    return true;
+  }
+
+  @Override
   public void reference() {
     synchronized (this) {
       users++;

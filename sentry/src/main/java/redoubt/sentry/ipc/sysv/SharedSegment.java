@@ -54,6 +54,11 @@ public final class SharedSegment extends IpcObject implements Mappable {
   }
 
   @Override
+  public boolean isInMemoryFile() {
+    return true;
+  }
+
+  @Override
   public void reference() {
     table.attached(this);
   }

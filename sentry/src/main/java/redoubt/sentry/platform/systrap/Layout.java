@@ -97,6 +97,13 @@ final class Layout {
   static final long MAP_SPIN = 12;
   static final long ACK = 16;
   static final long FORK_FAILED = 32;
+  static final long BATCH_DONE = 48;
+
+  // What an acknowledgement says, in its second word.
+  static final int ACK_STARTED = 0;
+  static final int ACK_FORK_FAILED = 1;
+  static final int ACK_BATCH_DONE = 2;
+
   static final int ACK_BYTES = 16;
   static final long OPS = 64;
   static final long OP_BYTES = 64;

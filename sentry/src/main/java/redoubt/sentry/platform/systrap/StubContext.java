@@ -522,7 +522,7 @@ final class StubContext implements GuestContext {
       signal();
     }
     if (pressed > PRESS_LIMIT) {
-      space.release();
+      space.destroy();
     }
   }
 
@@ -562,7 +562,7 @@ final class StubContext implements GuestContext {
   /** A shared word holds what no stub writes: the address space ends, the sentry goes on. */
   private int nonsense() {
     dead = true;
-    space.release();
+    space.destroy();
     return DEAD;
   }
 

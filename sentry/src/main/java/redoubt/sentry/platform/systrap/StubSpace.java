@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Nr;
@@ -24,6 +25,9 @@ import redoubt.sentry.platform.systrap.patch.SitePatcher;
  * makes it slow, because we look again every {@link Systrap#LOOK_AGAIN_NS}.
  */
 final class StubSpace implements AddressSpace {
+  /** Time between two looks for an acknowledgement that is late. */
+  private static final long ATTEST_LOOK_NS = 20_000;
+
   private static final int PROT_READ = 1;
   private static final int PROT_WRITE = 2;
   private static final int PROT_EXEC = 4;
@@ -48,6 +52,10 @@ final class StubSpace implements AddressSpace {
   private final Systrap platform;
   private final int index;
   private final long generation;
+
+  /** The batch that the map thread last said on its descriptor to have done. */
+  private volatile int attested;
+
   private final long requestOffset;
   private final MemorySegment request;
   private final MemorySegment reply;
@@ -79,6 +87,7 @@ final class StubSpace implements AddressSpace {
   private volatile boolean dead;
   private volatile boolean killing;
   private boolean released;
+  private @Nullable Runnable whenGone; // guarded by mu; the owner's
 
   /** The process is dead and no context's turn word will be written for it any more. */
   private boolean reaped;
@@ -318,7 +327,54 @@ final class StubSpace implements AddressSpace {
         }
         n++;
       }
+      if (batch.isAttested()) {
+        return performForCertain(n);
+      }
       return n == 0 ? 0 : Math.min(0, perform(n));
+    }
+  }
+
+  /**
+   * As {@link #perform}; returns once the map thread has said on its descriptor, which no guest can
+   * write to, that it is done, or the process is gone: the reply page says it sooner if a guest
+   * wants it to. Preconditions: holds mu.
+   */
+  private long performForCertain(int n) {
+    request.set(Memory.INT, Layout.BATCH_DONE, index);
+    request.set(Memory.INT, Layout.BATCH_DONE + 4, Layout.ACK_BATCH_DONE);
+    request.set(Memory.LONG, Layout.BATCH_DONE + 8, attestation(sequence + 1));
+    op(
+        n,
+        Layout.KIND_STUB,
+        Nr.WRITE,
+        Layout.FD_ACK,
+        Layout.REQUEST_VA + Layout.BATCH_DONE,
+        Layout.ACK_BYTES,
+        0,
+        0,
+        0);
+    long r = perform(n + 1);
+    if (r < 0 && !killing && !dead) {
+      return r;
+    }
+    while (attested != sequence && !dead) {
+      platform.hearAcknowledgements();
+      if (attested != sequence && !dead) {
+        LockSupport.parkNanos(ATTEST_LOOK_NS);
+      }
+    }
+    return attested == sequence ? 0 : -Errno.ESRCH;
+  }
+
+  /** {@return what the acknowledgement of batch {@code number} of this space says} */
+  private long attestation(int number) {
+    return generation << 32 | number & 0xffff_ffffL;
+  }
+
+  /** An attested acknowledgement came. Called by the platform under its lock. */
+  void heard(long attestation) {
+    if (attestation >>> 32 == (generation & 0xffff_ffffL)) {
+      attested = (int) attestation;
     }
   }
 
@@ -572,7 +628,7 @@ final class StubSpace implements AddressSpace {
     synchronized (mu) {
       awaitReply();
       request.set(Memory.INT, Layout.FORK_FAILED, child.index);
-      request.set(Memory.INT, Layout.FORK_FAILED + 4, 1);
+      request.set(Memory.INT, Layout.FORK_FAILED + 4, Layout.ACK_FORK_FAILED);
       request.set(Memory.LONG, Layout.FORK_FAILED + 8, child.generation);
       op(
           0,
@@ -600,7 +656,7 @@ final class StubSpace implements AddressSpace {
       // thread's word on the socket makes the slots free for others.
       child.die();
       if (platform.awaitForkFailure(child)) {
-        child.release();
+        child.destroy();
       }
       throw new PlatformException(
           "the host cannot fork the stub: " + Errno.name((int) -r),
@@ -716,37 +772,68 @@ final class StubSpace implements AddressSpace {
   }
 
   private void maybeRecycle() {
+    Runnable then;
     synchronized (mu) {
       if (!released || !reaped || recycled) {
         return;
       }
       recycled = true;
+      then = whenGone;
     }
     platform.recycle(this, contexts);
+    if (then != null) {
+      then.run();
+    }
   }
 
   @Override
-  public void release() {
-    // Whoever waits for the map thread, perhaps in vain, gives up.
-    killing = true;
-    Futex.wakeShared(reply.address() + Layout.DONE, Integer.MAX_VALUE);
+  public void release(Runnable then) {
+    giveUpOnMapThread();
+    boolean gone;
     synchronized (mu) {
-      if (released) {
+      if (whenGone != null) {
         return;
       }
-      released = true;
-      if (!dead) {
-        boolean idle = (int) Layout.INT.getAcquire(reply, Layout.DONE) == sequence;
-        if (idle) {
-          op(0, Layout.KIND_STUB, Nr.EXIT_GROUP, 0, 0, 0, 0, 0, 0);
-          request.set(Memory.INT, Layout.COUNT, 1);
-          post();
-          Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+      whenGone = then;
+      gone = recycled;
+    }
+    if (gone) {
+      then.run();
+    } else {
+      destroy();
+    }
+  }
+
+  @Override
+  public void destroy() {
+    giveUpOnMapThread();
+    synchronized (mu) {
+      if (!released) {
+        released = true;
+        if (!dead) {
+          askToEnd();
         }
-        platform.expectDeath(this, idle);
       }
     }
     maybeRecycle();
+  }
+
+  /** Whoever waits for the map thread, perhaps in vain and under mu, waits no longer. */
+  private void giveUpOnMapThread() {
+    killing = true;
+    Futex.wakeShared(reply.address() + Layout.DONE, Integer.MAX_VALUE);
+  }
+
+  // Preconditions: holds mu.
+  private void askToEnd() {
+    boolean idle = (int) Layout.INT.getAcquire(reply, Layout.DONE) == sequence;
+    if (idle) {
+      op(0, Layout.KIND_STUB, Nr.EXIT_GROUP, 0, 0, 0, 0, 0, 0);
+      request.set(Memory.INT, Layout.COUNT, 1);
+      post();
+      Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+    }
+    platform.expectDeath(this, idle);
   }
 
   /** {@return whether its owner has given it up} */

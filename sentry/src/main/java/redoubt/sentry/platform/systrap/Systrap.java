@@ -261,7 +261,7 @@ public final class Systrap implements Platform {
       fillPool();
     }
     if (space.isDead()) {
-      space.release();
+      space.destroy();
       throw new PlatformException("the keeper is gone", Errno.EAGAIN);
     }
     space.bindToCaller();
@@ -274,7 +274,7 @@ public final class Systrap implements Platform {
       if (!space.isDead()) {
         return space;
       }
-      space.release();
+      space.destroy();
     }
     return spawn();
   }
@@ -479,25 +479,37 @@ public final class Systrap implements Platform {
     }
   }
 
+  /** Reads what map threads have said. */
+  void hearAcknowledgements() {
+    synchronized (mu) {
+      drainAcks();
+    }
+  }
+
   // Preconditions: holds mu.
   private void drainAcks() {
     unackedForks = 0;
     while (acks.receive(ackMessage, Layout.ACK_BYTES, false) == Layout.ACK_BYTES) {
       int index = ackMessage.get(Memory.INT, 0);
       long id = ackMessage.get(Memory.LONG, 8);
-      if (index < 0 || index >= MAX_SPACES) {
+      StubSpace space = index >= 0 && index < MAX_SPACES ? spaces[index] : null;
+      if (space != null && ackMessage.get(Memory.INT, 4) == Layout.ACK_BATCH_DONE) {
+        space.heard(id);
         continue;
       }
-      StubSpace space = spaces[index];
       if (space == null || space.generation() != id) {
         continue;
       }
-      if (ackMessage.get(Memory.INT, 4) != 0) {
-        space.setForkFailed();
-        failedForks.add(space);
-      } else {
-        space.setPid(acks.senderPid());
-        byPid.put(acks.senderPid(), space);
+      switch (ackMessage.get(Memory.INT, 4)) {
+        case Layout.ACK_STARTED -> {
+          space.setPid(acks.senderPid());
+          byPid.put(acks.senderPid(), space);
+        }
+        case Layout.ACK_FORK_FAILED -> {
+          space.setForkFailed();
+          failedForks.add(space);
+        }
+        default -> {}
       }
     }
   }

@@ -21,12 +21,13 @@ import org.junit.jupiter.api.Timeout;
 import redoubt.abi.Errno;
 import redoubt.host.RawSyscall;
 import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.platform.MapBatch;
 
 /** Guests that attack the stub they live in: they may end themselves, and nothing else. */
 @Timeout(180)
 class HostileTest {
   /** Bytes of struct control. */
-  private static final int WORDS = 0x680;
+  private static final int WORDS = 0x788;
 
   /** One past the last system call number of the host. */
   private static final int NUMBERS = 470;
@@ -173,6 +174,40 @@ class HostileTest {
   void shouldSurviveRepliesForgedDuringChanges() throws InterruptedException {
     for (int i = 0; i < 5; i++) {
       kernel.runBounded(800, 24, 300);
+    }
+  }
+
+  /** A reply is forged before the map thread has done anything; the sentry must not believe it. */
+  @Test
+  void shouldKnowWhatIsUnmappedThoughRepliesAreForged() throws InterruptedException {
+    int[] seen = new int[2];
+    kernel.extra =
+        (t, nr) -> {
+          if (nr == 10_003) {
+            seen[isMappedAfterAttestedUnmap((StubSpace) t.proc.space) ? 1 : 0]++;
+          }
+          return 0;
+        };
+    for (int i = 0; i < 5 && seen[0] < 500; i++) {
+      kernel.runBounded(3000, 28, 300);
+    }
+    assertEquals(0, seen[1], "pages were still mapped when they would have been given away");
+    assertTrue(seen[0] > 20, seen[0] + " tries only");
+  }
+
+  private static boolean isMappedAfterAttestedUnmap(StubSpace space) {
+    long uaddr = 0x5555_0000_0000L;
+    MapBatch batch = new MapBatch();
+    batch.mapAnonymous(uaddr, 1 << 20, 3, false);
+    space.apply(batch);
+    batch.clear();
+    batch.unmap(uaddr, 1 << 20);
+    batch.attest();
+    space.apply(batch);
+    try {
+      return Files.readString(Path.of("/proc/" + space.pid() + "/maps")).contains("555500000000-");
+    } catch (IOException e) {
+      return false; // the process is gone, and its map with it
     }
   }
 

@@ -105,6 +105,7 @@ class LayoutTest {
     m.put("R(spin)", Layout.MAP_SPIN);
     m.put("R(ack)", Layout.ACK);
     m.put("R(failed)", Layout.FORK_FAILED);
+    m.put("R(done)", Layout.BATCH_DONE);
     m.put("R(ops)", Layout.OPS);
     m.put("R(ops[1]) - R(ops[0])", Layout.OP_BYTES);
     m.put("R(ops[0].kind) - R(ops[0])", Layout.OP_KIND);
