@@ -354,12 +354,19 @@ final class StubSpace implements AddressSpace {
         0,
         0);
     long r = perform(n + 1);
-    if (r < 0 && !killing && !dead) {
+    if (killing) {
+      end(); // it was perhaps never told of the batch; death is as certain
+    } else if (r < 0 && !dead) {
       return r;
     }
     while (attested != sequence && !dead) {
       platform.hearAcknowledgements();
       if (attested != sequence && !dead) {
+        // Whether the map thread sleeps stands where guests can write, too.
+        Futex.wakeShared(request.address() + Layout.SEQUENCE, 1);
+        if (killing) {
+          end();
+        }
         LockSupport.parkNanos(ATTEST_LOOK_NS);
       }
     }
@@ -808,14 +815,19 @@ final class StubSpace implements AddressSpace {
   public void destroy() {
     giveUpOnMapThread();
     synchronized (mu) {
-      if (!released) {
-        released = true;
-        if (!dead) {
-          askToEnd();
-        }
-      }
+      end();
     }
     maybeRecycle();
+  }
+
+  // Preconditions: holds mu.
+  private void end() {
+    if (!released) {
+      released = true;
+      if (!dead) {
+        askToEnd();
+      }
+    }
   }
 
   /** Whoever waits for the map thread, perhaps in vain and under mu, waits no longer. */

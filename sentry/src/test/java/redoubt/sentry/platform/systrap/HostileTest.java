@@ -188,11 +188,12 @@ class HostileTest {
           }
           return 0;
         };
-    for (int i = 0; i < 5 && seen[0] < 500; i++) {
-      kernel.runBounded(3000, 28, 300);
+    // Most processes get a few tries until the map thread finds an operation of another batch.
+    for (int i = 0; i < 40 && seen[0] < 30; i++) {
+      kernel.runBounded(400, 28, 300);
     }
     assertEquals(0, seen[1], "pages were still mapped when they would have been given away");
-    assertTrue(seen[0] > 20, seen[0] + " tries only");
+    assertTrue(seen[0] > 9, seen[0] + " tries only");
   }
 
   private static boolean isMappedAfterAttestedUnmap(StubSpace space) {
