@@ -75,7 +75,8 @@ static void null(void) {
   R("null-read-bad", read(n, BAD, 10));
   R("null-write", often_write(n, b, 16));
   R("null-write-bad", write(n, NULL, 16));
-  R("null-write-huge", write(n, b, 0x7ffff123UL));
+  R("null-write-huge", write(n, (void *)0x10000000, 0x7ffff123UL));
+  R("null-write-past-the-end", write(n, (void *)0x7fffffffe000, 0x7ffff123UL));
   R("null-write-negative", write(n, b, -1L));
   int r = open("/dev/null", O_RDONLY);
   R("read-only-read", often_read(r, b, 4));

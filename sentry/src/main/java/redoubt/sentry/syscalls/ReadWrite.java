@@ -58,12 +58,12 @@ final class ReadWrite {
     }
   }
 
-  /**
-   * {@return whether a range lies in the lower half of the address space}, which Linux checks
-   * before it asks the file: access_ok
-   */
+  /** One past what a program of 48-bit addresses can have (TASK_SIZE_MAX). */
+  private static final long TASK_SIZE_MAX = 0x7fff_ffff_f000L;
+
+  /** {@return whether a range can be a user's}, which Linux checks before it asks the file */
   static boolean accessOk(long uaddr, long length) {
-    return (uaddr | length | uaddr + length) >= 0;
+    return uaddr >= 0 && length >= 0 && uaddr <= TASK_SIZE_MAX && length <= TASK_SIZE_MAX - uaddr;
   }
 
   private static long checkRead(FileDescription f, long offset) {
