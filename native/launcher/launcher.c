@@ -25,7 +25,7 @@
 //   vmm-bind PATH     file or directory that the VMM needs, mounted read-only; repeats
 //   vmm-env NAME=VALUE  its environment; repeats
 //   vmm-uid N         its host user and group
-//   vmm-memory N      size of a tmpfs at /tmp, for a VMM that keeps the guest's memory in a file
+//   vmm-memory N      size of a tmpfs at /guest-memory (not /tmp: our own files may lie there), for a VMM that keeps the guest's memory in a file
 //   vmm-device PATH   device node that it needs; repeats
 //   vmm-cpu N         pin it to one processor of those it may use; the N-th, counted round
 //   vmm-link N        socket type of the link between warden and guest
@@ -230,10 +230,10 @@ static void add_vmm_files(void) {
     if (mount(device, path, 0, MS_BIND, 0)) fail("bind %s", device);
   }
   if (plan.vmm_memory) {
-    if (mkdir("tmp", 0755) && errno != EEXIST) fail("mkdir tmp");
+    if (mkdir("guest-memory", 0755) && errno != EEXIST) fail("mkdir guest-memory");
     snprintf(options, sizeof options, "size=%ld,nr_inodes=64,mode=700,uid=%u,gid=%u", plan.vmm_memory, plan.vmm_uid,
              plan.vmm_uid);
-    if (mount("memory", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)) fail("mount a tmpfs for the guest's memory");
+    if (mount("memory", "guest-memory", "tmpfs", MS_NOSUID | MS_NODEV, options)) fail("mount a tmpfs for the guest's memory");
   }
 }
 

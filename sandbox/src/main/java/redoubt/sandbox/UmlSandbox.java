@@ -41,7 +41,7 @@ final class UmlSandbox extends Sandbox {
             image.kernel(),
             "mem=" + (memory >> 20) + "M",
             "initrd=" + image.initramfs(),
-            "uml_dir=/tmp",
+            "uml_dir=/guest-memory",
             "umid=redoubt",
             "con=null",
             "con0=null,fd:1",
@@ -52,8 +52,8 @@ final class UmlSandbox extends Sandbox {
             "noreboot",
             "loglevel=4",
             "redoubt.link=packet:vec0"));
-    plan.add("vmm-env", "TMPDIR=/tmp").add("vmm-env", "LD_PRELOAD=" + shim);
-    plan.add("vmm-env", "PATH=/usr/bin").add("vmm-env", "HOME=/tmp");
+    plan.add("vmm-env", "TMPDIR=/guest-memory").add("vmm-env", "LD_PRELOAD=" + shim);
+    plan.add("vmm-env", "PATH=/usr/bin").add("vmm-env", "HOME=/guest-memory");
     plan.add("vmm-bind", image.kernel()).add("vmm-bind", image.initramfs());
     plan.add("vmm-bind", shim).addAll("vmm-bind", Installation.libraries(List.of("libc.so.6")));
     // The guest's physical memory is a file there; the rest is for sockets and pid files.
