@@ -70,10 +70,15 @@ class NetworkTest {
     succeeds("ip", "netns", "del", far);
   }
 
-  private static boolean succeeds(String... command) throws Exception {
-    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
-    p.getInputStream().readAllBytes();
-    return p.waitFor() == 0;
+  /** {@return whether the command ends well}; one that is not there does not. */
+  private static boolean succeeds(String... command) throws InterruptedException {
+    try {
+      Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+      p.getInputStream().readAllBytes();
+      return p.waitFor() == 0;
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   private static String run(String... command) throws Exception {
