@@ -1,7 +1,7 @@
 package redoubt.sentry.platform.systrap;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import redoubt.host.Memory;
 import redoubt.host.Region;
 import redoubt.sentry.platform.GuestContext;
 
@@ -16,7 +16,7 @@ final class CopyQueue {
   private final Region memory;
 
   /** Bytes of the first copy, until they go into the line. */
-  private final Region staged = Region.of(Memory.allocateGlobal(Layout.FIRST_BYTES));
+  private final Region staged = Region.of(Arena.ofAuto().allocate(Layout.FIRST_BYTES, 8));
 
   private boolean hasFirst;
   private long firstGuest;
