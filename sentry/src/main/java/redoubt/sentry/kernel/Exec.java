@@ -29,6 +29,7 @@ import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.PlatformException;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.FsNotify;
 import redoubt.sentry.vfs.Mount;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
@@ -110,7 +111,7 @@ public final class Exec {
     VfsPath program = file;
     byte[] head = new byte[Shebang.HEAD_BYTES];
     for (int i = 0; ; i++) {
-      FileDescription f = program.inode().open(walker, program, FileDescription.O_RDONLY);
+      FileDescription f = openProgram(program);
       try {
         if (program.inode().hasWriters()) {
           throw ErrnoException.of(ETXTBSY);
@@ -128,6 +129,11 @@ public final class Exec {
         f.decRef();
       }
     }
+  }
+
+  private FileDescription openProgram(VfsPath p) {
+    FsNotify.askToExecute(walker, p);
+    return p.inode().open(walker, p, FileDescription.O_RDONLY).openedForExec();
   }
 
   private int readHead(FileDescription f, byte[] head) {
@@ -172,7 +178,7 @@ public final class Exec {
         VfsPath p =
             Vfs.executable(
                 walker, walker.startAt(redoubt.abi.Fcntl.AT_FDCWD, interp), interp, true);
-        interpFile = p.inode().open(walker, p, FileDescription.O_RDONLY);
+        interpFile = openProgram(p);
         interpImage = ElfImage.parseInterpreter(reader(interpFile), scratch);
       }
       long stackLimit = walker.threadGroup().limits.bound(Resource.RLIMIT_STACK);

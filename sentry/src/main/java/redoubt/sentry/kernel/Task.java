@@ -38,6 +38,8 @@ public final class Task {
   private static final long[] NO_VECTORS = {};
   private static final int[] NO_WORDS = {};
 
+  private static final ThreadLocal<@Nullable Task> CURRENT = new ThreadLocal<>();
+
   private final Kernel kernel;
   private final ThreadGroup group;
   private volatile Pid pid;
@@ -211,6 +213,19 @@ public final class Task {
       MemoryManager mm, GuestContext context, FdTable fds, FsContext fs, Credentials creds) {}
 
   // ---- who and where ----
+
+  /** {@return the task whose thread this is, or null} For what happens far from any task. */
+  public static @Nullable Task current() {
+    return CURRENT.get();
+  }
+
+  static void setCurrent(@Nullable Task t) {
+    if (t == null) {
+      CURRENT.remove();
+    } else {
+      CURRENT.set(t);
+    }
+  }
 
   public Kernel kernel() {
     return kernel;
@@ -486,6 +501,11 @@ public final class Task {
 
   void watched(int bit, boolean on) {
     watched.updateAndGet(w -> on ? w | bit : w & ~bit);
+  }
+
+  /** {@return whether it ends as soon as it is back from what it does now} */
+  public boolean isKilled() {
+    return killed;
   }
 
   boolean isKilledHard() {

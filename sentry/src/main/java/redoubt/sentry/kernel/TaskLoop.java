@@ -26,6 +26,7 @@ final class TaskLoop implements Runnable {
   @Override
   public void run() {
     t.javaThread = Thread.currentThread();
+    Task.setCurrent(t);
     t.publishAnswers();
     try {
       while (!t.killed) {
@@ -44,6 +45,7 @@ final class TaskLoop implements Runnable {
     } catch (Throwable e) {
       InternalError.report(t, "exit", e);
     }
+    Task.setCurrent(null);
     t.javaThread = null;
   }
 

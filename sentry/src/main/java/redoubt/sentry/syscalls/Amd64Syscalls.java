@@ -333,8 +333,8 @@ public final class Amd64Syscalls {
       case 297 -> SignalCalls.rtTgsigqueueinfo(t, a); // rt_tgsigqueueinfo
       case 298 -> OtherMemory.perfEventOpen(t, a); // perf_event_open
       case 299 -> SocketCalls.recvmmsg(t, a); // recvmmsg
-      case 300 -> -ENOSYS; // fanotify_init: none
-      case 301 -> -ENOSYS; // fanotify_mark: none
+      case 300 -> FanotifyCalls.fanotifyInit(t, a); // fanotify_init
+      case 301 -> FanotifyCalls.fanotifyMark(t, a); // fanotify_mark
       case 302 -> ResourceCalls.prlimit64(t, a); // prlimit64
       case 303 -> FileHandles.nameToHandleAt(t, a); // name_to_handle_at
       case 304 -> FileHandles.openByHandleAt(t, a); // open_by_handle_at

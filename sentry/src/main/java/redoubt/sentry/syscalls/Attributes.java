@@ -415,7 +415,11 @@ final class Attributes {
         return ReadWrite.fileTooBig(t);
       }
       ReadWrite.dropSetId(t, inode);
-      return modified(f, f.truncate(length));
+      long r = f.truncate(length);
+      if (r >= 0) {
+        FsNotify.truncated(f);
+      }
+      return r;
     } finally {
       f.decRef();
     }

@@ -37,7 +37,11 @@ final class Blocking {
    * @return bytes read or -errno
    */
   static long read(Task t, FileDescription f, IoBuffer dst, long offset, boolean nonblocking) {
-    long r = tryRead(t, f, dst, offset);
+    long r = FsNotify.askToRead(t, f);
+    if (r < 0) {
+      return r;
+    }
+    r = tryRead(t, f, dst, offset);
     if (r == -EAGAIN && !nonblocking) {
       r = waitAndRead(t, f, dst, offset);
     }

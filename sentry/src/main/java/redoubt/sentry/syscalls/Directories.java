@@ -96,6 +96,10 @@ final class Directories {
       if (f.path().dentry.isDetached()) {
         return -ENOENT;
       }
+      long asked = FsNotify.askToRead(t, f);
+      if (asked < 0) {
+        return asked;
+      }
       UserIo io = t.userBuffer(ubuf, Math.min(count, Integer.MAX_VALUE));
       Records records = new Records(io.window(), io.windowLimit(), old);
       synchronized (f) {

@@ -57,6 +57,9 @@ public abstract class FileDescription {
   /** The file whose writers count this description. */
   private @Nullable Inode written;
 
+  /** What is done by it tells no watch: FMODE_NONOTIFY, of those that fanotify gives out. */
+  private boolean silent;
+
   /** Who gets SIGIO, and with which signal; see fcntl(F_SETOWN). */
   public volatile int owner;
 
@@ -96,8 +99,27 @@ public abstract class FileDescription {
       path.mount.addWriters(1);
       written = inode;
     }
-    FsNotify.opened(path);
+    if (!silent) {
+      FsNotify.opened(path);
+    }
     return this;
+  }
+
+  /** execve(2) opened it: tells watches. */
+  public final FileDescription openedForExec() {
+    FsNotify.openedForExec(path);
+    return this;
+  }
+
+  /** As {@link #opened}, for an event's reader: nothing that is done by it is an event. */
+  public final FileDescription openedSilently() {
+    silent = true;
+    return opened();
+  }
+
+  /** {@return whether watches do not hear of what is done by it} */
+  final boolean isSilent() {
+    return silent;
   }
 
   public final VfsPath path() {

@@ -72,6 +72,7 @@ public abstract class FileSystem {
     s.type = magic();
     s.bsize = 4096;
     s.namelen = 255;
+    s.fsid = device;
   }
 
   /**

@@ -285,6 +285,7 @@ public final class Mount {
   private void end() {
     if (ended.compareAndSet(false, true)) {
       LIVE.decrementAndGet();
+      FsNotify.mountGone(this);
       root.inode().mountGone();
       fs.mountGone();
     }

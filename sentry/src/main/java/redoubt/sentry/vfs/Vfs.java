@@ -134,9 +134,11 @@ public final class Vfs {
       }
       throw e;
     }
-    FsNotify.created(dir, name, inode);
+    FsNotify.created(parent.dentry, name, d);
+    VfsPath p = new VfsPath(parent.mount, d);
+    FsNotify.askToOpen(t, p);
     // A new file is opened as asked, whatever its mode says.
-    return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_TRUNC).opened();
+    return inode.open(t, p, flags & ~O_TRUNC).opened();
   }
 
   private static FileDescription openTmpfile(
@@ -188,6 +190,7 @@ public final class Vfs {
       if (writes) {
         checkWritable(p.mount);
       }
+      FsNotify.askToOpen(t, p);
       if (type == Inode.S_IFREG && (flags & O_TRUNC) != 0) {
         SetAttr a = new SetAttr();
         a.valid = SetAttr.SIZE;
@@ -195,7 +198,7 @@ public final class Vfs {
       }
       FileDescription f = inode.open(t, p, flags).opened();
       if (type == Inode.S_IFREG && (flags & O_TRUNC) != 0) {
-        FsNotify.modified(f);
+        FsNotify.truncated(f);
       }
       return f;
     }
@@ -281,11 +284,12 @@ public final class Vfs {
     if (target.isDirectory()) {
       throw ErrnoException.of(EPERM);
     }
+    Dentry d;
     synchronized (dir) {
       dir.link(walk.last, target);
-      entered(parent.dentry, walk.last, target);
+      d = entered(parent.dentry, walk.last, target);
     }
-    FsNotify.linked(dir, walk.last, target);
+    FsNotify.linked(parent.dentry, walk.last, d);
   }
 
   private static void checkLinkMove(Task t, VfsPath old, VfsPath parent, Inode target) {
@@ -362,7 +366,7 @@ public final class Vfs {
             name, null); // a name just removed is often made or asked for again
       }
     }
-    FsNotify.removed(dir, p.dentry, child);
+    FsNotify.removed(parent.dentry, p.dentry, child);
     return true;
   }
 
@@ -450,10 +454,10 @@ public final class Vfs {
       }
     }
     if ((flags & RENAME_EXCHANGE) != 0 && replaced != null) {
-      FsNotify.moved(oldDir, oldName, newDir, newName, moving, null);
-      FsNotify.moved(newDir, newName, oldDir, oldName, replaced, null);
+      FsNotify.moved(oldParent.dentry, oldName, newParent.dentry, newName, from.dentry, null);
+      FsNotify.moved(newParent.dentry, newName, oldParent.dentry, oldName, to.dentry, null);
     } else {
-      FsNotify.moved(oldDir, oldName, newDir, newName, moving, replaced);
+      FsNotify.moved(oldParent.dentry, oldName, newParent.dentry, newName, from.dentry, to.dentry);
       if (replaced != null) {
         FsNotify.nameGone(to.dentry, replaced);
       }
@@ -541,7 +545,7 @@ public final class Vfs {
       Inode made = maker.make(dir, walk.last);
       p = new VfsPath(parent.mount, entered(parent.dentry, walk.last, made));
     }
-    FsNotify.created(dir, walk.last, p.inode());
+    FsNotify.created(parent.dentry, walk.last, p.dentry);
     return p;
   }
 
