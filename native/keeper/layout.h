@@ -7,6 +7,8 @@
 #define REGION 0x7fff00000000
 #define REQUEST_VA 0x7fff00010000 // the map thread's requests: mapped read-only, written by the sentry
 #define REPLY_VA 0x7fff00011000   // its reply: guests can write it, so it is never trusted
+#define VIEW_VA 0x7fff01000000    // views: pages of files that calls are answered from
+#define VIEW_END 0x7fff0f000000
 #define CONTEXT_VA 0x7fff10000000 // contexts, CONTEXT_STRIDE apart
 #define TEXT_VA 0x7fff80000000    // this binary
 
@@ -80,6 +82,14 @@
 #define STANDING_READS_NOTHING 2
 #define STANDING_DISCARDS 4
 #define STANDING_NEVER_READY 8
+#define STANDING_READS_VIEW 0x10
+#define STANDING_WRITES_VIEW 0x20
+#define STANDING_STATUS 0x40
+#define STANDING_VIEW_SHIFT 8    // which of views[]
+#define STANDING_STATUS_SHIFT 16 // which of statuses[]
+#define VIEWS 8
+#define STATUSES 4
+#define STATUS_BYTES 144 // struct stat
 #define STANDING_FDS 64
 
 // What the stub brings along at most.
@@ -155,6 +165,15 @@ struct control {
   // 0x680, the sentry writes: what calls on a descriptor answer without it, bits of STANDING_
   u32 standing[STANDING_FDS];
   u32 delegated; // 0x780, the sentry writes: calls that the host may take are its
+  char pad6[60];
+  // 0x7c0, the sentry writes: where bytes [offset, offset + length) of a file are mapped here
+  struct view {
+    u64 offset;
+    u64 length;
+    u64 address;
+  } views[VIEWS];
+  // 0x880, the sentry writes: what fstat gives
+  unsigned char statuses[STATUSES][STATUS_BYTES];
 };
 
 struct request {
@@ -185,6 +204,8 @@ _Static_assert(sizeof(struct control) <= 4096, "control is one page");
 _Static_assert(__builtin_offsetof(struct control, fetched) == 0x580, "fetched");
 _Static_assert(__builtin_offsetof(struct control, answers) == CONTROL_ANSWERS, "answers");
 _Static_assert(__builtin_offsetof(struct control, standing) == 0x680, "standing");
+_Static_assert(__builtin_offsetof(struct control, views) == 0x7c0, "views");
+_Static_assert(__builtin_offsetof(struct control, statuses) == 0x880, "statuses");
 _Static_assert(__builtin_offsetof(struct control, fault_signal) == 0x80, "fault");
 _Static_assert(__builtin_offsetof(struct control, interrupt) == CONTROL_INTERRUPT, "interrupt");
 _Static_assert(__builtin_offsetof(struct control, self) == CONTROL_SELF, "self");

@@ -343,6 +343,30 @@ STUB static void leave(struct control *c) {
 #define NOT_HERE (-4096)
 #define MAX_RW_COUNT 0x7ffff000
 
+// Where `count` bytes at `offset` of the file are mapped, or 0.
+STUB static u64 in_view(struct control *c, u32 what, u64 offset, u64 count) {
+  struct view *v = &c->views[what >> STANDING_VIEW_SHIFT & (VIEWS - 1)];
+  u64 at = offset - v->offset;
+  u64 length = v->length;
+  return count != 0 && at < length && count <= length - at ? v->address + at : 0;
+}
+
+// fstat, from what it gave last.
+STUB static s64 status_answer(struct control *c, u64 fd, u32 what, u64 buffer) {
+  unsigned char *status = c->statuses[what >> STANDING_STATUS_SHIFT & (STATUSES - 1)];
+  if (buffer >= REGION - STATUS_BYTES || stub_copy((void *)buffer, status, STATUS_BYTES) != STATUS_BYTES) {
+    return NOT_HERE;
+  }
+  // Taken back meanwhile: it may be the old one.
+  return LOAD(c->standing[fd]) == what ? 0 : NOT_HERE;
+}
+
+// Whether the path of newfstatat is null or empty, and the flags say that this names the descriptor.
+STUB static int names_descriptor(u64 path, u64 flags) {
+  unsigned char first = 0;
+  return (u32)flags == 0x1000 && (path == 0 || (path < REGION && stub_copy(&first, (void *)path, 1) == 1 && first == 0));
+}
+
 // What the sentry left to be said of a call on the descriptor in rdi; NOT_HERE: it wants to be asked.
 STUB static s64 standing_answer(struct control *c, u64 nr, u32 what) {
   u64 *r = c->regs;
@@ -360,6 +384,14 @@ STUB static s64 standing_answer(struct control *c, u64 nr, u32 what) {
       if (count > MAX_RW_COUNT || buffer >= REGION || count > REGION - buffer) {
         return NOT_HERE;
       }
+      if (nr == 17 && what & STANDING_READS_VIEW) {
+        u64 from = in_view(c, what, r[7], count);
+        return from && stub_copy((void *)buffer, (void *)from, count) == count ? (s64)count : NOT_HERE;
+      }
+      if (nr == 18 && what & STANDING_WRITES_VIEW) {
+        u64 to = in_view(c, what, r[7], count);
+        return to && stub_copy((void *)to, (void *)buffer, count) == count ? (s64)count : NOT_HERE;
+      }
       if (nr == 0 || nr == 17) {
         if (what & STANDING_READS_ZEROS) {
           return stub_fill((void *)buffer, count) == count ? (s64)count : NOT_HERE;
@@ -367,6 +399,10 @@ STUB static s64 standing_answer(struct control *c, u64 nr, u32 what) {
         return what & STANDING_READS_NOTHING ? 0 : NOT_HERE;
       }
       return what & STANDING_DISCARDS ? (s64)count : NOT_HERE;
+    case 5: // fstat
+      return what & STANDING_STATUS ? status_answer(c, r[14], what, buffer) : NOT_HERE;
+    case 262: // newfstatat
+      return what & STANDING_STATUS && names_descriptor(buffer, r[7]) ? status_answer(c, r[14], what, count) : NOT_HERE;
     case 281: // epoll_pwait: without a signal mask it is epoll_wait
       if (r[9] != 0) {
         return NOT_HERE;

@@ -1,5 +1,6 @@
 package redoubt.sentry.boot;
 
+import redoubt.host.CompilerThread;
 import redoubt.host.Fd;
 import redoubt.host.HostLog;
 import redoubt.sentry.control.BootFds;
@@ -11,10 +12,19 @@ import redoubt.sentry.control.ControlServer;
  * (docs/design/boot.md).
  */
 public final class SentryMain {
+  /**
+   * Of the optimizing compiler. A call and its compilation want three threads at a time, often of
+   * two cores; waiting for the other half costs a pair more than code of the first tier (ADR 0006).
+   */
+  private static final int COMPILER_NICE = 12;
+
   private SentryMain() {}
 
   public static void main(String[] args) {
     HostLog log = new HostLog(BootFds.LOG);
+    if (!CompilerThread.makeNice(COMPILER_NICE)) {
+      log.line("sentry: the compiler's thread keeps its priority: the first second will be slower");
+    }
     Thread.setDefaultUncaughtExceptionHandler(
         (t, e) -> log.line("sentry: thread " + t.getName() + ": " + e));
     SentryMachine machine = new SentryMachine(log);

@@ -146,16 +146,16 @@ public final class FdTable {
   /**
    * Lets the platform answer calls of {@code t} on {@code fd}, as long as that is {@code f}.
    *
-   * @param what bits of {@link GuestContext#setStanding}
+   * @param let tells its context which
    */
-  void answer(Task t, int fd, FileDescription f, int what) {
+  void answer(Task t, int fd, FileDescription f, Runnable let) {
     synchronized (this) {
       if (!answered.contains(t)) {
         answered.add(t);
       }
     }
     f.hasStandingAnswers = true;
-    t.context().setStanding(fd, what);
+    let.run();
     if (peek(fd) != f) {
       t.context().setStanding(fd, 0);
     }

@@ -10,6 +10,7 @@ import static redoubt.abi.Errno.ERESTARTSYS;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Nr;
@@ -17,6 +18,7 @@ import redoubt.abi.Resource;
 import redoubt.host.Memory;
 import redoubt.host.Region;
 import redoubt.sentry.mm.MemoryManager;
+import redoubt.sentry.platform.Grants;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.MountNamespace;
@@ -569,18 +571,33 @@ public final class Task {
     if (got != f || gotFd >= GuestContext.STANDING_FDS || !mayAnswer()) {
       return -1;
     }
-    int allowed = what;
-    if (!f.isReadable()) {
-      allowed &= ~(GuestContext.READS_ZEROS | GuestContext.READS_NOTHING);
-    }
-    if (!f.isWritable()) {
-      allowed &= ~GuestContext.DISCARDS;
-    }
-    fds.answer(this, gotFd, f, allowed);
+    int reading = GuestContext.READS_ZEROS | GuestContext.READS_NOTHING;
+    int allowed =
+        what
+            & ~(f.isReadable() ? 0 : reading)
+            & ~(f.isWritable() ? 0 : GuestContext.DISCARDS);
+    fds.answer(this, gotFd, f, () -> context.setStanding(gotFd, allowed));
     if (!mayAnswer()) {
       context.clearAnswers();
     }
     return gotFd;
+  }
+
+  /**
+   * Grants calls on {@code f} to the platform, as {@link #offerAnswers}, unless the file has
+   * changed since its {@link Grants#version} was {@code seen}.
+   *
+   * @param grant for a descriptor
+   */
+  void grant(FileDescription f, Grants grants, int seen, IntConsumer grant) {
+    if (got != f || gotFd >= GuestContext.STANDING_FDS || !mayAnswer()) {
+      return;
+    }
+    int fd = gotFd;
+    fds.answer(this, fd, f, () -> grants.give(seen, context, fd, () -> grant.accept(fd)));
+    if (!mayAnswer()) {
+      context.clearAnswers();
+    }
   }
 
   /** {@return whether no one wants to see each call of this task} */

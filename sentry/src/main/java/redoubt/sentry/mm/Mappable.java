@@ -1,5 +1,7 @@
 package redoubt.sentry.mm;
 
+import org.jspecify.annotations.Nullable;
+import redoubt.sentry.platform.Grants;
 import redoubt.sentry.platform.MapBatch;
 
 /**
@@ -52,6 +54,25 @@ public interface Mappable {
    */
   default boolean isInMemoryFile() {
     return false;
+  }
+
+  /** {@return what depends on its state}, or null if there are no views of such files */
+  default @Nullable Grants grants() {
+    return null;
+  }
+
+  /** {@return up to where {@link #view} may go now, bytes} */
+  default long viewableBytes() {
+    return 0;
+  }
+
+  /**
+   * As {@link #map}, shared, of what is there already, up to the first hole. Changes nothing.
+   *
+   * @return bytes that the batch maps, whole pages
+   */
+  default long view(MapBatch batch, long address, long offset, long length, boolean writable) {
+    return 0;
   }
 
   /** A VMA of this file was added (by mmap, fork or a split); pairs with {@link #unreference}. */

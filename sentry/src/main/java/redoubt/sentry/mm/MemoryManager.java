@@ -45,6 +45,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private final Platform platform;
   private final AddressSpace space;
   private final MemoryFile memoryFile;
+  private final FileViews views;
   private final Object mu = new Object();
   private final List<Vma> vmas = new ArrayList<>(); // by address; guarded by mu
   private final MapBatch batch = new MapBatch(); // guarded by mu
@@ -106,6 +107,12 @@ public final class MemoryManager implements Mappable.MappingObserver {
     this.memoryFile = memoryFile;
     this.space = space;
     this.mmapTop = platform.maxUserAddress() - PAGE;
+    this.views = new FileViews(space);
+  }
+
+  /** {@return its views of files} */
+  public FileViews views() {
+    return views;
   }
 
   public AddressSpace space() {
@@ -138,7 +145,12 @@ public final class MemoryManager implements Mappable.MappingObserver {
     if (attached != null) {
       attached.spaceEnded();
     }
-    space.release(() -> letGo(gone));
+    views.close();
+    space.release(
+        () -> {
+          views.forget();
+          letGo(gone);
+        });
   }
 
   private void letGo(List<Vma> gone) {

@@ -55,6 +55,19 @@ public interface AddressSpace {
    */
   default void keepText() {}
 
+  /**
+   * {@return where views of files may be mapped, out of the guest's reach} by batches that are
+   * {@link MapBatch#forViews}; 0 if the platform has none
+   */
+  default long viewBase() {
+    return 0;
+  }
+
+  /** {@return bytes from {@link #viewBase} on} */
+  default long viewBytes() {
+    return 0;
+  }
+
   /** Kills all its threads, for what cannot be mended; {@link #release} follows all the same. */
   void destroy();
 

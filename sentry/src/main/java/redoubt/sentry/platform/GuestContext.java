@@ -188,6 +188,18 @@ public interface GuestContext {
   /** epoll_wait(2) without a timeout finds nothing. */
   int NEVER_READY = 8;
 
+  /** pread(2) within a view ({@link #grantView}) is answered from it. */
+  int READS_VIEW = 0x10;
+
+  /** pwrite(2) within a view goes there. */
+  int WRITES_VIEW = 0x20;
+
+  /** fstat(2) gives what {@link #grantStatus} said. */
+  int STATUS = 0x40;
+
+  /** Views that one context knows. */
+  int VIEWS = 8;
+
   /** Descriptors from here on have no standing answers. */
   int STANDING_FDS = 64;
 
@@ -199,6 +211,29 @@ public interface GuestContext {
    * @param fd below {@link #STANDING_FDS}
    */
   void setStanding(int fd, int what);
+
+  /**
+   * Lets the platform answer pread(2) and pwrite(2) on {@code fd} within a range of the file by
+   * copying to and from where its pages are mapped (AddressSpace.viewBase). A grant: it ends by
+   * {@link #setStanding} 0, by {@link #withdrawGrants}, and of itself after some milliseconds, so
+   * that times are kept up. Only by the thread that runs this context.
+   *
+   * @param view which of {@link #VIEWS}
+   * @param offset of the view in the file, bytes
+   * @param length how much may be answered, bytes
+   * @param what {@link #READS_VIEW}, {@link #WRITES_VIEW} or both
+   */
+  default void grantView(int fd, int view, long offset, long length, long address, int what) {}
+
+  /**
+   * Lets the platform answer fstat(2) on {@code fd}; a grant as the other.
+   *
+   * @param status begins with the struct stat
+   */
+  default void grantStatus(int fd, redoubt.host.Region status) {}
+
+  /** Takes back all grants. Any thread. */
+  default void withdrawGrants() {}
 
   /**
    * Lets the platform answer system call {@code nr} with {@code value} by itself from now on,

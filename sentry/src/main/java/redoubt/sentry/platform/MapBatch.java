@@ -24,10 +24,24 @@ public final class MapBatch {
   private long[] ops = new long[STRIDE * 8];
   private int count;
   private boolean attested;
+  private boolean views;
 
   public void clear() {
     count = 0;
     attested = false;
+    views = false;
+  }
+
+  /**
+   * Its addresses are those of views ({@link AddressSpace#viewBase}), not the guest's. What it maps
+   * is not inherited by fork.
+   */
+  public void forViews() {
+    views = true;
+  }
+
+  public boolean isForViews() {
+    return views;
   }
 
   /**

@@ -49,6 +49,9 @@ public interface Platform extends AutoCloseable {
   /** Ends the life of an imported number. Mappings made of it stay. */
   void releaseFd(int imported);
 
+  /** Takes back what all contexts were granted ({@link GuestContext#withdrawGrants}). */
+  default void withdrawGrants() {}
+
   /** Kills every guest thread and address space. Idempotent. */
   @Override
   void close();

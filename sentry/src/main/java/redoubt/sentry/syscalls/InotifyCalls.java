@@ -88,7 +88,9 @@ final class InotifyCalls {
               | ((mask & IN_ONLYDIR) != 0 ? PathWalk.DIRECTORY : 0);
       VfsPath p = new PathWalk(t, t.startAt(Fcntl.AT_FDCWD, path)).to(path, walk);
       p.inode().checkPermission(t.creds(), Inode.MAY_READ);
-      return inotify.watch(p.dentry, mask);
+      long r = inotify.watch(p.dentry, mask);
+      t.kernel().platform().withdrawGrants(); // reads and writes are to be seen from now on
+      return r;
     } finally {
       f.decRef();
     }

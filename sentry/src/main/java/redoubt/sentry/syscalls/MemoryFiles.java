@@ -51,8 +51,8 @@ final class MemoryFiles {
     Holder holder = k.subsystemOrNew(Holder.class, () -> new Holder(k));
     boolean executable = (flags & Mman.MFD_NOEXEC_SEAL) == 0;
     TmpFile file = holder.fs.newFile(executable ? 0777 : 0666, t.creds());
-    if ((flags & (Mman.MFD_ALLOW_SEALING | Mman.MFD_NOEXEC_SEAL)) == 0) {
-      file.addSeals(Fcntl.F_SEAL_SEAL);
+    if ((flags & (Mman.MFD_ALLOW_SEALING | Mman.MFD_NOEXEC_SEAL)) != 0) {
+      file.allowSealing();
     }
     VfsPath path = new VfsPath(holder.mount, Dentry.anonymous(file, "memfd:" + name));
     FileDescription f = file.open(t, path, Fcntl.O_RDWR | Fcntl.O_LARGEFILE);

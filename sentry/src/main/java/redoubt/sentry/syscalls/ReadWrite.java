@@ -14,6 +14,7 @@ import redoubt.abi.Resource;
 import redoubt.abi.Signal;
 import redoubt.abi.Stat;
 import redoubt.sentry.kernel.Args;
+import redoubt.sentry.kernel.FileGrants;
 import redoubt.sentry.kernel.SignalInfo;
 import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
@@ -52,7 +53,11 @@ final class ReadWrite {
         return -EFAULT;
       }
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));
-      return Blocking.read(t, f, io, offset, f.isNonblocking());
+      r = Blocking.read(t, f, io, offset, f.isNonblocking());
+      if (r > 0 && offset >= 0) {
+        FileGrants.served(t, f, offset);
+      }
+      return r;
     } finally {
       t.fdput(f);
     }
@@ -101,7 +106,11 @@ final class ReadWrite {
         return -EFAULT;
       }
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));
-      return writeChecked(t, f, io, offset, f.isNonblocking(), f.flags());
+      r = writeChecked(t, f, io, offset, f.isNonblocking(), f.flags());
+      if (r > 0 && offset >= 0) {
+        FileGrants.served(t, f, offset);
+      }
+      return r;
     } finally {
       t.fdput(f);
     }

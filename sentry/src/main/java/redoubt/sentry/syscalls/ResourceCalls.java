@@ -115,6 +115,9 @@ final class ResourceCalls {
         limits.set(which, soft, hard);
       }
     }
+    if (set && which == Resource.RLIMIT_FSIZE) {
+      t.kernel().platform().withdrawGrants(); // writes are to be looked at from now on
+    }
     if (uold == 0) {
       return 0;
     }

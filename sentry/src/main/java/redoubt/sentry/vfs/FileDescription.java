@@ -16,6 +16,7 @@ import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.mm.Mappable;
+import redoubt.sentry.platform.Grants;
 
 /**
  * An open file description: Linux's struct file. Descriptors in tables, SCM_RIGHTS messages and
@@ -137,6 +138,11 @@ public abstract class FileDescription {
   /** Replaces the {@link #SETTABLE} flags. Returns 0 or -errno. */
   public long setFlags(int newFlags) {
     flags = (flags & ~SETTABLE) | (newFlags & SETTABLE);
+    Mappable file = hasStandingAnswers ? mappable() : null;
+    Grants grants = file == null ? null : file.grants();
+    if (grants != null) {
+      grants.withdraw(); // what a write means is different now
+    }
     return 0;
   }
 
@@ -156,6 +162,12 @@ public abstract class FileDescription {
 
   /** Whether the platform was ever let answer calls on this by itself (FdTable.answer). */
   public volatile boolean hasStandingAnswers;
+
+  /** Calls that a view would have answered, roughly; see FileGrants. */
+  public int heat;
+
+  /** Likewise fstat(2). */
+  public int statusHeat;
 
   /** Adds a reference; the caller must hold one. */
   public final void incRef() {

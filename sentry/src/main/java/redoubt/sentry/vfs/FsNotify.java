@@ -51,7 +51,8 @@ public final class FsNotify {
 
   private FsNotify() {}
 
-  private static boolean isIdle() {
+  /** {@return whether nobody watches anything} */
+  public static boolean isIdle() {
     return WATCHES.get() == 0;
   }
 

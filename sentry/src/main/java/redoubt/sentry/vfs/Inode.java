@@ -231,6 +231,14 @@ public abstract class Inode {
     return null;
   }
 
+  /**
+   * {@return whether a write needs no more than its bytes in the mapped page}: nothing is sealed,
+   * synchronous or taken away by it
+   */
+  public boolean mayWriteInPlace() {
+    return false;
+  }
+
   /** There is one more mount whose root this is. */
   void mountMade() {
     mounted(1);

@@ -107,6 +107,11 @@ public abstract class OverlayInode extends Inode {
   }
 
   @Override
+  public boolean mayWriteInPlace() {
+    return real().mayWriteInPlace();
+  }
+
+  @Override
   public final long ino() {
     Inode l = lower;
     return l != null ? l.ino() : OverlayFs.UPPER_INO + real().ino();

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.locks.StampedLock;
 import redoubt.abi.Fcntl;
+import redoubt.abi.Mman;
 import redoubt.sentry.fs.FileContent;
 import redoubt.sentry.fs.RegularFile;
 import redoubt.sentry.kernel.ErrnoException;
@@ -62,7 +63,7 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
   // name.
   private int users;
   private boolean freed;
-  private int seals;
+  private int seals = Fcntl.F_SEAL_SEAL; // but for memory files that ask for less
 
   /** Whether a shared writable mapping was ever made; F_SEAL_WRITE looks at it. */
   private boolean mappedForWriting;
@@ -146,6 +147,7 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
       } finally {
         extentLock.unlockWrite(stamp);
       }
+      invalidate(0, Long.MAX_VALUE); // views; nobody maps it any more
       releaseReserve();
       release(gone);
     }
@@ -183,6 +185,19 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
   @Override
   public int seals() {
     return seals;
+  }
+
+  /** A fresh memory file: seals may be put on it. */
+  public void allowSealing() {
+    synchronized (this) {
+      seals = 0;
+    }
+  }
+
+  /** What can be sealed one day must not be in the reach of guests that may write it today. */
+  @Override
+  public boolean mayWriteInPlace() {
+    return seals == Fcntl.F_SEAL_SEAL && !hasXattrs();
   }
 
   /** fcntl(F_ADD_SEALS): 0, -EPERM when sealed against it, -EBUSY when mapped for writing. */
@@ -433,7 +448,40 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
       }
     }
     extents.add(from, length, mem);
+    withdrawGrants(); // st_blocks
     return length;
+  }
+
+  // ---- views ----
+
+  @Override
+  public long viewableBytes() {
+    return size;
+  }
+
+  @Override
+  public long view(MapBatch batch, long address, long offset, long length, boolean writable) {
+    int imported = tmpfs.memory.imported(tmpfs.platform);
+    int prot = writable ? Mman.PROT_READ | Mman.PROT_WRITE : Mman.PROT_READ;
+    long stamp = extentLock.readLock();
+    try {
+      long end = Math.min(offset + length, pageEnd());
+      long at = offset;
+      for (int i = extents.firstEndingAfter(at);
+          at < end && i < extents.count() && extents.start(i) <= at;
+          i++) {
+        long run = Math.min(end, extents.end(i)) - at;
+        long memory = extents.memory(i) + (at - extents.start(i));
+        batch.mapFile(address + (at - offset), run, prot, true, imported, memory);
+        at += run;
+      }
+      if (at > offset) {
+        batch.advise(address, at - offset, Mman.MADV_DONTFORK);
+      }
+      return at - offset;
+    } finally {
+      extentLock.unlockRead(stamp);
+    }
   }
 
   private void releaseReserve() {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Xattr;
 import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.platform.Grants;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.StatData;
@@ -39,6 +40,9 @@ public abstract class TmpInode extends Inode {
    * The overlay's inode above this one, which lives as long as this one does; owned by the overlay.
    */
   public volatile @Nullable Object overlay;
+
+  /** What stubs answer by themselves about this file; made when first asked for. */
+  private volatile @Nullable Grants grants;
 
   TmpInode(TmpFs fs, int mode, int uid, int gid, int nlink) {
     super(fs);
@@ -78,6 +82,28 @@ public abstract class TmpInode extends Inode {
 
   public final int nlink() {
     return nlink;
+  }
+
+  public final Grants grants() {
+    Grants g = grants;
+    if (g == null) {
+      synchronized (this) {
+        g = grants;
+        if (g == null) {
+          g = new Grants();
+          grants = g;
+        }
+      }
+    }
+    return g;
+  }
+
+  /** Something that was shown of it is different now. */
+  final void withdrawGrants() {
+    Grants g = grants;
+    if (g != null) {
+      g.withdraw();
+    }
   }
 
   @Override
@@ -124,6 +150,7 @@ public abstract class TmpInode extends Inode {
         mtimeNs = a.has(SetAttr.MTIME_NOW) ? now : a.mtimeNs;
       }
       ctimeNs = now;
+      withdrawGrants();
     }
   }
 
@@ -137,11 +164,13 @@ public abstract class TmpInode extends Inode {
     long now = Clocks.realtimeNs();
     mtimeNs = now;
     ctimeNs = now;
+    withdrawGrants();
   }
 
   /** Attributes changed now. Under this. */
   final void changed() {
     ctimeNs = Clocks.realtimeNs();
+    withdrawGrants();
   }
 
   /** Moves the access time as relatime does, or always. */
@@ -149,11 +178,13 @@ public abstract class TmpInode extends Inode {
     long at = atimeNs;
     if (strict || at <= mtimeNs || at <= ctimeNs) {
       atimeNs = Clocks.realtimeNs();
+      withdrawGrants();
       return;
     }
     long now = Clocks.realtimeNs();
     if (now - at >= 86_400_000_000_000L) {
       atimeNs = now;
+      withdrawGrants();
     }
   }
 
@@ -189,6 +220,13 @@ public abstract class TmpInode extends Inode {
         x.forEach((k, v) -> tmpfs.chargeXattr(-(k.length() + v.length + XATTR_OVERHEAD)));
         xattrs = null;
       }
+    }
+  }
+
+  /** {@return whether it has extended attributes}, of which a write may take some away */
+  final boolean hasXattrs() {
+    synchronized (this) {
+      return xattrs != null && !xattrs.isEmpty();
     }
   }
 

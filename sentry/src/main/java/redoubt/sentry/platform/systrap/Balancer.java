@@ -93,6 +93,7 @@ final class Balancer implements Runnable {
       if (c == null) {
         continue;
       }
+      c.withdrawGrants(); // the next call on the file moves its times, and is granted anew
       long n = c.eventsSinceLast();
       boolean running = c.isRunning();
       if (running && c.isInterruptPending()) {

@@ -11,6 +11,8 @@ final class Layout {
   static final long REGION = 0x7fff_0000_0000L;
   static final long REQUEST_VA = 0x7fff_0001_0000L;
   static final long REPLY_VA = 0x7fff_0001_1000L;
+  static final long VIEW_VA = 0x7fff_0100_0000L;
+  static final long VIEW_END = 0x7fff_0f00_0000L;
   static final long CONTEXT_VA = 0x7fff_1000_0000L;
   static final long TEXT_VA = 0x7fff_8000_0000L;
 
@@ -88,6 +90,14 @@ final class Layout {
   static final int ANSWERS_COUNT = 8;
   static final long STANDING = 0x680;
   static final long DELEGATED = 0x780;
+  static final int VIEW_SHIFT = 8;
+  static final int STATUS_SHIFT = 16;
+  static final long VIEWS = 0x7c0;
+  static final int VIEWS_COUNT = 8;
+  static final int VIEW_BYTES = 24;
+  static final long STATUSES = 0x880;
+  static final int STATUSES_COUNT = 4;
+  static final int STATUS_BYTES = 144;
 
   // struct request
   static final long REQUEST_BYTES = 4096;

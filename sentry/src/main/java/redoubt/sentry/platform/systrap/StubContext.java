@@ -116,6 +116,17 @@ final class StubContext implements GuestContext {
   /** Guards the answers against a release by another thread. */
   private final Object answersMu = new Object();
 
+  /** Descriptors with grants, a bit each. Written under answersMu. */
+  private volatile long granted;
+
+  /** What the stub was told of each descriptor; guarded by answersMu. */
+  private final int[] standing = new int[STANDING_FDS];
+
+  private int nextStatus; // guarded by answersMu
+
+  /** Whose status is in each slot; guarded by answersMu. */
+  private final int[] statusFds = {-1, -1, -1, -1};
+
   private static final VarHandle STATE = state();
 
   private volatile int state = STOPPED;
@@ -966,17 +977,77 @@ final class StubContext implements GuestContext {
   public void setStanding(int fd, int what) {
     synchronized (answersMu) {
       if (state != RELEASED) {
-        // Volatile: who offers looks once more afterwards whether it still holds.
-        memory.putIntVolatile(Layout.STANDING + fd * 4L, what);
+        stand(fd, what);
       }
+    }
+  }
+
+  @Override
+  public void grantView(int fd, int view, long offset, long length, long address, int what) {
+    synchronized (answersMu) {
+      if (state == RELEASED) {
+        return;
+      }
+      long at = Layout.VIEWS + (long) view * Layout.VIEW_BYTES;
+      memory.putLong(at, offset);
+      memory.putLong(at + 8, length);
+      memory.putLong(at + 16, address);
+      grant(fd, 7 << Layout.VIEW_SHIFT, what | view << Layout.VIEW_SHIFT);
+    }
+  }
+
+  @Override
+  public void grantStatus(int fd, Region status) {
+    synchronized (answersMu) {
+      if (state == RELEASED) {
+        return;
+      }
+      int slot = nextStatus;
+      nextStatus = (slot + 1) % Layout.STATUSES_COUNT;
+      int before = statusFds[slot];
+      if (before != fd && before >= 0) {
+        stand(before, standing[before] & ~STATUS);
+      }
+      statusFds[slot] = fd;
+      memory.put(
+          Layout.STATUSES + (long) slot * Layout.STATUS_BYTES, status, 0, Layout.STATUS_BYTES);
+      grant(fd, 3 << Layout.STATUS_SHIFT, STATUS | slot << Layout.STATUS_SHIFT);
+    }
+  }
+
+  // Preconditions: holds answersMu.
+  private void grant(int fd, int clear, int set) {
+    stand(fd, standing[fd] & ~clear | set);
+    granted |= 1L << fd;
+  }
+
+  // Preconditions: holds answersMu. Volatile: who offers looks once more whether it still holds.
+  private void stand(int fd, int what) {
+    standing[fd] = what;
+    memory.putIntVolatile(Layout.STANDING + fd * 4L, what);
+  }
+
+  @Override
+  public void withdrawGrants() {
+    if (granted == 0) {
+      return;
+    }
+    synchronized (answersMu) {
+      for (long left = granted; left != 0 && state != RELEASED; left &= left - 1) {
+        int fd = Long.numberOfTrailingZeros(left);
+        stand(fd, standing[fd] & ~(READS_VIEW | WRITES_VIEW | STATUS));
+      }
+      granted = 0;
     }
   }
 
   @Override
   public void clearAnswers() {
     synchronized (answersMu) {
+      granted = 0;
       if (state != RELEASED) {
         memory.putInt(Layout.DELEGATED, 0);
+        java.util.Arrays.fill(standing, 0);
         memory.clear(Layout.STANDING, STANDING_FDS * 4L);
       }
       for (int i = 0; i < Layout.ANSWERS_COUNT && state != RELEASED; i++) {

@@ -527,10 +527,10 @@ final class StubSpace implements AddressSpace {
   private long encode(int n, MapBatch b, int i) {
     long addr = b.get(i, 1);
     long len = b.get(i, 2);
-    if (!isGuest(addr, len)) {
+    if (b.isForViews() ? !isView(addr, len) : !isGuest(addr, len)) {
       return -Errno.EINVAL;
     }
-    int g = Layout.KIND_GUEST;
+    int g = b.isForViews() ? Layout.KIND_STUB : Layout.KIND_GUEST;
     long a = b.get(i, 3);
     long x = b.get(i, 4);
     switch ((int) b.get(i, 0)) {
@@ -571,6 +571,13 @@ final class StubSpace implements AddressSpace {
       default -> throw new IllegalArgumentException("map operation " + b.get(i, 0));
     }
     return 0;
+  }
+
+  private static boolean isView(long addr, long len) {
+    return addr >= Layout.VIEW_VA
+        && len >= 0
+        && addr <= Layout.VIEW_END
+        && len <= Layout.VIEW_END - addr;
   }
 
   private static boolean isGuest(long addr, long len) {
@@ -671,6 +678,16 @@ final class StubSpace implements AddressSpace {
     }
     platform.noteFork();
     return child;
+  }
+
+  @Override
+  public long viewBase() {
+    return Layout.VIEW_VA;
+  }
+
+  @Override
+  public long viewBytes() {
+    return Layout.VIEW_END - Layout.VIEW_VA;
   }
 
   @Override

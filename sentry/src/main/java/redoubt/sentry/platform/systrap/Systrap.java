@@ -348,6 +348,17 @@ public final class Systrap implements Platform {
     }
   }
 
+  @Override
+  public void withdrawGrants() {
+    StubContext[] all = live;
+    for (int i = 0; i < liveLimit; i++) {
+      StubContext c = all[i];
+      if (c != null) {
+        c.withdrawGrants();
+      }
+    }
+  }
+
   StubContext[] liveContexts() {
     return live;
   }
