@@ -68,8 +68,7 @@ public final class FileGrants {
     FileViews.View view = v;
     long length = Math.min(v.length, file.viewableBytes() - v.offset);
     int what =
-        (f.isReadable() ? GuestContext.READS_VIEW : 0)
-            | (writable ? GuestContext.WRITES_VIEW : 0);
+        (f.isReadable() ? GuestContext.READS_VIEW : 0) | (writable ? GuestContext.WRITES_VIEW : 0);
     t.grant(
         f,
         grants,

@@ -573,9 +573,7 @@ public final class Task {
     }
     int reading = GuestContext.READS_ZEROS | GuestContext.READS_NOTHING;
     int allowed =
-        what
-            & ~(f.isReadable() ? 0 : reading)
-            & ~(f.isWritable() ? 0 : GuestContext.DISCARDS);
+        what & ~(f.isReadable() ? 0 : reading) & ~(f.isWritable() ? 0 : GuestContext.DISCARDS);
     fds.answer(this, gotFd, f, () -> context.setStanding(gotFd, allowed));
     if (!mayAnswer()) {
       context.clearAnswers();

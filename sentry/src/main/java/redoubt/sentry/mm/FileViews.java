@@ -74,10 +74,7 @@ public final class FileViews implements Mappable.MappingObserver {
     }
 
     boolean serves(Mappable wanted, long at, boolean forWriting) {
-      return file == wanted
-          && at >= offset
-          && at - offset < length
-          && (writable || !forWriting);
+      return file == wanted && at >= offset && at - offset < length && (writable || !forWriting);
     }
   }
 

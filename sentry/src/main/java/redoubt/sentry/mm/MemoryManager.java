@@ -146,11 +146,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
       attached.spaceEnded();
     }
     views.close();
-    space.release(
-        () -> {
-          views.forget();
-          letGo(gone);
-        });
+    space.release(() -> {
+      views.forget();
+      letGo(gone);
+    });
   }
 
   private void letGo(List<Vma> gone) {

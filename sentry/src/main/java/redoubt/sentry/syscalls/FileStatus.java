@@ -14,9 +14,9 @@ import redoubt.abi.Stat;
 import redoubt.host.Memory;
 import redoubt.host.Region;
 import redoubt.sentry.kernel.Args;
-import redoubt.sentry.kernel.FileGrants;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.kernel.FileGrants;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.platform.Grants;
@@ -55,12 +55,12 @@ final class FileStatus {
   /** <a href="https://man7.org/linux/man-pages/man2/stat.2.html">newfstatat(2)</a>. */
   static long newfstatat(Task t, Args a) {
     int flags = a.int3();
-    if ((flags & ~AT_STAT_FLAGS) != 0) {
-      return -EINVAL;
-    }
     int dirfd = a.int0();
     if ((flags & Fcntl.AT_EMPTY_PATH) != 0 && dirfd >= 0 && isEmptyPath(t, a.a1)) {
-      return statDescriptor(t, dirfd, a.a2);
+      return statDescriptor(t, dirfd, a.a2); // whatever the other flags (vfs_fstatat)
+    }
+    if ((flags & ~AT_STAT_FLAGS) != 0) {
+      return -EINVAL;
     }
     if ((flags & Fcntl.AT_EMPTY_PATH) != 0) {
       VfsPath p = at(t, dirfd, a.a1, flags);

@@ -5,7 +5,6 @@ import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EFBIG;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EOPNOTSUPP;
-import static redoubt.abi.Errno.EOVERFLOW;
 import static redoubt.abi.Errno.ESPIPE;
 
 import redoubt.abi.Caps;
@@ -51,6 +50,9 @@ final class ReadWrite {
       }
       if (!accessOk(uaddr, count)) {
         return -EFAULT;
+      }
+      if (offset >= 0 && offset + count < 0) {
+        return -EINVAL; // rw_verify_area
       }
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));
       r = Blocking.read(t, f, io, offset, f.isNonblocking());
@@ -163,7 +165,7 @@ final class ReadWrite {
       at = f.position();
     }
     if (at + length < 0) {
-      return -EOVERFLOW;
+      return -EINVAL; // rw_verify_area
     }
     long limit = t.threadGroup().limits.bound(Resource.RLIMIT_FSIZE);
     if (limit != Long.MAX_VALUE && at >= limit) {
@@ -226,6 +228,9 @@ final class ReadWrite {
       long total = t.userVectors(iov, vectorCount(count));
       if (total <= 0) {
         return total;
+      }
+      if (offset >= 0 && offset + total < 0) {
+        return -EINVAL;
       }
       if ((rwf & ~RWF_KNOWN) != 0) {
         return -EOPNOTSUPP;
