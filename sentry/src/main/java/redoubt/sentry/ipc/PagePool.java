@@ -16,6 +16,7 @@ public final class PagePool {
   private static final long LIMIT_BYTES = 256L << 20;
 
   private static final int CHUNK_PAGES = 16;
+  private static final int SHARES = 16;
 
   /** The sentry's one pool. */
   public static final PagePool SHARED = new PagePool(LIMIT_BYTES / PAGE);
@@ -51,6 +52,14 @@ public final class PagePool {
   /** {@return pages that are in use now} */
   public synchronized long inUse() {
     return total - freeCount;
+  }
+
+  /**
+   * {@return bytes that one queue may hold while it competes with others} A part of what is left,
+   * so that the pool never ends: the more queues fill it, the less each of them gets.
+   */
+  public synchronized long share() {
+    return (limit - total + freeCount) * PAGE / SHARES;
   }
 
   private boolean grow() {

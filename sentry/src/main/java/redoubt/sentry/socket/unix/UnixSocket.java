@@ -45,6 +45,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Resource;
 import redoubt.host.Memory;
+import redoubt.sentry.ipc.PagePool;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
@@ -497,7 +498,7 @@ public final class UnixSocket extends Socket {
       if (to.dead || to.receiveShut) {
         return -EPIPE;
       }
-      long room = sendBuffer() - to.received.bytes();
+      long room = sendLimit(to, total) - to.received.bytes();
       if (room <= 0) {
         to.roomWanted = true;
         return -EAGAIN;
@@ -660,9 +661,21 @@ public final class UnixSocket extends Socket {
   private boolean isFullFor(UnixSocket sender) {
     if (isConnectionless()) {
       return received.count() > DATAGRAMS && !(sender.peer == this && peer == sender)
-          || received.bytes() > sender.sendBuffer();
+          || received.bytes() > sender.sendLimit(this, 0);
     }
-    return received.bytes() > 0 && received.bytes() + 1 > sender.sendBuffer();
+    return received.bytes() > 0 && received.bytes() + 1 > sender.sendLimit(this, 0);
+  }
+
+  /**
+   * Under {@code to}: bytes of ours that may wait there. Linux has the sender's buffer alone; here
+   * the memory of all sockets has a bound, and a queue that waits for its reader may not take the
+   * last of it.
+   */
+  private long sendLimit(UnixSocket to, long more) {
+    long buffer = sendBuffer();
+    return to.received.bytes() + more <= PagePool.PAGE
+        ? buffer
+        : Math.min(buffer, Math.max(PagePool.PAGE, PagePool.SHARED.share()));
   }
 
   // ---- receiving ----
@@ -932,7 +945,7 @@ public final class UnixSocket extends Socket {
     synchronized (p) {
       if (type() == SOCK_STREAM) {
         // net/unix/af_unix.c unix_writable leaves room for what is worth a wake-up.
-        if (p.received.bytes() * 4 <= sendBuffer() || p.dead) {
+        if (p.received.bytes() * 4 <= sendLimit(p, 0) || p.dead) {
           return true;
         }
         p.roomWanted = true;
