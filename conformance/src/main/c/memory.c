@@ -17,6 +17,16 @@ static const char *touch(volatile char *p, int w) {
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW (PROT_READ | PROT_WRITE)
 
+static long locked_kb(void) {
+  char line[256];
+  long kb = -1;
+  FILE *f = fopen("/proc/self/status", "r");
+  while (fgets(line, sizeof line, f))
+    if (sscanf(line, "VmLck: %ld", &kb) == 1) break;
+  fclose(f);
+  return kb;
+}
+
 int main(void) {
   signal(SIGSEGV, h), signal(SIGBUS, h);
   R("mmap-length-0", mmap(NULL, 0, RW, ANON, -1, 0));
@@ -249,5 +259,60 @@ int main(void) {
   R("membarrier-query", syscall(SYS_membarrier, 0, 0, 0) > 0);
   R("get-mempolicy", syscall(SYS_get_mempolicy, NULL, NULL, 0, 0, 0));
   R("process-vm-readv-self", ({ char x = 'v', y = 0; struct iovec l = {&y, 1}, r = {&x, 1}; process_vm_readv(getpid(), &l, 1, &r, 1, 0) == 1 && y == 'v'; }));
+
+  /* what MAP_SHARED_VALIDATE refuses */
+  int vf = open("validate", O_CREAT | O_RDWR, 0600);
+  ftruncate(vf, PG);
+  OK("validate", mmap(NULL, PG, RW, MAP_SHARED_VALIDATE, vf, 0));
+  R("validate-unknown-flag", mmap(NULL, PG, RW, MAP_SHARED_VALIDATE | 0x200, vf, 0));
+  R("validate-noreplace", mmap((void *)0x700000000000, PG, RW, MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE, vf, 0));
+  R("validate-anonymous", mmap(NULL, PG, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0));
+
+  /* beyond the end of a file */
+  char *past = mmap(NULL, 4 * PG, PROT_READ, MAP_SHARED, vf, 0);
+  R("mprotect-past-end", mprotect(past + 2 * PG, PG, RW));
+  R("mprotect-over-end", mprotect(past, 4 * PG, RW));
+  S("past-end-is-bus", touch(past + 2 * PG, 1));
+  S("before-end", touch(past, 1));
+  ftruncate(vf, 4 * PG);
+  R("mprotect-grown", mprotect(past + PG, 2 * PG, PROT_READ));
+  S("grown-reads", touch(past + PG, 0));
+  S("grown-does-not-write", touch(past + PG, 1));
+  S("grown-writes-where-it-may", touch(past + 3 * PG, 1));
+  R("madvise-dontneed-grown", madvise(past, 4 * PG, MADV_DONTNEED));
+  char *cow = mmap(NULL, 2 * PG, RW, MAP_PRIVATE, vf, 0);
+  pwrite(vf, "F", 1, 0);
+  cow[0] = 'C';
+  R("madvise-dontneed-private", madvise(cow, 2 * PG, MADV_DONTNEED));
+  V("private-is-the-file-again", cow[0]);
+  ftruncate(vf, PG);
+  char *over = mmap(NULL, 2 * PG, RW, ANON, -1, 0);
+  over[PG] = 'O';
+  OK("short-file-over-another", mmap(over, 2 * PG, RW, MAP_SHARED | MAP_FIXED, vf, 0));
+  S("tail-is-gone", touch(over + PG, 0));
+
+  /* locked memory is counted */
+  char *lk = mmap(NULL, 4 * PG, RW, ANON, -1, 0);
+  V("locked-none", locked_kb());
+  R("mlock-two", mlock(lk, 2 * PG));
+  V("locked-two", locked_kb());
+  R("mlock-again", mlock(lk + PG, 2 * PG));
+  V("locked-three", locked_kb());
+  R("msync-invalidate-locked", msync(lk, 4 * PG, MS_INVALIDATE));
+  R("madvise-dontneed-locked", madvise(lk, PG, MADV_DONTNEED));
+  R("munlock-middle", munlock(lk + PG, PG));
+  V("locked-ends", locked_kb());
+  R("mlock2-onfault", syscall(SYS_mlock2, lk, 4 * PG, 1));
+  V("locked-all", locked_kb());
+  munmap(lk, PG);
+  V("locked-after-munmap", locked_kb());
+  CHILD("locked-after-fork", _exit(locked_kb() == 0));
+  R("munlockall-too", munlockall());
+  V("locked-after-munlockall", locked_kb());
+  R("mlock-no-access", mlock(mmap(NULL, PG, PROT_NONE, ANON, -1, 0), PG));
+  munlockall();
+  char *ten = mmap(NULL, 10 << 20, RW, ANON, -1, 0);
+  R("mlock-10-mib", mlock(ten, 10 << 20));
+  V("locked-10-mib", locked_kb());
   return 0;
 }

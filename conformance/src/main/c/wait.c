@@ -5,6 +5,8 @@ static void info(const char *name, siginfo_t *si, pid_t p) {
   printf("%s: code %d status %d pid %s uid %d signo %d\n", name, si->si_code, si->si_status, si->si_pid == p ? "ok" : si->si_pid ? "other" : "0", (int)si->si_uid, si->si_signo);
 }
 
+static void caught(int n) { (void)n; }
+
 int main(void) {
   int s = 0x55;
   siginfo_t si;
@@ -97,6 +99,17 @@ int main(void) {
   R("grandchild", waitpid(g, &s, WNOHANG));
   kill(g, SIGKILL);
   waitpid(p, &s, 0);
+  /* a child's own signal does not interrupt the wait for it */
+  struct sigaction count = {.sa_handler = caught};
+  sigaction(SIGCHLD, &count, NULL);
+  int whole = 0;
+  for (int i = 0; i < 50; i++) {
+    p = SPAWN(usleep(500); _exit(0));
+    whole += waitpid(p, &s, 0) == p;
+    while (waitpid(p, &s, 0) == p) continue;
+  }
+  V("waits-not-interrupted", whole);
+  signal(SIGCHLD, SIG_DFL);
   struct rusage self, kids;
   R("getrusage-self", getrusage(RUSAGE_SELF, &self));
   R("getrusage-children", getrusage(RUSAGE_CHILDREN, &kids));

@@ -25,6 +25,7 @@ public final class Mman {
   public static final int MAP_ANONYMOUS = 0x20;
   public static final int MAP_HUGE_MASK = 0x3f;
   public static final int MAP_32BIT = 0x40;
+  public static final int MAP_ABOVE4G = 0x80;
   public static final int MAP_GROWSDOWN = 0x100;
   public static final int MAP_DENYWRITE = 0x800;
   public static final int MAP_EXECUTABLE = 0x1000;
@@ -40,6 +41,27 @@ public final class Mman {
   public static final int MAP_DROPPABLE = 0x08;
   public static final int MAP_HUGE_2MB = 0x54000000;
   public static final int MAP_HUGE_1GB = 0x78000000;
+
+  /** What MAP_SHARED_VALIDATE knows without the file's help: include/linux/mman.h. */
+  public static final int LEGACY_MAP_MASK =
+      MAP_SHARED
+          | MAP_PRIVATE
+          | MAP_FIXED
+          | MAP_ANONYMOUS
+          | MAP_DENYWRITE
+          | MAP_EXECUTABLE
+          | MAP_UNINITIALIZED
+          | MAP_GROWSDOWN
+          | MAP_LOCKED
+          | MAP_NORESERVE
+          | MAP_POPULATE
+          | MAP_NONBLOCK
+          | MAP_STACK
+          | MAP_HUGETLB
+          | MAP_32BIT
+          | MAP_ABOVE4G
+          | MAP_HUGE_2MB
+          | MAP_HUGE_1GB;
 
   // mremap(2), msync(2), mlock2(2), mlockall(2).
   public static final int MREMAP_MAYMOVE = 1;

@@ -33,7 +33,10 @@ public final class WaitChildren {
         }
         long b = t.block(Waiter.FOREVER);
         if (b < 0) {
-          return b;
+          // The signal may be the child's own: do_wait looks at the children once more before it
+          // gives way to one.
+          r = tryOnce(g, w);
+          return r != -EAGAIN ? r : b;
         }
       }
     } finally {

@@ -1,12 +1,13 @@
 package redoubt.sentry.mm;
 
 import static redoubt.abi.Errno.EACCES;
-import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.abi.Errno.EBUSY;
 import static redoubt.abi.Errno.EEXIST;
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.ENOMEM;
+import static redoubt.abi.Errno.EOPNOTSUPP;
 import static redoubt.abi.Errno.EPERM;
 
 import java.lang.foreign.MemorySegment;
@@ -54,6 +55,8 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private long mmapTop; // guarded by mu
   private long repeatAddress; // guarded by mu
   private int repeats; // guarded by mu
+  private static final int MS_INVALIDATE = 2;
+
   private boolean lockFuture; // guarded by mu
 
   // Set at exec, read by /proc.
@@ -323,6 +326,14 @@ public final class MemoryManager implements Mappable.MappingObserver {
     if (!shared && type != Mman.MAP_PRIVATE) {
       return -EINVAL;
     }
+    if (type == Mman.MAP_SHARED_VALIDATE) {
+      if (file == null) {
+        return -EINVAL;
+      }
+      if ((flags & ~Mman.LEGACY_MAP_MASK) != 0) {
+        return -EOPNOTSUPP;
+      }
+    }
     if ((offset & (PAGE - 1)) != 0) {
       return -EINVAL;
     }
@@ -570,7 +581,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
     if (v.locked) {
       batch.mlock(v.start, size);
     } else if (populate) {
-      batch.advise(v.start, size, v.isWritable() ? 23 : 22); // MADV_POPULATE_WRITE, _READ
+      batch.advise(v.start, size, populateAdvice(v));
     }
     if (f != null) {
       f.reference();
@@ -799,6 +810,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
         }
       }
       long r = space.apply(batch);
+      if (r == -ENOMEM) {
+        r = protectAroundHoles(addr, end, prot & 7);
+      }
       if (r < 0) {
         return r;
       }
@@ -811,6 +825,43 @@ public final class MemoryManager implements Mappable.MappingObserver {
       mergeRange(first, end);
       return 0;
     }
+  }
+
+  /**
+   * mprotect where the host has nothing mapped, although there is a VMA: past the end of a file in
+   * the memory file, and where such a file grew and was not touched since.
+   */
+  private long protectAroundHoles(long addr, long end, int prot) {
+    for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
+      Vma v = vmas.get(i);
+      long from = Math.max(v.start, addr);
+      long to = Math.min(v.end, end);
+      Mappable f = v.file;
+      boolean holes = f != null && f.isInMemoryFile();
+      batch.clear();
+      if (holes && v.shared) {
+        batch.unmap(from, to - from); // faults bring it back, with the new rights
+        batch.attest();
+      } else if (!holes) {
+        batch.protect(from, to - from, prot);
+      }
+      long r = space.apply(batch);
+      for (long page = from; holes && !v.shared && page < to; page += PAGE) {
+        batch.clear();
+        batch.protect(page, PAGE, prot);
+        r = space.apply(batch);
+        if (r == -ENOMEM) {
+          r = 0;
+        }
+        if (r < 0) {
+          return r;
+        }
+      }
+      if (r < 0) {
+        return r;
+      }
+    }
+    return 0;
   }
 
   private void mergeRange(int first, long end) {
@@ -1090,13 +1141,14 @@ public final class MemoryManager implements Mappable.MappingObserver {
         Vma v = vmas.get(i);
         long from = Math.max(v.start, addr);
         long to = Math.min(v.end, end);
+        batch.clear();
         long r = adviseOne(v, from, to, advice);
-        if (r < 0) {
-          return r;
+        if (r == 0 && batch.size() > 0) {
+          r = space.apply(batch);
+          if (r == -ENOMEM && v.file != null) {
+            r = 0; // the file ends within, or was not touched since it grew
+          }
         }
-      }
-      if (batch.size() > 0) {
-        long r = space.apply(batch);
         if (r < 0) {
           return r;
         }
@@ -1116,9 +1168,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
         if (v.locked) {
           return -EINVAL;
         }
-        if (f == null || f.mapsWhole(v.offset + (from - v.start), to - from)) {
-          batch.advise(from, to - from, advice);
-        }
+        batch.advise(from, to - from, advice);
       }
       case Mman.MADV_FREE -> {
         if (f != null || v.shared) {
@@ -1171,12 +1221,13 @@ public final class MemoryManager implements Mappable.MappingObserver {
       for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
         Vma v = vmas.get(i);
         Mappable f = v.file;
-        if (f != null && v.shared) {
+        if (v.locked && (flags & MS_INVALIDATE) != 0) {
+          return -EBUSY;
+        }
+        if (f != null && v.shared && !f.isInMemoryFile()) {
           long from = Math.max(v.start, addr);
           long to = Math.min(v.end, end);
-          if (f.mapsWhole(v.offset + (from - v.start), to - from)) {
-            batch.msync(from, to - from, flags & ~2);
-          }
+          batch.msync(from, to - from, flags & ~MS_INVALIDATE);
         }
       }
       if (batch.size() > 0) {
@@ -1207,18 +1258,41 @@ public final class MemoryManager implements Mappable.MappingObserver {
         batch.munlock(start, end - start);
       }
       long r = space.apply(batch);
-      if (r < 0) {
-        return r == -EPERM ? -EAGAIN : r;
+      if (space.isDead()) {
+        return r;
+      }
+      if (lock && r < 0) {
+        populate(start, end);
       }
       splitAt(start);
       splitAt(end);
       int first = firstEndingAfter(start);
+      boolean reachable = true;
       for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
         vmas.get(i).locked = lock;
+        reachable &= vmas.get(i).prot != 0;
       }
       mergeRange(first, end);
-      return 0;
+      return lock && !reachable ? -ENOMEM : 0;
     }
+  }
+
+  /**
+   * What mlock does where the host does not lock more memory for this process: the pages are there,
+   * but the host may still reclaim them.
+   */
+  private void populate(long start, long end) {
+    for (int i = firstEndingAfter(start); i < vmas.size() && vmas.get(i).start < end; i++) {
+      Vma v = vmas.get(i);
+      long from = Math.max(v.start, start);
+      batch.clear();
+      batch.advise(from, Math.min(v.end, end) - from, populateAdvice(v));
+      space.apply(batch);
+    }
+  }
+
+  private static int populateAdvice(Vma v) {
+    return v.isWritable() ? Mman.MADV_POPULATE_WRITE : Mman.MADV_POPULATE_READ;
   }
 
   /** mlockall(2) with MCL_CURRENT and MCL_FUTURE as booleans; both false is munlockall(2). */
@@ -1234,7 +1308,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
         } else {
           continue;
         }
-        space.apply(batch);
+        if (space.apply(batch) < 0 && current) {
+          populate(v.start, v.end);
+        }
         v.locked = current;
       }
       return 0;
@@ -1243,10 +1319,15 @@ public final class MemoryManager implements Mappable.MappingObserver {
 
   /** {@return bytes locked} (VmLck) */
   public long lockedBytes() {
+    return lockedBytes(0, Long.MAX_VALUE);
+  }
+
+  /** {@return bytes locked in [start, end)} */
+  public long lockedBytes(long start, long end) {
     synchronized (mu) {
       long n = 0;
       for (Vma v : vmas) {
-        n += v.locked ? v.end - v.start : 0;
+        n += v.locked ? Math.max(0, Math.min(v.end, end) - Math.max(v.start, start)) : 0;
       }
       return n;
     }

@@ -109,6 +109,10 @@ public final class Vma {
     return shared;
   }
 
+  public boolean isLocked() {
+    return locked;
+  }
+
   public boolean isWritable() {
     return (prot & Mman.PROT_WRITE) != 0;
   }

@@ -239,7 +239,7 @@ public final class Clock {
       if (left == 0) {
         return 0;
       }
-      if (copyOutTimespec(t, uremaining, left) < 0) {
+      if (copyOutTimespecNow(t, uremaining, left) < 0) {
         return -EFAULT;
       }
     }
@@ -292,6 +292,14 @@ public final class Clock {
     s.set(Memory.LONG, 0, ns / SECOND_NS);
     s.set(Memory.LONG, 8, ns % SECOND_NS);
     return t.copyOutScratch(uaddr, 16);
+  }
+
+  /** Not with the answer, which a signal's frame may take the place of: its fault would be lost. */
+  private static long copyOutTimespecNow(Task t, long uaddr, long ns) {
+    MemorySegment s = t.scratch();
+    s.set(Memory.LONG, 0, ns / SECOND_NS);
+    s.set(Memory.LONG, 8, ns % SECOND_NS);
+    return t.copyOutNow(uaddr, s, 0, 16);
   }
 
   /**

@@ -282,6 +282,9 @@ final class FutexCalls {
       if (target == null) {
         return -ESRCH;
       }
+      if (!OtherTasks.mayAccess(t, target)) {
+        return -EPERM;
+      }
     }
     long e = t.copyOutLong(a.long2(), 24);
     return e < 0 ? e : t.copyOutLong(a.long1(), target.robustList);

@@ -93,7 +93,10 @@ final class MmapCalls {
       if (limit == 0) {
         return -EPERM;
       }
-      if (t.mm().lockedBytes() + length > limit) {
+      long start = addr & -Memory.PAGE;
+      long end = (addr + length + Memory.PAGE - 1) & -Memory.PAGE;
+      long more = end - start - t.mm().lockedBytes(start, end);
+      if (t.mm().lockedBytes() + more > limit) {
         return -ENOMEM;
       }
     }

@@ -75,9 +75,13 @@ final class ProcessControl {
           (a.a1 | a.a2 | a.a3 | a.a4) != 0 ? -EINVAL : t.mm().hugePagesDisabled ? 1 : 0;
       case Prctl.PR_CAP_AMBIENT -> ambient(t, a);
       case Prctl.PR_GET_SPECULATION_CTRL ->
-          a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? Prctl.PR_SPEC_NOT_AFFECTED : -ENODEV;
+          (a.a2 | a.a3 | a.a4) != 0
+              ? -EINVAL
+              : a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? Prctl.PR_SPEC_NOT_AFFECTED : -ENODEV;
       case Prctl.PR_SET_SPECULATION_CTRL ->
-          a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? -ENXIO : -ENODEV;
+          (a.a3 | a.a4) != 0
+              ? -EINVAL
+              : a.a1 >= 0 && a.a1 <= Prctl.PR_SPEC_L1D_FLUSH ? -ENXIO : -ENODEV;
       case Prctl.PR_GET_IO_FLUSHER, Prctl.PR_SET_IO_FLUSHER ->
           !t.hasCapability(Caps.CAP_SYS_RESOURCE)
               ? -EPERM

@@ -169,7 +169,7 @@ final class MemoryTexts {
     right(o, bytes / 1024, 8).append(" kB\n");
   }
 
-  private static void details(StringBuilder o, long file, long anonymous) {
+  private static void details(StringBuilder o, long file, long anonymous, long locked) {
     for (String d : DETAILS) {
       kb(
           o,
@@ -178,6 +178,7 @@ final class MemoryTexts {
             case "Shared_Clean" -> file;
             case "Private_Dirty", "Anonymous" -> anonymous;
             case "Referenced" -> file + anonymous;
+            case "Locked" -> locked;
             default -> 0;
           });
     }
@@ -189,7 +190,7 @@ final class MemoryTexts {
     }
     for (Vma v : t.mm().snapshot()) {
       line(t, v, o);
-      long rss = resident(v);
+      long rss = v.isLocked() ? v.end() - v.start() : resident(v);
       boolean file = v.path() != null;
       kb(o, "Size", v.end() - v.start());
       kb(o, "KernelPageSize", 4096);
@@ -197,12 +198,13 @@ final class MemoryTexts {
       kb(o, "Rss", rss);
       kb(o, "Pss", rss);
       kb(o, "Pss_Dirty", file ? 0 : rss);
-      details(o, file ? rss : 0, file ? 0 : rss);
+      details(o, file ? rss : 0, file ? 0 : rss, v.isLocked() ? rss : 0);
       o.append("THPeligible:           0\nVmFlags: ");
       o.append((v.prot() & Mman.PROT_READ) != 0 ? "rd " : "").append(v.isWritable() ? "wr " : "");
       o.append((v.prot() & Mman.PROT_EXEC) != 0 ? "ex " : "").append(v.isShared() ? "sh " : "");
       o.append("mr mw me ")
           .append(v.growsDown() ? "gd " : "")
+          .append(v.isLocked() ? "lo " : "")
           .append(v.isWritable() ? "ac " : "")
           .append('\n');
     }
@@ -227,7 +229,7 @@ final class MemoryTexts {
     kb(o, "Pss_Anon", u.anonymousBytes);
     kb(o, "Pss_File", u.fileBytes);
     kb(o, "Pss_Shmem", 0);
-    details(o, u.fileBytes, u.anonymousBytes);
+    details(o, u.fileBytes, u.anonymousBytes, t.mm().lockedBytes());
   }
 
   static void numaMaps(Task t, StringBuilder o) {

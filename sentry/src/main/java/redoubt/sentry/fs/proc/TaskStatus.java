@@ -221,7 +221,7 @@ final class TaskStatus {
     MemoryTexts.Usage u = MemoryTexts.usage(t);
     kb(o, "VmPeak", u.sizeBytes);
     kb(o, "VmSize", u.sizeBytes);
-    kb(o, "VmLck", 0);
+    kb(o, "VmLck", t.mm().lockedBytes());
     kb(o, "VmPin", 0);
     kb(o, "VmHWM", u.residentBytes());
     kb(o, "VmRSS", u.residentBytes());

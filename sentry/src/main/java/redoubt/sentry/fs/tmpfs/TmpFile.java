@@ -709,6 +709,11 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
     return 0;
   }
 
+  @Override
+  public boolean mapsWhole(long offset, long length) {
+    return offset + length <= pageEnd();
+  }
+
   private long pageEnd() {
     return (size + PAGE - 1) / PAGE * PAGE;
   }
