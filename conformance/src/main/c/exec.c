@@ -11,6 +11,10 @@ static void script(const char *path, const char *text) {
 }
 
 int main(int argc, char **argv) {
+  if (argc > 1 && !strcmp(argv[1], "stdin")) {
+    char c;
+    return read(0, &c, 1) != 0;
+  }
   self = realpath("/proc/self/exe", NULL);
   if (argc > 1 && !strncmp(argv[1], "args", 4)) {
     printf("argc: %d\n", argc);
@@ -103,6 +107,29 @@ int main(int argc, char **argv) {
   script("r", t);
   R("script-recursion", execve("r", a, e));
   unlink("r");
+  char copy[64];
+  snprintf(copy, sizeof copy, "cp %s running", self);
+  V("copy", system(copy));
+  int held[2], c_;
+  pipe(held);
+  if (!(c_ = fork())) {
+    dup2(held[0], 0);
+    close(held[1]);
+    execle("./running", "running", "stdin", NULL, none);
+    _exit(98);
+  }
+  close(held[0]);
+  usleep(100000);
+  R("running-write", open("running", O_WRONLY));
+  R("running-rdwr", open("running", O_RDWR));
+  R("running-trunc", open("running", O_RDONLY | O_TRUNC));
+  R("running-creat", creat("running", 0755));
+  R("running-truncate", truncate("running", 1));
+  OK("running-read", open("running", O_RDONLY));
+  close(held[1]);
+  waitpid(c_, NULL, 0);
+  usleep(50000);
+  OK("ended-write", open("running", O_WRONLY));
   int w = open("busy", O_CREAT | O_RDWR, 0755);
   write(w, "#!/bin/true\n", 12);
   R("text-busy", execve("busy", a, e));

@@ -176,5 +176,13 @@ int main(void) {
   R("unknown ioctl", ioctl(fd, 0xdead, &n));
   R("ioctl bad fd", ioctl(99, FIONREAD, &n));
   R("ioctl O_PATH", ioctl(path, FIONREAD, &n));
+  int made = open("made", O_CREAT | O_RDWR, 0600);
+  R("F_CREATED_QUERY made", fcntl(made, 1028, 0));
+  R("F_CREATED_QUERY dup", fcntl(dup(made), 1028, 0));
+  R("F_CREATED_QUERY found", fcntl(open("made", O_CREAT | O_RDWR, 0600), 1028, 0));
+  R("F_CREATED_QUERY opened", fcntl(open("made", O_RDONLY), 1028, 0));
+  R("F_CREATED_QUERY excl", fcntl(open("made2", O_CREAT | O_EXCL | O_RDWR, 0600), 1028, 0));
+  R("F_CREATED_QUERY tmpfile", fcntl(open(".", O_TMPFILE | O_RDWR, 0600), 1028, 0));
+  R("F_CREATED_QUERY O_PATH", fcntl(open("made", O_PATH), 1028, 0));
   return 0;
 }

@@ -23,6 +23,9 @@ static struct timespec in_ms(long ms) {
 static volatile int got, code, value;
 static void on(int s, siginfo_t *i, void *c) { got++, code = i->si_code, value = i->si_value.sival_int; }
 
+static volatile int by_thread;
+static void threaded(union sigval v) { by_thread = v.sival_int; }
+
 int main(void) {
   scratch_dir();
   setvbuf(stdout, NULL, _IONBF, 0);
@@ -89,6 +92,23 @@ int main(void) {
   R("drop again", mq_notify(q, NULL));
   R("notify bad", mq_notify(q, &(struct sigevent){.sigev_notify = 77}));
   R("notify bad signal", mq_notify(q, &(struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = 99}));
+  struct sigevent te = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = threaded, .sigev_value.sival_int = 43};
+  R("notify by thread", mq_notify(q, &te));
+  R("notify by thread again", mq_notify(q, &te));
+  mq_send(q, "t", 1, 0);
+  for (int i = 0; i < 100 && !by_thread; i++) usleep(10000);
+  R("noticed by thread", by_thread);
+  rcv("t", q, 20, NULL);
+  R("thread, then dropped", mq_notify(q, &te));
+  R("dropped", mq_notify(q, NULL));
+  struct sigevent none_ = {.sigev_notify = SIGEV_THREAD, .sigev_signo = 999};
+  char cookie[32];
+  none_.sigev_value.sival_ptr = cookie;
+  R("notify no socket", syscall(SYS_mq_notify, q, &none_));
+  none_.sigev_signo = 0;
+  R("notify not a socket", syscall(SYS_mq_notify, q, &none_));
+  none_.sigev_value.sival_ptr = BAD;
+  R("notify bad cookie", syscall(SYS_mq_notify, q, &none_));
   pid_t p = fork();
   int st;
   if (!p) {

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/personality.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -321,10 +322,43 @@ static void selects(void) {
   V("pselect-hits", hits);
 }
 
+static int woken[2];
+
+static void sleeper(int fd, unsigned events) {
+  if (fork()) return;
+  ep = epoll_create1(0);
+  add(fd, events, 1);
+  struct epoll_event ev;
+  if (epoll_wait(ep, &ev, 1, 600) == 1) write(woken[1], "w", 1);
+  _exit(0);
+}
+
+/* How many of four processes one event wakes. */
+static void exclusive(const char *name, unsigned events) {
+  int p[2];
+  char buf[8];
+  pipe(p);
+  pipe(woken);
+  for (int i = 0; i < 4; i++) sleeper(p[0], events);
+  usleep(200000);
+  write(p[1], "x", 1);
+  while (wait(NULL) > 0) continue;
+  close(woken[1]);
+  V(name, read(woken[0], buf, 8));
+  close(p[0]), close(p[1]), close(woken[0]);
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   epolls();
   polls();
   selects();
+  exclusive("wakes-all", EPOLLIN);
+  exclusive("wakes-one", EPOLLIN | EPOLLEXCLUSIVE);
+  exclusive("wakes-one-edge", EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
+  personality(0x4000000); /* STICKY_TIMEOUTS */
+  struct timeval tv = {0, 20000};
+  R("sticky-select", select(0, NULL, NULL, NULL, &tv));
+  V("sticky-left", tv.tv_usec);
   return 0;
 }

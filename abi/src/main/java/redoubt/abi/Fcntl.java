@@ -61,6 +61,7 @@ public final class Fcntl {
   public static final int F_GET_FILE_RW_HINT = 1037;
   public static final int F_SET_FILE_RW_HINT = 1038;
   public static final int F_DUPFD_QUERY = 1027;
+  public static final int F_CREATED_QUERY = 1028;
 
   // Locks, owners and leases.
   public static final int FD_CLOEXEC = 1;

@@ -180,7 +180,9 @@ public final class Epoll extends FileDescription {
     item.nextSameFd = byFd[fd];
     byFd[fd] = item;
     EpollLinks.of(file).add(item);
-    if (q != null) {
+    if (q != null && (events & EPOLLEXCLUSIVE) != 0) {
+      q.addExclusive(item, ~0);
+    } else if (q != null) {
       q.add(item, ~0);
     }
     return item;
@@ -273,12 +275,16 @@ public final class Epoll extends FileDescription {
 
   // ---- readiness ----
 
-  /** Puts an item on the ready list and wakes one sleeper. Runs inside wait queues. */
-  void becameReady(EpollItem item) {
+  /**
+   * Puts an item on the ready list and wakes one sleeper. Runs inside wait queues.
+   *
+   * @return whether there was one
+   */
+  boolean becameReady(EpollItem item) {
     Sleeper wake;
     synchronized (readyMu) {
       if (item.ready) {
-        return;
+        return false;
       }
       appendReady(item);
       wake = popSleeper();
@@ -287,6 +293,7 @@ public final class Epoll extends FileDescription {
       wake.waiter.wake();
     }
     queue.notify(Poll.POLLIN | Poll.POLLRDNORM);
+    return wake != null;
   }
 
   private void appendReady(EpollItem item) {

@@ -38,11 +38,18 @@ final class EpollItem extends WaitQueue.Entry {
 
   @Override
   protected void onEvent(int happened) {
-    int wanted = events;
-    // A one-shot that has fired asks for nothing, not even errors, until it is armed again.
-    if ((wanted & happened & ~Epoll.PRIVATE_BITS) == 0) {
-      return;
+    if (wants(happened)) {
+      epoll.becameReady(this);
     }
-    epoll.becameReady(this);
+  }
+
+  @Override
+  protected boolean onExclusiveEvent(int happened) {
+    return wants(happened) && epoll.becameReady(this);
+  }
+
+  /** A one-shot that has fired asks for nothing, not even errors, until it is armed again. */
+  private boolean wants(int happened) {
+    return (events & happened & ~Epoll.PRIVATE_BITS) != 0;
   }
 }

@@ -461,6 +461,7 @@ public final class Exec {
     t.restartBlock = null;
     t.setComm(p.comm());
     g.executable = p.executable();
+    p.mm().runs(p.executable().inode());
     g.dumpable = p.creds().euid == p.creds().ruid && p.creds().egid == p.creds().rgid;
     g.execed = true;
     if (t.fds().isShared()) {

@@ -25,6 +25,7 @@ import redoubt.sentry.platform.AddressSpace;
 import redoubt.sentry.platform.MapBatch;
 import redoubt.sentry.platform.Platform;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
@@ -56,6 +57,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private long repeatAddress; // guarded by mu
   private int repeats; // guarded by mu
   private static final int MS_INVALIDATE = 2;
+
+  /** Linux's exe_file; null until exec is through. */
+  private volatile @Nullable Inode program;
 
   private boolean lockFuture; // guarded by mu
 
@@ -144,6 +148,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
       gone = new ArrayList<>(vmas);
       vmas.clear();
     }
+    Inode file = program;
+    if (file != null) {
+      file.addExecutions(-1);
+    }
     Attachment attached = asynchronous;
     if (attached != null) {
       attached.spaceEnded();
@@ -153,6 +161,12 @@ public final class MemoryManager implements Mappable.MappingObserver {
       views.forget();
       letGo(gone);
     });
+  }
+
+  /** Says whose program this is: it may not be written to while it runs. Called once. */
+  public void runs(Inode file) {
+    file.addExecutions(1);
+    program = file;
   }
 
   private void letGo(List<Vma> gone) {
@@ -197,6 +211,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
       }
       if (drop.size() > 0) {
         c.space.apply(drop);
+      }
+      Inode file = program;
+      if (file != null) {
+        c.runs(file);
       }
       c.mappedBytes = mappedBytes;
       c.mmapTop = mmapTop;

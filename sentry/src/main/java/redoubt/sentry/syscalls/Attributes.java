@@ -9,6 +9,7 @@ import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.EOPNOTSUPP;
 import static redoubt.abi.Errno.EPERM;
 import static redoubt.abi.Errno.ESPIPE;
+import static redoubt.abi.Errno.ETXTBSY;
 
 import java.lang.foreign.MemorySegment;
 import redoubt.abi.Caps;
@@ -366,6 +367,9 @@ final class Attributes {
     Vfs.checkWritable(p.mount);
     inode.checkPermission(t.creds(), Inode.MAY_WRITE);
     Landlock.require(t, p, Landlock.TRUNCATE);
+    if (inode.isExecuted()) {
+      return -ETXTBSY;
+    }
     if (exceedsFileLimit(t, inode, length)) {
       return ReadWrite.fileTooBig(t);
     }

@@ -46,6 +46,7 @@ final class FileControl {
       case Fcntl.F_DUPFD,
           Fcntl.F_DUPFD_CLOEXEC,
           Fcntl.F_DUPFD_QUERY,
+          Fcntl.F_CREATED_QUERY,
           Fcntl.F_GETFD,
           Fcntl.F_SETFD,
           Fcntl.F_GETFL ->
@@ -60,6 +61,7 @@ final class FileControl {
       case Fcntl.F_DUPFD_CLOEXEC -> duplicate(t, f, (int) arg, true);
       case Fcntl.F_DUPFD_QUERY ->
           t.fds().peek((int) arg) == f ? 1 : t.fds().peek((int) arg) == null ? -EBADF : 0;
+      case Fcntl.F_CREATED_QUERY -> f.isCreator() ? 1 : 0;
       case Fcntl.F_GETFD -> t.fds().descriptorFlags(fd);
       case Fcntl.F_SETFD -> t.fds().setDescriptorFlags(fd, (arg & Fcntl.FD_CLOEXEC) != 0);
       case Fcntl.F_GETFL -> f.flags();

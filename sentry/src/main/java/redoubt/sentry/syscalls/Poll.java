@@ -380,11 +380,17 @@ public final class Poll {
     return 0;
   }
 
+  /** personality(2): the timeout is left alone. A restart would begin it anew, so there is none. */
+  private static final int STICKY_TIMEOUTS = 0x4000000;
+
   /** Writes back what is left of the timeout, as Linux does for all but poll(2). */
   private static long finish(Task t, long result, long utimeout, long deadlineNs, boolean micros) {
     long r = result == -ERESTARTSYS ? -ERESTARTNOHAND : result;
     if (utimeout == 0 || (r < 0 && r != -ERESTARTNOHAND)) {
       return r;
+    }
+    if ((t.personality & STICKY_TIMEOUTS) != 0) {
+      return r == -ERESTARTNOHAND ? -EINTR : r;
     }
     if (deadlineNs == Waiter.FOREVER || deadlineNs == 0) {
       return r; // nothing changed that could be seen

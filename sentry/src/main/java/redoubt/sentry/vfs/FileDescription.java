@@ -135,6 +135,20 @@ public abstract class FileDescription {
     return flags;
   }
 
+  /** Set by the open that made the file: F_CREATED_QUERY. */
+  private boolean created;
+
+  /** {@return this}, whose open has just made its file */
+  final FileDescription created() {
+    created = true;
+    return this;
+  }
+
+  /** {@return whether the open of this description made its file} */
+  public final boolean isCreator() {
+    return created;
+  }
+
   /** Replaces the {@link #SETTABLE} flags. Returns 0 or -errno. */
   public long setFlags(int newFlags) {
     flags = (flags & ~SETTABLE) | (newFlags & SETTABLE);

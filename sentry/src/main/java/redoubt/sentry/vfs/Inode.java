@@ -69,6 +69,22 @@ public abstract class Inode {
     fs.addWriters(n);
   }
 
+  private static final AtomicIntegerFieldUpdater<Inode> EXECUTIONS =
+      AtomicIntegerFieldUpdater.newUpdater(Inode.class, "executions");
+
+  /** Address spaces that run it: it is not opened for writing (deny_write_access). */
+  private volatile int executions;
+
+  /** An address space begins (1) or ends (-1) to run this file. */
+  public final void addExecutions(int n) {
+    EXECUTIONS.addAndGet(this, n);
+  }
+
+  /** {@return whether some process runs this file} */
+  public final boolean isExecuted() {
+    return executions > 0;
+  }
+
   /** {@return whether the file is open for writing} */
   public final boolean hasWriters() {
     return writers > 0;

@@ -12,6 +12,7 @@ import static redoubt.abi.Errno.ENOTEMPTY;
 import static redoubt.abi.Errno.ENXIO;
 import static redoubt.abi.Errno.EPERM;
 import static redoubt.abi.Errno.EROFS;
+import static redoubt.abi.Errno.ETXTBSY;
 import static redoubt.abi.Errno.EXDEV;
 import static redoubt.sentry.vfs.Inode.MAY_EXEC;
 import static redoubt.sentry.vfs.Inode.MAY_READ;
@@ -138,7 +139,7 @@ public final class Vfs {
     VfsPath p = new VfsPath(parent.mount, d);
     FsNotify.askToOpen(t, p);
     // A new file is opened as asked, whatever its mode says.
-    return inode.open(t, p, flags & ~O_TRUNC).opened();
+    return inode.open(t, p, flags & ~O_TRUNC).opened().created();
   }
 
   private static FileDescription openTmpfile(
@@ -189,6 +190,9 @@ public final class Vfs {
     if (type == Inode.S_IFREG || type == Inode.S_IFDIR) {
       if (writes) {
         checkWritable(p.mount);
+        if (inode.isExecuted()) {
+          throw ErrnoException.of(ETXTBSY);
+        }
       }
       FsNotify.askToOpen(t, p);
       if (type == Inode.S_IFREG && (flags & O_TRUNC) != 0) {

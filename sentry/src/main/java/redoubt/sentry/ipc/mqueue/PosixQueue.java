@@ -11,8 +11,6 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Poll;
 import redoubt.abi.Signal;
 import redoubt.sentry.kernel.Credentials;
-import redoubt.sentry.kernel.SignalInfo;
-import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
 import redoubt.sentry.kernel.WaitQueue;
@@ -44,9 +42,6 @@ final class PosixQueue {
   int users;
 
   boolean named = true;
-
-  /** A registration of mq_notify(3). */
-  private record Notice(ThreadGroup process, int how, int signo, long value) {}
 
   static final class Message {
     final int priority;
@@ -96,10 +91,8 @@ final class PosixQueue {
       }
     }
     queue.notify(Poll.POLLIN | Poll.POLLRDNORM);
-    if (due != null && due.how == Signal.SIGEV_SIGNAL && due.signo != 0) {
-      Signals.send(
-          due.process,
-          SignalInfo.queued(due.signo, Signal.SI_MESGQ, t.tgid(), t.creds().ruid, due.value));
+    if (due != null) {
+      due.tell(t);
     }
     return 0;
   }
@@ -138,20 +131,26 @@ final class PosixQueue {
   }
 
   /** mq_notify(3). Returns 0 or -EBUSY. */
-  synchronized long register(ThreadGroup process, int notify, int signo, long value) {
+  synchronized long register(Notice n) {
     if (notice != null) {
       return -EBUSY;
     }
-    notice = new Notice(process, notify, signo, value);
+    notice = n;
     return 0;
   }
 
   /** Drops the registration if it is that of {@code process}. */
-  synchronized void unregister(ThreadGroup process) {
-    if (notice != null && notice.process == process) {
+  void unregister(ThreadGroup process) {
+    Notice n;
+    synchronized (this) {
+      n = notice;
+      if (n == null || n.process() != process) {
+        return;
+      }
       notice = null;
-      queue.notify(0);
     }
+    queue.notify(0);
+    n.drop();
   }
 
   /** {@return the text that read(2) gives} */
@@ -159,9 +158,10 @@ final class PosixQueue {
     Notice n = notice;
     StringBuilder out = new StringBuilder();
     field(out, "QSIZE:", bytes, 10).append(' ');
-    field(out, "NOTIFY:", n == null ? 0 : n.how, 5).append(' ');
-    field(out, "SIGNO:", n == null || n.how != Signal.SIGEV_SIGNAL ? 0 : n.signo, 5).append(' ');
-    field(out, "NOTIFY_PID:", n == null ? 0 : n.process.tgid(), 6).append('\n');
+    field(out, "NOTIFY:", n == null ? 0 : n.how(), 5).append(' ');
+    field(out, "SIGNO:", n == null || n.how() != Signal.SIGEV_SIGNAL ? 0 : n.signo(), 5)
+        .append(' ');
+    field(out, "NOTIFY_PID:", n == null ? 0 : n.process().tgid(), 6).append('\n');
     return out.toString();
   }
 

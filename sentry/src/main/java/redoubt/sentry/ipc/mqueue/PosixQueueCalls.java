@@ -7,7 +7,7 @@ import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EMSGSIZE;
 import static redoubt.abi.Errno.ENAMETOOLONG;
-import static redoubt.abi.Errno.ENOSYS;
+import static redoubt.abi.Errno.ENOTSOCK;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,6 +21,7 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.Waiter;
+import redoubt.sentry.socket.Socket;
 import redoubt.sentry.vfs.FileDescription;
 
 /** The calls of mq_overview(7): ipc/mqueue.c. */
@@ -28,6 +29,7 @@ public final class PosixQueueCalls {
   private static final long NS = 1_000_000_000L;
   private static final int NAME_MAX = 255;
   private static final int SIGNALS = 64;
+  private static final byte[] NONE = {};
 
   private PosixQueueCalls() {}
 
@@ -219,48 +221,69 @@ public final class PosixQueueCalls {
   }
 
   /**
-   * <a href="https://man7.org/linux/man-pages/man3/mq_notify.3.html">mq_notify(2)</a>: by signal;
-   * SIGEV_THREAD, which glibc does through a netlink socket, gives ENOSYS.
+   * <a href="https://man7.org/linux/man-pages/man3/mq_notify.3.html">mq_notify(2)</a>: by signal,
+   * or for SIGEV_THREAD by a cookie through a netlink socket.
    */
   public static long mqNotify(Task t, Args a) {
-    int notify = Signal.SIGEV_NONE;
-    int signo = 0;
-    long value = 0;
-    if (a.a1 != 0) {
-      if (t.copyInScratch(a.a1, Signal.SIZEOF_SIGEVENT) < 0) {
-        return -EFAULT;
-      }
-      MemorySegment s = t.scratch();
-      notify = s.get(Memory.INT, Signal.SIGEVENT_SIGEV_NOTIFY);
-      signo = s.get(Memory.INT, Signal.SIGEVENT_SIGEV_SIGNO);
-      value = s.get(Memory.LONG, Signal.SIGEVENT_SIGEV_VALUE);
-      if (notify < Signal.SIGEV_SIGNAL || notify > Signal.SIGEV_THREAD) {
-        return -EINVAL;
-      }
-      if (notify == Signal.SIGEV_SIGNAL && (signo < 0 || signo > SIGNALS)) {
-        return -EINVAL;
-      }
-      if (notify == Signal.SIGEV_THREAD) {
-        return -ENOSYS;
-      }
+    if (a.a1 == 0) {
+      return withdraw(t, a.int0());
     }
-    FileDescription f = t.file(a.int0());
-    if (f == null) {
-      return -EBADF;
+    if (t.copyInScratch(a.a1, Signal.SIZEOF_SIGEVENT) < 0) {
+      return -EFAULT;
     }
-    try {
-      PosixQueueFile file = queue(f);
-      if (file == null) {
-        return -EBADF;
+    MemorySegment s = t.scratch();
+    int notify = s.get(Memory.INT, Signal.SIGEVENT_SIGEV_NOTIFY);
+    int signo = s.get(Memory.INT, Signal.SIGEVENT_SIGEV_SIGNO);
+    long value = s.get(Memory.LONG, Signal.SIGEVENT_SIGEV_VALUE);
+    if (notify < Signal.SIGEV_SIGNAL || notify > Signal.SIGEV_THREAD) {
+      return -EINVAL;
+    }
+    if (notify == Signal.SIGEV_SIGNAL && (signo < 0 || signo > SIGNALS)) {
+      return -EINVAL;
+    }
+    if (notify != Signal.SIGEV_THREAD) {
+      return register(t, a.int0(), new Notice(t.threadGroup(), notify, signo, value, null, NONE));
+    }
+    byte[] cookie = new byte[Notice.COOKIE_BYTES];
+    if (t.copyInScratch(value, cookie.length) < 0) {
+      return -EFAULT;
+    }
+    MemorySegment.copy(t.scratch(), 0, MemorySegment.ofArray(cookie), 0, cookie.length);
+    FileDescription socket = t.file(signo);
+    if (!(socket instanceof NoticeSocket)) {
+      if (socket != null) {
+        socket.decRef();
       }
-      if (a.a1 == 0) {
-        file.queue.unregister(t.threadGroup());
-        return 0;
-      }
-      return file.queue.register(t.threadGroup(), notify, signo, value);
-    } finally {
+      return socket == null ? -EBADF : socket instanceof Socket ? -EINVAL : -ENOTSOCK;
+    }
+    long r =
+        register(t, a.int0(), new Notice(t.threadGroup(), notify, signo, value, socket, cookie));
+    if (r < 0) {
+      socket.decRef();
+    }
+    return r;
+  }
+
+  private static long withdraw(Task t, int fd) {
+    FileDescription f = t.file(fd);
+    PosixQueueFile file = f == null ? null : queue(f);
+    if (file != null) {
+      file.queue.unregister(t.threadGroup());
+    }
+    if (f != null) {
       f.decRef();
     }
+    return file == null ? -EBADF : 0;
+  }
+
+  private static long register(Task t, int fd, Notice n) {
+    FileDescription f = t.file(fd);
+    PosixQueueFile file = f == null ? null : queue(f);
+    long r = file == null ? -EBADF : file.queue.register(n);
+    if (f != null) {
+      f.decRef();
+    }
+    return r;
   }
 
   /** <a href="https://man7.org/linux/man-pages/man3/mq_getattr.3.html">mq_getsetattr(2)</a>. */

@@ -26,6 +26,7 @@ import static redoubt.abi.Socket.SOL_NETLINK;
 import java.lang.foreign.MemorySegment;
 import redoubt.abi.Netlink;
 import redoubt.host.Memory;
+import redoubt.sentry.ipc.mqueue.NoticeSocket;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.NetDevice;
@@ -35,7 +36,7 @@ import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketCall;
 
 /** A netlink socket that talks to the kernel only: {@link RouteMessages} has what it says. */
-final class NetlinkSocket extends Socket {
+final class NetlinkSocket extends Socket implements NoticeSocket {
   private static final int MAX_REQUEST = 4096;
 
   private final NetlinkFamily netlink;
@@ -335,14 +336,23 @@ final class NetlinkSocket extends Socket {
     return port;
   }
 
+  @Override
+  public void deliver(byte[] message) {
+    enqueue(MemorySegment.ofArray(message), message.length);
+  }
+
   private void enqueue(MessageBuilder m) {
+    enqueue(m.bytes, m.length());
+  }
+
+  private void enqueue(MemorySegment message, int length) {
     synchronized (this) {
-      if (received.bytes() + m.length() > receiveBuffer()) {
+      if (received.bytes() + length > receiveBuffer()) {
         setError(redoubt.abi.Errno.ENOBUFS);
         return;
       }
       Packet p = received.newPacket();
-      if (!PacketQueue.fill(p, m.bytes, 0, m.length())) {
+      if (!PacketQueue.fill(p, message, 0, length)) {
         received.recycle(p);
         setError(redoubt.abi.Errno.ENOBUFS);
         return;
