@@ -8,6 +8,7 @@
 
 #include "container.h"
 #include "link.h"
+#include "network.h"
 
 enum {
   CONTAINERS = 64,
@@ -52,7 +53,7 @@ struct fuse_mount {
 static struct container containers[CONTAINERS];
 static struct process processes[PROCESSES];
 static struct fuse_mount mounts[MOUNTS];
-static int fuse_outstanding, signals, link_fd, said_hello;
+static int fuse_outstanding, signals, link_fd, said_hello, modules_fd;
 static uint8_t out[FRAME_HEADER + FRAME_LIMIT];
 static uint8_t answer_bytes[FRAME_HEADER + ANSWER_LIMIT];
 static struct wire_out answer;
@@ -508,7 +509,7 @@ static void parse(struct request *r, int type, uint8_t *payload, uint32_t length
   memset(r, 0, sizeof *r);
   wire_open(&w, payload, length);
   while (wire_next(&w)) {
-    int record = (type == CREATE && w.tag == 1) || (type == EXEC && w.tag == 2);
+    int record = ((type == CREATE || type == NETWORK) && w.tag == 1) || (type == EXEC && w.tag == 2);
     if (record) r->config = wire_record(&w), r->has_config = 1;
     else if (w.tag == 1) wire_text(&w, r->id, sizeof r->id);
     else if (type == CREATE && w.tag == 4) {
@@ -784,6 +785,36 @@ static void channel_frame(int type, uint32_t id, uint8_t *payload, uint32_t leng
   }
 }
 
+// Modules that a list in the initramfs names, in its order.
+static void load_modules(const char *list_name) {
+  static char list[4096];
+  long fd = sys(openat, modules_fd, list_name, O_RDONLY | O_CLOEXEC, 0);
+  long n = fd < 0 ? fd : sys(read, fd, list, sizeof list - 1);
+  if (fd >= 0) sys(close, fd);
+  if (n <= 0) return;
+  list[n] = 0;
+  for (char *at = list; *at;) {
+    char *end = find(at, '\n');
+    if (end) *end = 0;
+    fd = sys(openat, modules_fd, at, O_RDONLY | O_CLOEXEC, 0);
+    long r = fd < 0 ? fd : sys(finit_module, fd, "", 0);
+    if (r < 0 && r != -EEXIST) say("module %s: error %l", at, -r);
+    sys(close, fd);
+    sys(unlinkat, modules_fd, at, 0);  // the initramfs is memory
+    if (!end) break;
+    at = end + 1;
+  }
+}
+
+static void configure_network(uint32_t id, struct request *q) {
+  char what[64];
+  if (!q->has_config) return refuse(id, -EPROTO, "no configuration");
+  load_modules("network");
+  long r = network_configure(q->config, what, sizeof what);
+  if (r < 0) refuse(id, r, "%s in the guest", what);
+  else ok(id);
+}
+
 static void request(int type, uint32_t id, uint8_t *payload, uint32_t length) {
   static struct request q;
   parse(&q, type, payload, length);
@@ -793,6 +824,7 @@ static void request(int type, uint32_t id, uint8_t *payload, uint32_t length) {
     ok(id);
     shut_down();
   }
+  if (type == NETWORK) return configure_network(id, &q);
   struct container *c = container_of(q.id);
   if (!c) return refuse(id, -ENOENT, "no container '%s' in the guest", q.id);
   switch (type) {
@@ -825,23 +857,6 @@ static void frame(int type, uint32_t id, uint8_t *payload, uint32_t length) {
 }
 
 // ---- boot ---------------------------------------------------------------------------------------
-
-static void load_modules(void) {
-  static char list[4096];
-  char path[256];
-  if (read_file("/modules/list", list, sizeof list) <= 0) return;
-  for (char *at = list; *at;) {
-    char *end = find(at, '\n');
-    if (end) *end = 0;
-    format(path, sizeof path, "/modules/%s", at);
-    long fd = open_file(path, O_RDONLY);
-    long r = fd < 0 ? fd : sys(finit_module, fd, "", 0);
-    if (r < 0 && r != -EEXIST) say("module %s: error %l", at, -r);
-    sys(close, fd);
-    if (!end) break;
-    at = end + 1;
-  }
-}
 
 static void option(const char *command_line, const char *key, char *to, size_t size) {
   to[0] = 0;
@@ -885,18 +900,12 @@ static void set_up(void) {
     if (r < 0 && r != -EBUSY) say("mount %s: error %l", mounts_at_boot[i].path, -r);
   }
   sys(mkdir, "/run/fs", 0700);
-  load_modules();
+  modules_fd = open_file("/modules", O_PATH | O_DIRECTORY);
+  load_modules("list");
   long r = sys(mount, "cgroup", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "");
   if (r < 0) say("mount cgroup2: error %l", -r);
   static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
   for (int i = 0; i < 5; i++) write_file("/sys/fs/cgroup/cgroup.subtree_control", controllers[i]);
-}
-
-static void raise_loopback(void) {
-  struct { char name[16]; short flags; char rest[22]; } request = {"lo", 1 /* IFF_UP */, ""};
-  long s = sys(socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  sys(ioctl, s, 0x8914 /* SIOCSIFFLAGS */, &request);
-  sys(close, s);
 }
 
 static void loop(void) {
@@ -966,9 +975,7 @@ __attribute__((used)) void agent_main(void) {
     say("link '%s': error %d", link, -link_fd);
     shut_down();
   }
-  // The network device that carries the frames is no business of a container.
-  if (link_is_packet()) sys(unshare, CLONE_NEWNET);
-  raise_loopback();
+  network_hide();
   new_root();
   sys(rt_sigprocmask, 0 /* SIG_BLOCK */, &mask, 0, 8);
   signals = sys(signalfd4, -1, &mask, 8, O_CLOEXEC | O_NONBLOCK);

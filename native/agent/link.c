@@ -94,8 +94,6 @@ int link_open(const char *name) {
   return fd;
 }
 
-int link_is_packet(void) { return packet; }
-
 static void wait_for(short events) {
   struct pollfd p = {fd, events, 0};
   sys(poll, &p, 1, -1);

@@ -5,15 +5,15 @@
 enum {
   FRAME_HEADER = 12,
   FRAME_LIMIT = 192 << 10,  // most bytes of a payload
-  PROTOCOL_VERSION = 1,
+  PROTOCOL_VERSION = 2,
 
   // host to guest; the answer is OK or ERROR with the same id
   HELLO = 1, CREATE = 2, START = 3, EXEC = 4, SIGNAL = 5, PS = 6, PAUSE = 7, RESUME = 8, RESIZE = 9,
-  STATS = 10, REMOVE = 11, SHUTDOWN = 12, WRITE_FILE = 13, NETWORK = 14,
+  STATS = 10, REMOVE = 11, SHUTDOWN = 12, NETWORK = 13,
   // both ways
   DATA = 0x40, END = 0x41, CREDIT = 0x42, FUSE = 0x50,
   // guest to host
-  READY = 0x80, OK = 0x81, ERROR = 0x82, EXITED = 0x83, OOM = 0x84,
+  READY = 0x80, OK = 0x81, ERROR = 0x82, EXITED = 0x83,
 };
 
 // Opens what redoubt.link= on the kernel's command line names:
@@ -21,9 +21,6 @@ enum {
 //   vsock:PORT      listen on vsock           tty:PATH        a serial line
 // Returns a descriptor that poll(2) takes, or -errno.
 int link_open(const char *name);
-
-// Whether frames of the network device carry it: then that device must be hidden from containers.
-int link_is_packet(void);
 
 // Takes what has arrived. Calls frame() for each whole frame. Negative: the host is gone or broke the protocol.
 long link_receive(void (*frame)(int type, uint32_t id, uint8_t *payload, uint32_t length));

@@ -29,6 +29,8 @@
 //   vmm-device PATH   device node that it needs; repeats
 //   vmm-cpu N         pin it to one processor of those it may use; the N-th, counted round
 //   vmm-link N        socket type of the link between warden and guest
+//   vmm-tap N         N network devices in the sandbox's network namespace, named redoubt0 and so on, whose other ends it gets
+//   vmm-tap-header 1  with a virtio_net_hdr before each frame
 //   vmm-ptrace 1      its filter allows ptrace(2): it traces its own children
 //   train 1           no confinement at all: the JVMs write AOT caches when they end
 //   watch FD          stay; when the other end closes, kill the sandbox, then
@@ -40,6 +42,8 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <linux/landlock.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
@@ -85,6 +89,8 @@ enum {
   WARDEN_MONITOR = 10,
   VMM_LINK = 3,
   VMM_MONITOR = 4,
+  VMM_FIRST_TAP = 5,
+  TAP_LIMIT = 8,
   GOFER_SOCKET = 3,
   GOFER_LOG = 4,
   GOFER_READY = 5,
@@ -102,7 +108,7 @@ static struct {
   char *root, *keeper;
   struct list attach, bind, cgroup, rlimit, sentry, gofer, remove, vmm, vmm_bind, vmm_env, vmm_device;
   unsigned vmm_uid;
-  int vmm_link, vmm_ptrace, vmm_cpu;
+  int vmm_link, vmm_ptrace, vmm_cpu, vmm_tap, vmm_tap_header;
   long vmm_memory;
 } plan = {.log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
           .uid = 65534, .gid = 65534, .vmm_uid = 65533, .vmm_link = SOCK_STREAM, .vmm_cpu = -1};
@@ -184,6 +190,8 @@ static void read_plan(void) {
     else if (KEY("vmm-memory")) plan.vmm_memory = atol(value);
     else if (KEY("vmm-link")) plan.vmm_link = atoi(value);
     else if (KEY("vmm-cpu")) plan.vmm_cpu = atoi(value);
+    else if (KEY("vmm-tap")) plan.vmm_tap = atoi(value);
+    else if (KEY("vmm-tap-header")) plan.vmm_tap_header = atoi(value);
     else if (KEY("vmm-ptrace")) plan.vmm_ptrace = atoi(value);
     else fail("plan record '%.40s' is not known", at);
 #undef KEY
@@ -383,7 +391,7 @@ static pid_t raw_clone(unsigned long flags, int *pidfd) {
 enum { NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS };
 
 struct sockets {
-  int gofer[2], keeper[2], sentry_ready[2], gofer_ready[2], map[2], monitor[2], console[2];
+  int gofer[2], keeper[2], sentry_ready[2], gofer_ready[2], map[2], monitor[2], console[2], tap[TAP_LIMIT];
 };
 
 __attribute__((noreturn)) static void run_gofer(struct sockets *s) {
@@ -521,10 +529,26 @@ static void pin_vmm(void) {
     }
 }
 
+// Network devices whose frames the VMM reads and writes. They end with its descriptors. They wait in this process's
+// network namespace until the sandbox is started, and are then moved to the pod's if that is another.
+static void make_taps(struct sockets *s) {
+  if (plan.vmm_tap > TAP_LIMIT) fail("more than %d network devices", TAP_LIMIT);
+  for (int i = 0; i < plan.vmm_tap; i++) {
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "redoubt%d", i);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | (plan.vmm_tap_header ? IFF_VNET_HDR : 0);
+    s->tap[i] = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (s->tap[i] < 0) fail("/dev/net/tun, which the guest's network needs (kernel module tun; or give --network=none)");
+    if (ioctl(s->tap[i], TUNSETIFF, &request)) fail("a network device for the guest");
+  }
+}
+
 // Hostile as soon as the guest has broken out of it: own namespaces and user, a root with its files only, no
 // capabilities, a filter.
 __attribute__((noreturn)) static void run_vmm(struct sockets *s) {
-  struct move moves[] = {{s->console[1], 1}, {s->console[1], 2}, {s->keeper[1], VMM_LINK}, {s->monitor[1], VMM_MONITOR}};
+  struct move moves[4 + TAP_LIMIT] = {
+      {s->console[1], 1}, {s->console[1], 2}, {s->keeper[1], VMM_LINK}, {s->monitor[1], VMM_MONITOR}};
+  for (int i = 0; i < plan.vmm_tap; i++) moves[4 + i] = (struct move){s->tap[i], VMM_FIRST_TAP + i};
   char *env[LIST_LIMIT + 1];
   memcpy(env, plan.vmm_env.item, sizeof env);
   build_root(&plan.vmm_bind);
@@ -537,7 +561,7 @@ __attribute__((noreturn)) static void run_vmm(struct sockets *s) {
   struct __user_cap_data_struct data[2] = {{1u << CAP_SETPCAP, 1u << CAP_SETPCAP, 0}, {0, 0, 0}};
   if (syscall(SYS_capset, &header, data)) fail("capset");
   drop_capabilities(0);
-  arrange(moves, 4);
+  arrange(moves, 4 + plan.vmm_tap);
   filter_vmm();
   execve(plan.vmm.item[0], plan.vmm.item, env);
   fail("start of %s", plan.vmm.item[0]);
@@ -572,6 +596,7 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
   if (!gofer) run_gofer(s);
   static char vmm_argument[32];
   if (plan.vmm.count) {
+    make_taps(s);
     pid_t vmm = raw_clone(NAMESPACES | SIGCHLD, 0);
     if (vmm < 0) fail("namespaces of the VMM");
     if (!vmm) run_vmm(s);

@@ -96,6 +96,7 @@ public final class Netlink {
   public static final int RTM_NEWQDISC = 36;
   public static final int RTM_DELQDISC = 37;
   public static final int RTM_GETQDISC = 38;
+  public static final int RTM_NEWTFILTER = 44;
   public static final int RTM_NEWNSID = 88;
   public static final int RTM_DELNSID = 89;
   public static final int RTM_GETNSID = 90;
@@ -281,4 +282,22 @@ public final class Netlink {
   public static final int ARPHRD_VOID = 65535;
 
   private Netlink() {}
+
+  // Traffic control: linux/pkt_sched.h, pkt_cls.h, tc_act/tc_mirred.h.
+  public static final int TCMSG_TCM_IFINDEX = 4;
+  public static final int TCMSG_TCM_HANDLE = 8;
+  public static final int TCMSG_TCM_PARENT = 12;
+  public static final int TCMSG_TCM_INFO = 16;
+  public static final int SIZEOF_TCMSG = 20;
+  public static final int TC_H_INGRESS = 0xFFFFFFF1;
+  public static final int TCA_KIND = 1;
+  public static final int TCA_OPTIONS = 2;
+  public static final int TCA_U32_SEL = 5;
+  public static final int TCA_U32_ACT = 7;
+  public static final int TCA_ACT_KIND = 1;
+  public static final int TCA_ACT_OPTIONS = 2;
+  public static final int TCA_MIRRED_PARMS = 2;
+  public static final int TCA_EGRESS_REDIR = 1;
+  public static final int TC_ACT_STOLEN = 4;
+  public static final int TC_U32_TERMINAL = 1;
 }

@@ -20,6 +20,7 @@ import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlClient;
 import redoubt.sentry.control.ControlException;
+import redoubt.sentry.control.NetworkConfig;
 import redoubt.sentry.control.SandboxConfig;
 
 /**
@@ -31,6 +32,14 @@ public final class Container {
   private static final int SOCK_SEQPACKET = 5;
   private static final int RLIMIT_CORE = 4;
   private static final int RLIMIT_NOFILE = 7;
+
+  private static final int ETHERNET_MTU = 1500;
+  private static final int JUMBO_MTU = 9216;
+
+  /** A guest's network devices: the most, and how many when the namespace is still to be filled. */
+  private static final int MOST_INTERFACES = 8;
+
+  private static final int LATE_INTERFACES = 2;
 
   /** A limit from which on a sandbox boots for sure. */
   private static final long LOW_MEMORY = 192L << 20;
@@ -275,7 +284,7 @@ public final class Container {
     }
     plan.add("gofer-type", SOCK_SEQPACKET).addAll("gofer", gofer);
     Long limit = spec.linux().resources().memoryLimit();
-    made.describe(plan, installation, cpus(), limit != null && limit > 0 ? limit : 0);
+    made.describe(plan, installation, machine(limit != null && limit > 0 ? limit : 0));
     Fd[] watch = null;
     if (options.foreground()) {
       watch = HostFiles.pipe();
@@ -307,6 +316,30 @@ public final class Container {
       }
     }
     return status[0];
+  }
+
+  private Machine machine(long memoryLimit) {
+    int interfaces = 0;
+    int mtu = ETHERNET_MTU;
+    String path = networkNamespace();
+    if (network().equals("sandbox") && !options.kernel().equals("sentry")) {
+      interfaces = LATE_INTERFACES;
+      mtu = JUMBO_MTU;
+      if (!path.isEmpty()) {
+        mtu = ETHERNET_MTU;
+        try (PodNetwork pod = PodNetwork.read(path, true)) {
+          interfaces = Math.max(1, pod.config().interfaces().size());
+          for (NetworkConfig.Interface i : pod.config().interfaces()) {
+            mtu = Math.max(mtu, i.mtu());
+          }
+        }
+      }
+    }
+    if (interfaces > MOST_INTERFACES) {
+      throw new SandboxException(
+          "the network namespace has more than " + MOST_INTERFACES + " interfaces");
+    }
+    return new Machine(cpus(), memoryLimit, interfaces, mtu);
   }
 
   private String logPath() {
@@ -365,16 +398,6 @@ public final class Container {
 
   /** {@return none or sandbox} */
   private String network() {
-    if (!options.kernel().equals("sentry")) {
-      // A guest of Linux has loopback only so far: docs/kernels.md.
-      if (options.network().equals("sandbox")) {
-        throw new SandboxException(
-            "--network=sandbox is not there with --kernel="
-                + options.kernel()
-                + " yet; give --network=none");
-      }
-      return "none";
-    }
     if (!options.network().equals("auto")) {
       return options.network();
     }

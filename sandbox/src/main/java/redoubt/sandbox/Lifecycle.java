@@ -62,7 +62,8 @@ public final class Lifecycle {
     if (isGiven) {
       refuseSharing(directory, path);
     }
-    PodNetwork network = PodNetwork.read(path);
+    boolean isGuest = !state.kernel().equals("sentry");
+    PodNetwork network = PodNetwork.read(path, isGuest);
     try {
       if (network.isEmpty()) {
         network.close();
@@ -75,7 +76,14 @@ public final class Lifecycle {
         }
         network.startWarden(installation, state.pid());
       }
-      network.takeAddresses();
+      if (isGuest) {
+        // The launcher left the devices in the namespace of the warden.
+        try (Fd waiting = NetworkNamespace.open("/proc/" + state.pid() + "/ns/net")) {
+          network.joinTaps(waiting);
+        }
+      } else {
+        network.takeAddresses();
+      }
       sandbox.network(network);
       if (!isGiven) {
         network.close();

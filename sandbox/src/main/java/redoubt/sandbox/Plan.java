@@ -8,6 +8,9 @@ import redoubt.host.HostFiles;
 
 /** Orders for the launcher: records ended by NUL, each {@code key value}. */
 final class Plan {
+  /** The VMM's descriptor of its first tap device. */
+  static final int FIRST_TAP = 5;
+
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
   Plan add(String key, String value) {

@@ -18,9 +18,11 @@ import redoubt.host.Spawn;
 import redoubt.sentry.control.NetworkConfig;
 
 /**
- * A network namespace of the host whose Ethernet interfaces a sandbox takes over: what they have is
- * read, their addresses are taken off, so that the host does not answer as well, and frames go
- * through packet sockets. {@link #restoring} says how to give the addresses back.
+ * A network namespace of the host whose Ethernet interfaces a sandbox takes over. A sentry gets
+ * their frames through packet sockets, and their addresses are taken off, so that the host does not
+ * answer as well. For a guest kernel's VMM each interface is joined with a tap device (<a
+ * href="https://man7.org/linux/man-pages/man8/tc-mirred.8.html">tc-mirred(8)</a>): the host sees
+ * none of its frames, and the addresses may stay. {@link #restoring} says how to undo either.
  */
 final class PodNetwork implements AutoCloseable {
   private static final int AF_INET = 2;
@@ -36,6 +38,9 @@ final class PodNetwork implements AutoCloseable {
 
   private static final int INFINITE_METRIC = 1 << 30;
 
+  /** Names of tap devices begin with it: native/launcher. */
+  private static final String TAP = "redoubt";
+
   /** As many records of a kind the launcher takes. */
   private static final int MAX_ORDERS = 512;
 
@@ -47,23 +52,27 @@ final class PodNetwork implements AutoCloseable {
   private final List<byte[]> removals = new ArrayList<>();
   private final List<byte[]> restoring = new ArrayList<>();
 
-  private PodNetwork(Fd namespace) {
+  private final boolean forGuest;
+
+  private PodNetwork(Fd namespace, boolean forGuest) {
     this.namespace = namespace;
+    this.forGuest = forGuest;
   }
 
   /**
-   * Reads what the namespace at {@code path} has and opens its interfaces.
+   * Reads what the namespace at {@code path} has and, for a sentry, opens its interfaces.
    *
+   * @param forGuest whether it is for a guest's VMM
    * @throws SandboxException if it is the host's own
    */
-  static PodNetwork read(String path) {
+  static PodNetwork read(String path, boolean forGuest) {
     Fd namespace;
     try {
       namespace = NetworkNamespace.open(path);
     } catch (HostException e) {
       throw new SandboxException("network namespace: " + e.getMessage());
     }
-    var network = new PodNetwork(namespace);
+    var network = new PodNetwork(namespace, forGuest);
     try {
       network.refuseHost(path);
       try (var stay = NetworkNamespace.enter(namespace);
@@ -122,6 +131,12 @@ final class PodNetwork implements AutoCloseable {
     for (byte[] message : netlink.dump(Netlink.RTM_GETNEIGH, AF_INET)) {
       readNeighbor(new RouteMessage(message, Netlink.SIZEOF_NDMSG));
     }
+    if (forGuest) {
+      restoring.clear();
+      for (NetworkConfig.Interface i : interfaces) {
+        restoring.add(TrafficControl.deleteIngress(i.index()));
+      }
+    }
   }
 
   private void readInterface(RouteMessage m, List<RouteMessage> addresses) {
@@ -146,7 +161,9 @@ final class PodNetwork implements AutoCloseable {
       removals.add(a.asOrder(Netlink.RTM_DELADDR, 0));
       restoring.add(a.asOrder(Netlink.RTM_NEWADDR, Netlink.NLM_F_CREATE | Netlink.NLM_F_REPLACE));
     }
-    sockets.add(PacketSocket.open(index, false));
+    if (!forGuest) {
+      sockets.add(PacketSocket.open(index, false));
+    }
     interfaces.add(
         new NetworkConfig.Interface(
             m.text(Netlink.IFLA_IFNAME), index, mac, m.number(Netlink.IFLA_MTU, 1500), own));
@@ -267,6 +284,68 @@ final class PodNetwork implements AutoCloseable {
         }
       }
     }
+  }
+
+  /**
+   * Joins each interface with one of the tap devices that wait in {@code waiting}, a network
+   * namespace; whoever can part them must know how by now.
+   */
+  void joinTaps(Fd waiting) {
+    boolean isHere = NetworkNamespace.areSame(waiting, namespace);
+    for (int i = 0; i < interfaces.size(); i++) {
+      NetworkConfig.Interface pod = interfaces.get(i);
+      if (!isHere) {
+        try (var stay = NetworkNamespace.enter(waiting);
+            var netlink = new RouteNetlink()) {
+          int index = tap(netlink, i);
+          order(
+              netlink,
+              "move a device into the pod's network namespace",
+              new RouteOrder(Netlink.RTM_NEWLINK, 0, Netlink.SIZEOF_IFINFOMSG)
+                  .i32(Netlink.IFINFOMSG_IFI_INDEX, index)
+                  .attribute(Netlink.IFLA_NET_NS_FD, namespace.number()));
+        }
+      }
+      try (var stay = NetworkNamespace.enter(namespace);
+          var netlink = new RouteNetlink()) {
+        join(netlink, pod, tap(netlink, i));
+      }
+    }
+  }
+
+  private void join(RouteNetlink netlink, NetworkConfig.Interface pod, int tap) {
+    order(
+        netlink,
+        "set up " + TAP + " beside " + pod.name(),
+        new RouteOrder(Netlink.RTM_NEWLINK, 0, Netlink.SIZEOF_IFINFOMSG)
+            .i32(Netlink.IFINFOMSG_IFI_INDEX, tap)
+            .i32(Netlink.IFINFOMSG_IFI_FLAGS, IFF_UP)
+            .i32(Netlink.IFINFOMSG_IFI_CHANGE, IFF_UP)
+            .attribute(Netlink.IFLA_MTU, pod.mtu()));
+    String what = "redirect the frames of " + pod.name() + " (tc ingress, u32, mirred)";
+    order(netlink, what, TrafficControl.addIngress(pod.index()));
+    order(netlink, what, TrafficControl.addIngress(tap));
+    order(netlink, what, TrafficControl.redirect(tap, pod.index()));
+    order(netlink, what, TrafficControl.redirect(pod.index(), tap));
+  }
+
+  private int tap(RouteNetlink netlink, int number) {
+    for (byte[] message : netlink.dump(Netlink.RTM_GETLINK, 0)) {
+      var m = new RouteMessage(message, Netlink.SIZEOF_IFINFOMSG);
+      if (m.text(Netlink.IFLA_IFNAME).equals(TAP + number)) {
+        return m.i32(Netlink.IFINFOMSG_IFI_INDEX);
+      }
+    }
+    throw new SandboxException(
+        "the network namespace has "
+            + interfaces.size()
+            + " interfaces, more than the "
+            + number
+            + " that the guest was created with");
+  }
+
+  private static void order(RouteNetlink netlink, String what, RouteOrder order) {
+    HostException.check(what, netlink.order(order.toBytes()));
   }
 
   /**

@@ -42,11 +42,9 @@ public abstract sealed class Sandbox implements AutoCloseable
    * Adds to the launcher's plan what stands for the kernel: the sentry and its keeper, or a warden
    * and its VMM.
    *
-   * @param cpus how many processors the guest gets, {@code memoryLimit} the container's limit in
-   *     bytes, 0 for none
    * @throws SandboxException if this host lacks something, which the message names
    */
-  abstract void describe(Plan plan, Installation installation, int cpus, long memoryLimit);
+  abstract void describe(Plan plan, Installation installation, Machine machine);
 
   /** The pid is known now. */
   final void runsAs(int host) {

@@ -14,7 +14,7 @@ final class SentrySandbox extends Sandbox {
   }
 
   @Override
-  void describe(Plan plan, Installation installation, int cpus, long memoryLimit) {
+  void describe(Plan plan, Installation installation, Machine machine) {
     plan.add("keeper", installation.keeper()).addAll("sentry", installation.sentryCommand());
   }
 }

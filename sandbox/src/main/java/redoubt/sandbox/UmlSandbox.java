@@ -1,5 +1,6 @@
 package redoubt.sandbox;
 
+import java.util.ArrayList;
 import java.util.List;
 import redoubt.sandbox.guest.GuestImages;
 import redoubt.sentry.control.ControlClient;
@@ -30,13 +31,14 @@ final class UmlSandbox extends Sandbox {
   }
 
   @Override
-  void describe(Plan plan, Installation installation, int cpus, long memoryLimit) {
-    long memory = GuestImages.memory(memoryLimit, DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
-    GuestImages.Image image = GuestImages.uml(installation.agent());
+  void describe(Plan plan, Installation installation, Machine machine) {
+    long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
+    GuestImages.Image image = GuestImages.uml(installation.agent(), machine.interfaces() > 0);
     String shim = installation.umlShim();
     plan.addAll("sentry", installation.wardenCommand("packets", BOOT_SECONDS));
-    plan.addAll(
-        "vmm",
+    var command =
+        new ArrayList<String>();
+    command.addAll(
         List.of(
             image.kernel(),
             "mem=" + (memory >> 20) + "M",
@@ -52,6 +54,12 @@ final class UmlSandbox extends Sandbox {
             "noreboot",
             "loglevel=4",
             "redoubt.link=packet:vec0"));
+    // Frames of a tap device are read and written one by one: it is no socket.
+    for (int i = 0; i < machine.interfaces(); i++) {
+      String device = "vec" + (1 + i) + ":transport=fd,fd=" + (Plan.FIRST_TAP + i);
+      command.add(device + ",vec=0,mac=" + Machine.mac(i) + ",mtu=" + machine.mtu());
+    }
+    plan.addAll("vmm", command).add("vmm-tap", machine.interfaces());
     plan.add("vmm-env", "TMPDIR=/guest-memory").add("vmm-env", "LD_PRELOAD=" + shim);
     plan.add("vmm-env", "PATH=/usr/bin").add("vmm-env", "HOME=/guest-memory");
     plan.add("vmm-bind", image.kernel()).add("vmm-bind", image.initramfs());

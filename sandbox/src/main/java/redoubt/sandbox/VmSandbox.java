@@ -26,9 +26,9 @@ final class VmSandbox extends Sandbox {
   }
 
   @Override
-  void describe(Plan plan, Installation installation, int cpus, long memoryLimit) {
-    long memory = GuestImages.memory(memoryLimit, DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
-    GuestImages.Image image = GuestImages.vm(installation.agent());
+  void describe(Plan plan, Installation installation, Machine machine) {
+    long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
+    GuestImages.Image image = GuestImages.vm(installation.agent(), machine.interfaces() > 0);
     String qemu = GuestImages.qemu();
     boolean kvm = Kvm.probe(installation.launcher()).isEmpty();
     String bus = kvm ? "device" : "pci";
@@ -51,7 +51,7 @@ final class VmSandbox extends Sandbox {
                 "-cpu",
                 kvm ? "host" : "max",
                 "-smp",
-                Integer.toString(kvm ? cpus : 1),
+                Integer.toString(kvm ? machine.cpus() : 1),
                 "-m",
                 (memory >> 20) + "M",
                 "-nodefaults",
@@ -85,7 +85,17 @@ final class VmSandbox extends Sandbox {
             "virtio-rng-" + bus,
             "-device",
             "virtio-balloon-" + bus + ",free-page-reporting=on"));
+    for (int i = 0; i < machine.interfaces(); i++) {
+      command.addAll(
+          List.of(
+              "-netdev",
+              "tap,id=net" + i + ",fd=" + (Plan.FIRST_TAP + i),
+              "-device",
+              "virtio-net-" + bus + ",netdev=net" + i + ",mac=" + Machine.mac(i)
+                  + (kvm ? "" : ",romfile=")));
+    }
     plan.addAll("vmm", command);
+    plan.add("vmm-tap", machine.interfaces()).add("vmm-tap-header", 1);
     plan.add("vmm-bind", image.kernel()).add("vmm-bind", image.initramfs());
     plan.addAll("vmm-bind", GuestImages.qemuFiles(qemu));
     plan.add("vmm-device", "/dev/null").add("vmm-device", "/dev/urandom");

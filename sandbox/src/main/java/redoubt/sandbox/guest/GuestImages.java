@@ -36,6 +36,9 @@ public final class GuestImages {
           "virtio_rng",
           "virtio_balloon");
 
+  /** Loaded when the guest gets a network. */
+  private static final List<String> NETWORK_NAMES = List.of("virtio_net", "ipv6");
+
   /**
    * What a guest is booted from.
    *
@@ -79,23 +82,25 @@ public final class GuestImages {
   /**
    * {@return Debian's User Mode Linux}
    *
+   * @param network whether the guest has network devices
    * @throws SandboxException if it is not installed
    */
-  public static Image uml(String agent) {
+  public static Image uml(String agent, boolean network) {
     File program = new File(UML);
     File modules = newest(UML_MODULES);
     if (!program.canExecute() || modules == null) {
       throw new SandboxException("--kernel=uml needs " + UML + ": apt-get install user-mode-linux");
     }
-    return new Image(UML, initramfs("uml", program, modules, agent, UML_NAMES));
+    return new Image(UML, initramfs("uml", program, modules, agent, UML_NAMES, network));
   }
 
   /**
    * {@return a kernel for virtual machines}
    *
+   * @param network whether the guest has network devices
    * @throws SandboxException if there is none
    */
-  public static Image vm(String agent) {
+  public static Image vm(String agent, boolean network) {
     for (String root : List.of(cache() + "/kernel", "")) {
       File modules = newest(root + "/lib/modules", "-cloud-amd64");
       if (modules == null) {
@@ -103,7 +108,8 @@ public final class GuestImages {
       }
       File kernel = new File(root + "/boot/vmlinuz-" + modules.getName());
       if (kernel.isFile()) {
-        return new Image(kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES));
+        return new Image(
+            kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES, network));
       }
     }
     throw new SandboxException(
@@ -162,9 +168,14 @@ public final class GuestImages {
 
   /** {@return the initramfs for a kernel}, made if there is none that is newer than its parts */
   private static String initramfs(
-      String kind, File kernel, File modules, String agent, List<String> names) {
+      String kind,
+      File kernel,
+      File modules,
+      String agent,
+      List<String> names,
+      boolean hasNetwork) {
     File agentFile = new File(agent);
-    String prefix = "initramfs-" + kind + "-" + modules.getName() + "-";
+    String prefix = "initramfs-" + kind + (hasNetwork ? "-net-" : "-") + modules.getName() + "-";
     String path =
         cache()
             + "/"
@@ -182,12 +193,19 @@ public final class GuestImages {
       var archive = new Cpio().directory("proc").directory("sys").directory("dev");
       archive.directory("run").directory("modules");
       archive.file("init", 0755, Files.readAllBytes(agentFile.toPath()));
+      int atBoot = wanted.inOrder().size();
+      for (String name : hasNetwork ? NETWORK_NAMES : List.<String>of()) {
+        wanted.add(name);
+      }
       var list = new StringBuilder();
+      var network = new StringBuilder();
+      int count = 0;
       for (Map.Entry<String, byte[]> module : wanted.inOrder().entrySet()) {
-        list.append(module.getKey()).append('\n');
+        (count++ < atBoot ? list : network).append(module.getKey()).append('\n');
         archive.file("modules/" + module.getKey(), 0644, module.getValue());
       }
       archive.file("modules/list", 0644, list.toString().getBytes(StandardCharsets.US_ASCII));
+      archive.file("modules/network", 0644, network.toString().getBytes(StandardCharsets.US_ASCII));
       File[] old = new File(cache()).listFiles((d, name) -> name.startsWith(prefix));
       write(Path.of(path), archive.finish());
       for (File file : old == null ? new File[0] : old) {

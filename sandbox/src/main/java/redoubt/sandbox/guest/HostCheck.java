@@ -100,7 +100,8 @@ public final class HostCheck {
   }
 
   private void uml() {
-    image("uml", () -> GuestImages.uml(installation.agent()).kernel());
+    tun("uml");
+    image("uml", () -> GuestImages.uml(installation.agent(), false).kernel());
     String scope = HostFiles.readText("/proc/sys/kernel/yama/ptrace_scope", 16);
     boolean forbidden = scope != null && scope.strip().equals("3");
     add(
@@ -111,9 +112,19 @@ public final class HostCheck {
         "ptrace is off for good (kernel.yama.ptrace_scope=3 until the host boots anew)");
   }
 
+  private void tun(String kernel) {
+    add(
+        kernel,
+        HostFiles.exists("/dev/net/tun"),
+        Verdict.LESSER,
+        "/dev/net/tun for a network",
+        "no /dev/net/tun: guests have loopback only (--network=none); modprobe tun");
+  }
+
   private void vm() {
+    tun("vm");
     image("vm", GuestImages::qemu);
-    image("vm", () -> GuestImages.vm(installation.agent()).kernel());
+    image("vm", () -> GuestImages.vm(installation.agent(), false).kernel());
     String kvm = Kvm.probe(installation.launcher());
     add(
         "vm",

@@ -2,7 +2,7 @@ package redoubt.sandbox.warden;
 
 /** Numbers of docs/protocol.md; {@code native/agent/link.h} is the other side. */
 final class Protocol {
-  static final int VERSION = 1;
+  static final int VERSION = 2;
 
   /** length u32, type u16, zero u16, id u32. */
   static final int HEADER = 12;
@@ -31,6 +31,7 @@ final class Protocol {
   static final int RESIZE = 9;
   static final int STATS = 10;
   static final int SHUTDOWN = 12;
+  static final int NETWORK = 13;
   static final int DATA = 0x40;
   static final int END = 0x41;
   static final int CREDIT = 0x42;
