@@ -259,8 +259,7 @@ class GuestNetworkTest {
     for (String victim : new String[] {"warden", "gofer", "vmm", "command"}) {
       String id = product.id(victim);
       Process run =
-          product.start(
-              "--kernel", kernel, "run", "--bundle", podBundle("/bin/sleep", "100"), id);
+          product.start("--kernel", kernel, "run", "--bundle", podBundle("/bin/sleep", "100"), id);
       Product.Sandbox sandbox = product.running(id);
       assertTrue(configuration().contains("qdisc ingress"), configuration());
       ProcessHandle vmm =

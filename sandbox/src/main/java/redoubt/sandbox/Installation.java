@@ -124,13 +124,18 @@ public record Installation(
         "redoubt.gofer/redoubt.gofer.GoferMain");
   }
 
+  /** {@return whether this run makes the cache of {@code kind}}, or only another one's */
+  private static boolean isTraining(String kind) {
+    return System.getProperty("redoubt.train.only", kind).equals(kind);
+  }
+
   private List<String> command(String kind, List<String> flags, String main) {
     var command = new ArrayList<String>();
     command.add(javaHome + "/bin/java");
     command.addAll(jvmFlags());
     command.addAll(flags);
     String cache = cacheDirectory + "/" + kind + ".aot";
-    if (isTraining()) {
+    if (isTraining() && isTraining(kind)) {
       command.add("-XX:AOTCacheOutput=" + cache);
       command.add("-Dredoubt.train=true");
     } else if (!cacheDirectory.isEmpty() && HostFiles.isFile(cache)) {

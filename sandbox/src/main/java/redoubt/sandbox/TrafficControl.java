@@ -49,7 +49,9 @@ final class TrafficControl {
         .attribute(TCA_KIND, "ingress");
   }
 
-  /** {@return the order that makes room for filters on what arrives} Fails if there is such room. */
+  /**
+   * {@return the order that makes room for filters on what arrives} Fails if there is such room.
+   */
   static RouteOrder addIngress(int index) {
     return ingress(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index);
   }

@@ -36,8 +36,7 @@ final class UmlSandbox extends Sandbox {
     GuestImages.Image image = GuestImages.uml(installation.agent(), machine.interfaces() > 0);
     String shim = installation.umlShim();
     plan.addAll("sentry", installation.wardenCommand("packets", BOOT_SECONDS));
-    var command =
-        new ArrayList<String>();
+    var command = new ArrayList<String>();
     command.addAll(
         List.of(
             image.kernel(),

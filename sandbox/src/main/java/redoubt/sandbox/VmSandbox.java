@@ -91,7 +91,12 @@ final class VmSandbox extends Sandbox {
               "-netdev",
               "tap,id=net" + i + ",fd=" + (Plan.FIRST_TAP + i),
               "-device",
-              "virtio-net-" + bus + ",netdev=net" + i + ",mac=" + Machine.mac(i)
+              "virtio-net-"
+                  + bus
+                  + ",netdev=net"
+                  + i
+                  + ",mac="
+                  + Machine.mac(i)
                   + (kvm ? "" : ",romfile=")));
     }
     plan.addAll("vmm", command);
