@@ -136,7 +136,12 @@ final class FanotifyCalls {
       return -EBADF;
     }
     try {
-      return f instanceof Fanotify group ? mark(t, group, flags, mask, a.int3(), a.a4) : -EINVAL;
+      if (!(f instanceof Fanotify group)) {
+        return -EINVAL;
+      }
+      long r = mark(t, group, flags, mask, a.int3(), a.a4);
+      t.kernel().platform().withdrawGrants(); // reads and writes are to be seen from now on
+      return r;
     } finally {
       f.decRef();
     }
