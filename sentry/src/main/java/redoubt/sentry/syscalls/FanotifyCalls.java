@@ -139,9 +139,9 @@ final class FanotifyCalls {
       if (!(f instanceof Fanotify group)) {
         return -EINVAL;
       }
-      long r = mark(t, group, flags, mask, a.int3(), a.a4);
+      long done = mark(t, group, flags, mask, a.int3(), a.a4);
       t.kernel().platform().withdrawGrants(); // reads and writes are to be seen from now on
-      return r;
+      return done;
     } finally {
       f.decRef();
     }
