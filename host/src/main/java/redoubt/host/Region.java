@@ -132,6 +132,12 @@ public final class Region {
     }
   }
 
+  /** Copies {@code bytes} bytes from {@code at} to the beginning of {@code into}. */
+  public void getBytes(long at, byte[] into, int bytes) {
+    java.util.Objects.checkFromIndexSize(0, bytes, into.length);
+    U.copyMemory(null, inside(at, bytes), into, Unsafe.ARRAY_BYTE_BASE_OFFSET, bytes);
+  }
+
   /** Writes zeros to {@code bytes} bytes from {@code at}. */
   public void clear(long at, long bytes) {
     U.setMemory(inside(at, bytes), bytes, (byte) 0);

@@ -98,9 +98,6 @@ public record Installation(
             "-Xss512k",
             // One compiler thread a tier: the optimizing one is made nice by the sentry.
             "-XX:CICompilerCount=2",
-            // What was hot in training is compiled (not yet optimized) before it is hot here.
-            "-XX:+UnlockExperimentalVMOptions",
-            "-XX:+AOTCompileEagerly",
             // Where a call crosses from platform to kernel to handler nothing is inlined: else C2
             // compiles all of it
             // again for each handler that gets warm, while the guest waits for the core (ADR 0006).

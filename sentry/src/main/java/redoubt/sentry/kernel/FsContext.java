@@ -4,9 +4,10 @@ import redoubt.sentry.vfs.VfsPath;
 
 /** Root, working directory and umask of tasks that share them (CLONE_FS): Linux's fs_struct. */
 public final class FsContext {
-  private VfsPath root; // guarded by this
-  private VfsPath cwd; // guarded by this
-  private int umask; // guarded by this
+  // Written under this; each walk reads them.
+  private volatile VfsPath root;
+  private volatile VfsPath cwd;
+  private volatile int umask;
   private int users = 1; // guarded by this
 
   public FsContext(VfsPath root, VfsPath cwd, int umask) {
@@ -39,15 +40,15 @@ public final class FsContext {
     }
   }
 
-  public synchronized VfsPath root() {
+  public VfsPath root() {
     return root;
   }
 
-  public synchronized VfsPath cwd() {
+  public VfsPath cwd() {
     return cwd;
   }
 
-  public synchronized int umask() {
+  public int umask() {
     return umask;
   }
 

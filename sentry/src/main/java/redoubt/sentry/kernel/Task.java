@@ -736,6 +736,10 @@ public final class Task {
    * @param tooLong the errno when there is no NUL in {@code limit} bytes
    */
   public String copyInString(long uaddr, int limit, int tooLong) {
+    String here = context.stringHere(uaddr, limit);
+    if (here != null) {
+      return here;
+    }
     MemorySegment s = scratch();
     long n = ErrnoException.check(context.copyInString(uaddr, s, 0, limit));
     if (n == limit) {

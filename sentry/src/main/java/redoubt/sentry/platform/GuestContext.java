@@ -1,6 +1,7 @@
 package redoubt.sentry.platform;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One guest thread as the platform sees it: its machine state, and the way into its memory while it
@@ -146,6 +147,14 @@ public interface GuestContext {
    * be touched afterwards.
    */
   void queueDrainWindow(long uaddr, long length);
+
+  /**
+   * {@return the string at {@code uaddr}, a byte a char, if the platform has it at hand}, else null;
+   * it is shorter than {@code limit} bytes
+   */
+  default @Nullable String stringHere(long uaddr, int limit) {
+    return null;
+  }
 
   /**
    * Atomically replaces a 32-bit word of guest memory if it is {@code expected}.

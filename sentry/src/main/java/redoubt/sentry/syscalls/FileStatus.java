@@ -148,8 +148,9 @@ final class FileStatus {
   }
 
   private static void time(Region s, int offset, long ns) {
-    s.putLong(offset, Math.floorDiv(ns, 1_000_000_000L));
-    s.putLong(offset + 8, Math.floorMod(ns, 1_000_000_000L));
+    long seconds = Math.floorDiv(ns, 1_000_000_000L);
+    s.putLong(offset, seconds);
+    s.putLong(offset + 8, ns - seconds * 1_000_000_000L);
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/statx.2.html">statx(2)</a>. */

@@ -2,8 +2,7 @@ package redoubt.sentry.vfs;
 
 import static redoubt.abi.Errno.ENOENT;
 
-import java.util.HashMap;
-import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.ErrnoException;
 
@@ -19,7 +18,10 @@ public final class Dentry {
   private volatile @Nullable Dentry parent;
   private volatile String name;
   private volatile @Nullable Inode inode;
-  private @Nullable Map<String, Dentry> children; // guarded by this
+
+  /** Written under this; walks read it without a lock. */
+  private volatile @Nullable ConcurrentHashMap<String, Dentry> children;
+
   private int pins; // guarded by this
   private volatile int mounts;
   private volatile boolean detached;
@@ -96,18 +98,17 @@ public final class Dentry {
 
   /** {@return the cached child, or null if the name is not cached} */
   public @Nullable Dentry cachedChild(String childName) {
-    synchronized (this) {
-      Dentry d = children == null ? null : children.get(childName);
-      if (d != null) {
-        d.referenced = true;
-      }
-      return d;
+    Dentry d = cachedChildQuietly(childName);
+    if (d != null && !d.referenced) {
+      d.referenced = true;
     }
+    return d;
   }
 
   /** As {@link #cachedChild}, without a second chance for it. */
-  synchronized @Nullable Dentry cachedChildQuietly(String childName) {
-    return children == null ? null : children.get(childName);
+  @Nullable Dentry cachedChildQuietly(String childName) {
+    ConcurrentHashMap<String, Dentry> c = children;
+    return c == null ? null : c.get(childName);
   }
 
   /**
@@ -118,10 +119,8 @@ public final class Dentry {
   public Dentry enterChild(String childName, @Nullable Inode childInode) {
     Dentry d;
     synchronized (this) {
-      if (children == null) {
-        children = new HashMap<>();
-      }
-      Dentry old = children.get(childName);
+      ConcurrentHashMap<String, Dentry> c = childrenToChange();
+      Dentry old = c.get(childName);
       if (old != null) {
         if (old.inode == null && childInode != null) {
           old.inode = childInode;
@@ -129,15 +128,26 @@ public final class Dentry {
         return old;
       }
       d = new Dentry(this, childName, childInode);
-      children.put(childName, d);
+      c.put(childName, d);
     }
     DentryCache.added(d);
     return d;
   }
 
+  // Preconditions: holds this.
+  private ConcurrentHashMap<String, Dentry> childrenToChange() {
+    ConcurrentHashMap<String, Dentry> c = children;
+    if (c == null) {
+      c = new ConcurrentHashMap<>(8);
+      children = c;
+    }
+    return c;
+  }
+
   /** {@return whether a name is cached below}, which keeps this dentry in the cache */
-  synchronized boolean hasChildren() {
-    return children != null && !children.isEmpty();
+  boolean hasChildren() {
+    ConcurrentHashMap<String, Dentry> c = children;
+    return c != null && !c.isEmpty();
   }
 
   /** The name was made: what was negative is {@code i} now. */
@@ -159,8 +169,9 @@ public final class Dentry {
   /** Drops {@code child} from the cache. */
   void forget(Dentry child) {
     synchronized (this) {
-      if (children != null) {
-        children.remove(child.name, child);
+      ConcurrentHashMap<String, Dentry> c = children;
+      if (c != null) {
+        c.remove(child.name, child);
       }
     }
   }
@@ -168,11 +179,10 @@ public final class Dentry {
   /** Forgets that {@code childName} was looked up in vain. */
   void dropNegative(String childName) {
     synchronized (this) {
-      if (children != null) {
-        Dentry d = children.get(childName);
-        if (d != null && d.inode == null) {
-          children.remove(childName);
-        }
+      ConcurrentHashMap<String, Dentry> c = children;
+      Dentry d = c == null ? null : c.get(childName);
+      if (c != null && d != null && d.inode == null) {
+        c.remove(childName);
       }
     }
   }
@@ -195,8 +205,9 @@ public final class Dentry {
   /** Drops every unpinned name below; for a filesystem that learnt that they changed. */
   public void forgetChildren() {
     synchronized (this) {
-      if (children != null) {
-        children.values().removeIf(d -> !d.isPinned() && !d.hasChildren());
+      ConcurrentHashMap<String, Dentry> c = children;
+      if (c != null) {
+        c.values().removeIf(d -> !d.isPinned() && !d.hasChildren());
       }
     }
   }
@@ -210,12 +221,9 @@ public final class Dentry {
       old.forget(this);
     }
     synchronized (newParent) {
-      if (newParent.children == null) {
-        newParent.children = new HashMap<>();
-      }
       parent = newParent;
       name = newName;
-      newParent.children.put(newName, this);
+      newParent.childrenToChange().put(newName, this);
     }
   }
 

@@ -11,6 +11,7 @@ final class Extents {
   private long[] lengths = new long[2];
   private long[] memory = new long[2];
   private int count;
+  private long total;
 
   int count() {
     return count;
@@ -50,11 +51,7 @@ final class Extents {
 
   /** {@return bytes that are not holes} */
   long total() {
-    long sum = 0;
-    for (int i = 0; i < count; i++) {
-      sum += lengths[i];
-    }
-    return sum;
+    return total;
   }
 
   /**
@@ -62,6 +59,7 @@ final class Extents {
    * too.
    */
   void add(long start, long length, long mem) {
+    total += length;
     int i = firstEndingAfter(start);
     boolean joinsBefore = i > 0 && end(i - 1) == start && memory[i - 1] + lengths[i - 1] == mem;
     boolean joinsAfter = i < count && starts[i] == start + length && memory[i] == mem + length;
@@ -88,7 +86,7 @@ final class Extents {
       long m = memory[i];
       long cutFrom = Math.max(s, from);
       long cutTo = Math.min(e, to);
-      freed.append(cutFrom, cutTo - cutFrom, m + (cutFrom - s));
+      give(freed, cutFrom, cutTo - cutFrom, m + (cutFrom - s));
       if (s < cutFrom && cutTo < e) {
         lengths[i] = cutFrom - s;
         insertAt(i + 1, cutTo, e - cutTo, m + (cutTo - s));
@@ -105,7 +103,7 @@ final class Extents {
       } else {
         int last = i + 1;
         while (last < count && end(last) <= to) {
-          freed.append(starts[last], lengths[last], memory[last]);
+          give(freed, starts[last], lengths[last], memory[last]);
           last++;
         }
         removeRange(i, last);
@@ -113,8 +111,10 @@ final class Extents {
     }
   }
 
-  private void append(long start, long length, long mem) {
-    insertAt(count, start, length, mem);
+  private void give(Extents to, long start, long length, long mem) {
+    total -= length;
+    to.total += length;
+    to.insertAt(to.count, start, length, mem);
   }
 
   private void insertAt(int i, long start, long length, long mem) {

@@ -168,11 +168,15 @@ public final class TmpFile extends TmpInode implements FileContent, Mappable {
   @Override
   public void stat(StatData s) {
     super.stat(s);
-    long stamp = extentLock.readLock();
-    try {
-      s.blocks = extents.total() / 512;
-    } finally {
-      extentLock.unlockRead(stamp);
+    long stamp = extentLock.tryOptimisticRead();
+    s.blocks = extents.total() / 512;
+    if (!extentLock.validate(stamp)) {
+      stamp = extentLock.readLock();
+      try {
+        s.blocks = extents.total() / 512;
+      } finally {
+        extentLock.unlockRead(stamp);
+      }
     }
   }
 

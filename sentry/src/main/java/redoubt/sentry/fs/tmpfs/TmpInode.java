@@ -106,25 +106,24 @@ public abstract class TmpInode extends Inode {
     }
   }
 
+  /** Each value is true at some time during the call, as in Linux's generic_fillattr. */
   @Override
   public void stat(StatData s) {
-    synchronized (this) {
-      s.dev = fs.device();
-      s.ino = ino;
-      s.mode = mode;
-      s.nlink = nlink;
-      s.uid = uid;
-      s.gid = gid;
-      s.rdev = rdev();
-      s.size = size();
-      s.blocks = 0;
-      s.blksize = 4096;
-      s.atimeNs = atimeNs;
-      s.mtimeNs = mtimeNs;
-      s.ctimeNs = ctimeNs;
-      s.btimeNs = btimeNs;
-      s.attributes = 0;
-    }
+    s.dev = fs.device();
+    s.ino = ino;
+    s.mode = mode;
+    s.nlink = nlink;
+    s.uid = uid;
+    s.gid = gid;
+    s.rdev = rdev();
+    s.size = size();
+    s.blocks = 0;
+    s.blksize = 4096;
+    s.atimeNs = atimeNs;
+    s.mtimeNs = mtimeNs;
+    s.ctimeNs = ctimeNs;
+    s.btimeNs = btimeNs;
+    s.attributes = 0;
   }
 
   @Override

@@ -1,6 +1,8 @@
 package redoubt.sentry.platform.systrap;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 import redoubt.host.Region;
 import redoubt.sentry.platform.GuestContext;
 
@@ -112,6 +114,26 @@ final class Fetched {
       }
     }
     return NONE;
+  }
+
+  /** {@return the string at {@code uaddr} if all of it came with the call}, else null */
+  @Nullable String string(long uaddr, int limit) {
+    int n = Math.min(count, Layout.FETCHED_LIMIT - 1);
+    for (int i = 0; i < n; i++) {
+      if (guest[i] == uaddr && length[i] > 0 && length[i] <= limit) {
+        // Our copy decides where it ends: the shared one may change meanwhile.
+        byte[] bytes = new byte[length[i]];
+        memory.getBytes(offset[i], bytes, bytes.length);
+        int end = 0;
+        while (end < bytes.length && bytes[end] != 0) {
+          end++;
+        }
+        return end == bytes.length
+            ? null
+            : new String(bytes, 0, end, StandardCharsets.ISO_8859_1);
+      }
+    }
+    return null;
   }
 
   /**

@@ -812,6 +812,11 @@ final class StubContext implements GuestContext {
   }
 
   @Override
+  public @Nullable String stringHere(long uaddr, int limit) {
+    return uaddr > 0 ? fetched.string(uaddr, limit) : null;
+  }
+
+  @Override
   public boolean queueCopyOut(long uaddr, MemorySegment src, long srcOffset, long length) {
     if (length == 0) {
       return true;
