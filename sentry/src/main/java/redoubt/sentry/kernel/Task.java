@@ -654,7 +654,15 @@ public final class Task {
 
   /** Copies {@code length} bytes of guest memory. Returns 0 or -EFAULT. */
   public long copyIn(long uaddr, MemorySegment dst, long offset, long length) {
-    return length == 0 || context.copyIn(uaddr, dst, offset, length) == length ? 0 : -EFAULT;
+    if (length == 0 || context.copyIn(uaddr, dst, offset, length) == length) {
+      return 0;
+    }
+    while (mm.awaitFill(this, uaddr, length, false)) {
+      if (context.copyIn(uaddr, dst, offset, length) == length) {
+        return 0;
+      }
+    }
+    return -EFAULT;
   }
 
   /** Copies {@code length} bytes into {@link #scratch} at 0. Returns 0 or -EFAULT. */
@@ -669,7 +677,7 @@ public final class Task {
    * @return 0 or -EFAULT
    */
   public long copyOut(long uaddr, MemorySegment src, long offset, long length) {
-    if (length == 0 || (!copiesNow && context.queueCopyOut(uaddr, src, offset, length))) {
+    if (length == 0 || (!copiesNow() && context.queueCopyOut(uaddr, src, offset, length))) {
       return 0;
     }
     return copyOutNow(uaddr, src, offset, length);
@@ -687,7 +695,15 @@ public final class Task {
 
   /** Copies to guest memory now. Returns 0 or -EFAULT. */
   public long copyOutNow(long uaddr, MemorySegment src, long offset, long length) {
-    return length == 0 || context.copyOut(uaddr, src, offset, length) == length ? 0 : -EFAULT;
+    if (length == 0 || context.copyOut(uaddr, src, offset, length) == length) {
+      return 0;
+    }
+    while (mm.awaitFill(this, uaddr, length, true)) {
+      if (context.copyOut(uaddr, src, offset, length) == length) {
+        return 0;
+      }
+    }
+    return -EFAULT;
   }
 
   /** Copies the first {@code length} bytes of {@link #scratch} out, as {@link #copyOut}. */
@@ -713,6 +729,13 @@ public final class Task {
   }
 
   /**
+  /**
+   * {@return whether nothing may be queued for the call's end}: it is seen, or a page is missing
+   */
+  boolean copiesNow() {
+    return copiesNow || mm.hasUserfaults();
+  }
+
    * {@return the path at {@code uaddr}, one char a byte}
    *
    * @throws ErrnoException EFAULT, ENAMETOOLONG, and ENOENT when it is empty
@@ -741,7 +764,11 @@ public final class Task {
       return here;
     }
     MemorySegment s = scratch();
-    long n = ErrnoException.check(context.copyInString(uaddr, s, 0, limit));
+    long n = context.copyInString(uaddr, s, 0, limit);
+    while (n < 0 && mm.awaitFill(this, uaddr, limit, false)) {
+      n = context.copyInString(uaddr, s, 0, limit);
+    }
+    ErrnoException.check(n);
     if (n == limit) {
       throw ErrnoException.of(tooLong);
     }

@@ -197,6 +197,13 @@ final class TaskLoop implements Runnable {
       int code = bus ? Signal.BUS_ADRERR : (int) r;
       Signals.force(t, SignalInfo.fault(bus ? Signal.SIGBUS : Signal.SIGSEGV, code, address));
       return;
+      if (r == redoubt.sentry.mm.MemoryManager.FAULT_USER) {
+        redoubt.sentry.mm.Userfault who = t.mm().userfaultAt(address);
+        if (who != null) {
+          who.await(t, address, (ctx.faultErrorCode() & 2) != 0, false);
+        }
+        return; // it tries again, after its signals
+      }
     }
     Signals.force(t, SignalInfo.fault(signo, ctx.faultCode(), address));
   }

@@ -101,8 +101,11 @@ public final class UserIo extends IoBuffer {
     long done = 0;
     long n;
     while (done < length && (n = chunk(length - done)) > 0) {
-      if (task.copiesNow || !ctx.queueCopyOut(uaddr(), src, offset + done, n)) {
+      if (task.copiesNow() || !ctx.queueCopyOut(uaddr(), src, offset + done, n)) {
         long copied = ctx.copyOut(uaddr(), src, offset + done, n);
+        while (copied < n && task.mm().awaitFill(task, uaddr(), n, true)) {
+          copied = ctx.copyOut(uaddr(), src, offset + done, n);
+        }
         if (copied < n) {
           advance(Math.max(copied, 0));
           done += Math.max(copied, 0);
@@ -139,6 +142,9 @@ public final class UserIo extends IoBuffer {
     long n;
     while (done < length && (n = chunk(length - done)) > 0) {
       long copied = ctx.copyIn(uaddr(), dst, offset + done, n);
+      while (copied < n && task.mm().awaitFill(task, uaddr(), n, false)) {
+        copied = ctx.copyIn(uaddr(), dst, offset + done, n);
+      }
       advance(Math.max(copied, 0));
       done += Math.max(copied, 0);
       if (copied < n) {
@@ -178,7 +184,7 @@ public final class UserIo extends IoBuffer {
     }
     if (length == remaining || length < windowLimit()) {
       // The last round, or a short read: let the guest thread take it on its way back.
-      if (!drainQueued && !moreExpected && !task.copiesNow) {
+      if (!drainQueued && !moreExpected && !task.copiesNow()) {
         drainQueued = true;
         ctx.queueDrainWindow(uaddr(), length);
         advance(length);
@@ -186,13 +192,20 @@ public final class UserIo extends IoBuffer {
       }
     }
     long copied = ctx.drainWindow(uaddr(), length);
+    while (copied < length && task.mm().awaitFill(task, uaddr(), length, true)) {
+      copied = ctx.drainWindow(uaddr(), length);
+    }
     advance(Math.max(copied, 0));
     return copied > 0 ? copied : -EFAULT;
   }
 
   @Override
   public long fetch(long length) {
-    long copied = task.context().fillWindow(uaddr(), Math.min(length, windowLimit()));
+    long want = Math.min(length, windowLimit());
+    long copied = task.context().fillWindow(uaddr(), want);
+    while (copied < want && task.mm().awaitFill(task, uaddr(), want, false)) {
+      copied = task.context().fillWindow(uaddr(), want);
+    }
     advance(Math.max(copied, 0));
     return copied > 0 ? copied : -EFAULT;
   }

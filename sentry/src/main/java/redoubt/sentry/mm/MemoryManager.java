@@ -6,6 +6,7 @@ import static redoubt.abi.Errno.EEXIST;
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENODEV;
+import static redoubt.abi.Errno.ENOENT;
 import static redoubt.abi.Errno.ENOMEM;
 import static redoubt.abi.Errno.EOPNOTSUPP;
 import static redoubt.abi.Errno.EPERM;
@@ -36,6 +37,9 @@ import redoubt.sentry.vfs.VfsPath;
 public final class MemoryManager implements Mappable.MappingObserver {
   /** Returned by {@link #handleFault} for SIGBUS; other values are 0 or SEGV_* codes. */
   public static final long FAULT_BUS = -1;
+
+  /** Returned by {@link #handleFault} when a userfaultfd is to fill the page. */
+  public static final long FAULT_USER = -2;
 
   /** vm.max_map_count. */
   public static final int MAX_MAPS = 65530;
@@ -200,10 +204,18 @@ public final class MemoryManager implements Mappable.MappingObserver {
           drop.unmap(v.start, v.end - v.start);
           continue;
         }
-        Vma copy = v.slice(v.start, v.end);
+        Mappable f = v.file;
+        if (f instanceof UserfaultPages pages) {
+          // The child is not looked after: what is missing is zeros there.
+          UserfaultPages own = pages.copy();
+          own.settle(drop, v.start, v.offset, v.end - v.start, v.prot);
+          own.settled(v.offset, v.end - v.start);
+          f = own;
+        }
+        Vma copy = v.slice(v.start, v.end, f, v.offset);
+        copy.userfault = null;
         copy.locked = false;
         c.vmas.add(copy);
-        Mappable f = v.file;
         if (f != null) {
           f.reference();
           f.addMapping(c);
@@ -995,6 +1007,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
     batch.clear();
     long more = newEnd - v.end;
     Mappable f = v.file;
+    if (f instanceof UserfaultPages) {
+      return -ENOMEM;
+    }
     if (f == null) {
       batch.mapAnonymous(v.end, more, v.prot, false);
     } else {
@@ -1023,7 +1038,13 @@ public final class MemoryManager implements Mappable.MappingObserver {
     batch.clear();
     Mappable f = v.file;
     long offset = v.offset + (addr - v.start);
-    if (f != null && (v.shared || oldSize == 0)) {
+    if (f instanceof UserfaultPages pages) {
+      if (newSize > oldSize) {
+        return -ENOMEM;
+      }
+      pages.move(batch, addr, offset, keep, to);
+      batch.unmap(addr, oldSize);
+    } else if (f != null && (v.shared || oldSize == 0)) {
       batch.unmap(to, newSize);
       r = f.map(batch, to, offset, newSize, v.prot, v.shared);
       if (r < 0) {
@@ -1053,6 +1074,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
     Vma moved =
         new Vma(to, to + newSize, v.prot, v.shared, false, f, offset, v.path, v.name, v.maxProt);
     moved.locked = v.locked;
+    moved.userfault = v.userfault;
     if (f != null) {
       f.reference();
       f.addMapping(this);
@@ -1180,6 +1202,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
     switch (advice) {
       case Mman.MADV_DONTFORK, Mman.MADV_DOFORK -> v.dontFork = advice == Mman.MADV_DONTFORK;
       case Mman.MADV_DONTNEED -> {
+        if (f instanceof UserfaultPages pages) {
+          forgetPages(v, pages, from, to);
+          return 0;
+        }
         if (v.sealed && f == null && !v.isWritable()) {
           return -EPERM; // would change what is sealed
         }
@@ -1189,6 +1215,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
         batch.advise(from, to - from, advice);
       }
       case Mman.MADV_FREE -> {
+        if (f instanceof UserfaultPages pages) {
+          forgetPages(v, pages, from, to);
+          return 0;
+        }
         if (f != null || v.shared) {
           return -EINVAL;
         }
@@ -1398,6 +1428,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
         return 0;
       }
       long page = address & -PAGE;
+      if (f instanceof UserfaultPages pages) {
+        return userfault(v, pages, page);
+      }
       batch.clear();
       long r = f.fault(batch, page, v.offset + (page - v.start), v.end - page, v.prot, v.shared);
       if (r == 0 && batch.size() > 0) {
@@ -1405,6 +1438,291 @@ public final class MemoryManager implements Mappable.MappingObserver {
       }
       return r < 0 ? FAULT_BUS : 0;
     }
+  }
+
+  // ---- userfaultfd ----
+
+  private volatile boolean hasUserfaults;
+
+  /** {@return whether any page of it may be somebody's to fill} */
+  public boolean hasUserfaults() {
+    return hasUserfaults;
+  }
+
+  /** {@return whether no task uses it any more} */
+  public boolean isGone() {
+    return users.get() == 0;
+  }
+
+  /** UFFDIO_REGISTER with a checked range. Returns 0 or -errno. */
+  public long registerUserfault(Userfault who, long start, long length) {
+    long end = start + length;
+    synchronized (mu) {
+      int first = firstEndingAfter(start);
+      if (first >= vmas.size() || vmas.get(first).start >= end) {
+        return -EINVAL;
+      }
+      for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
+        Vma v = vmas.get(i);
+        boolean anonymous = v.file == null || v.file instanceof UserfaultPages;
+        if (!anonymous || v.shared || v.growsDown) {
+          return -EINVAL;
+        }
+        if (v.userfault != null && v.userfault != who) {
+          return -EBUSY;
+        }
+      }
+      splitAt(start);
+      splitAt(end);
+      hasUserfaults = true;
+      for (int i = firstEndingAfter(start); i < vmas.size() && vmas.get(i).start < end; i++) {
+        long r = watchPages(i, who);
+        if (r < 0) {
+          return r;
+        }
+      }
+      return 0;
+    }
+  }
+
+  private long watchPages(int i, Userfault who) {
+    Vma v = vmas.get(i);
+    if (v.file instanceof UserfaultPages) {
+      v.userfault = who; // what it has by now it has
+      return 0;
+    }
+    long size = v.end - v.start;
+    long base = memoryFile.allocate(size);
+    if (base < 0) {
+      return -ENOMEM;
+    }
+    batch.clear();
+    batch.protect(v.start, size, Mman.PROT_NONE);
+    long r = space.apply(batch);
+    if (r < 0) {
+      memoryFile.freeUntouched(base, size);
+      return r;
+    }
+    UserfaultPages pages = new UserfaultPages(memoryFile, platform, base, size);
+    pages.reference();
+    Vma watched = v.slice(v.start, v.end, pages, 0);
+    watched.userfault = who;
+    vmas.set(i, watched);
+    return 0;
+  }
+
+  /** UFFDIO_UNREGISTER: what is missing becomes zeros. Returns 0 or -errno. */
+  public long unregisterUserfault(Userfault who, long start, long length) {
+    long end = start + length;
+    synchronized (mu) {
+      int first = firstEndingAfter(start);
+      if (first >= vmas.size() || vmas.get(first).start >= end) {
+        return -EINVAL;
+      }
+      for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
+        Vma v = vmas.get(i);
+        boolean anonymous = v.file == null || v.file instanceof UserfaultPages;
+        if (!anonymous || v.shared || (v.userfault != null && v.userfault != who)) {
+          return -EINVAL;
+        }
+      }
+      splitAt(start);
+      splitAt(end);
+      return settle(who, start, end);
+    }
+  }
+
+  /** The descriptor was closed. */
+  public void dropUserfault(Userfault who) {
+    synchronized (mu) {
+      settle(who, 0, Long.MAX_VALUE);
+    }
+  }
+
+  private long settle(Userfault who, long start, long end) {
+    for (int i = firstEndingAfter(start); i < vmas.size() && vmas.get(i).start < end; i++) {
+      Vma v = vmas.get(i);
+      if (v.userfault != who || !(v.file instanceof UserfaultPages pages)) {
+        continue;
+      }
+      batch.clear();
+      pages.settle(batch, v.start, v.offset, v.end - v.start, v.prot);
+      long r = batch.size() == 0 ? 0 : space.apply(batch);
+      if (r < 0) {
+        return r;
+      }
+      pages.settled(v.offset, v.end - v.start);
+      v.userfault = null;
+      who.wake(v.start, v.end);
+    }
+    return 0;
+  }
+
+  /**
+   * UFFDIO_COPY and UFFDIO_ZEROPAGE: gives missing pages their content.
+   *
+   * @param haddr host address of the content, or 0 for zeros
+   * @return bytes filled, -ENOENT where nobody registered, -EEXIST for pages that are there
+   */
+  public long fillUserfault(Userfault who, long start, long length, long haddr) {
+    synchronized (mu) {
+      Vma v = at(start);
+      if (v == null
+          || v.userfault != who
+          || !(v.file instanceof UserfaultPages pages)
+          || start + length > v.end) {
+        return -ENOENT;
+      }
+      long offset = v.offset + (start - v.start);
+      long done = 0;
+      while (done < length) {
+        long r = pages.isOld(offset + done) ? lookAt(v, pages, start + done) : 0;
+        if (r < 0 || !pages.isMissing(offset + done)) {
+          break;
+        }
+        done += PAGE;
+      }
+      if (done == 0) {
+        return -EEXIST;
+      }
+      batch.clear();
+      long r = 0;
+      if (haddr == 0) {
+        batch.mapAnonymous(start, done, v.prot, true);
+      } else {
+        r = pages.fill(batch, start, offset, done, v.prot, haddr);
+      }
+      r = r < 0 ? r : space.apply(batch);
+      if (r < 0) {
+        return r;
+      }
+      pages.filled(offset, done);
+      return done;
+    }
+  }
+
+  /** A fault in a range that is or was registered. Under mu; as {@link #handleFault}. */
+  private long userfault(Vma v, UserfaultPages pages, long page) {
+    long offset = v.offset + (page - v.start);
+    if (pages.isOld(offset)) {
+      long r = lookAt(v, pages, page);
+      if (r < 0) {
+        return FAULT_BUS;
+      }
+    }
+    Userfault who = v.userfault;
+    if (!pages.isMissing(offset)) {
+      return 0;
+    }
+    repeats = 0;
+    if (who != null) {
+      return who.raisesSigbus() ? FAULT_BUS : FAULT_USER;
+    }
+    batch.clear();
+    batch.mapAnonymous(page, PAGE, v.prot, true);
+    if (space.apply(batch) < 0) {
+      return FAULT_BUS;
+    }
+    pages.filled(offset, PAGE);
+    return 0;
+  }
+
+  /**
+   * Finds out whether a page that was mapped before the registration ever had content: it is moved
+   * out of the guest's reach, so that nobody touches it meanwhile. A page of zeros counts as
+   * missing. Returns 0 or -errno.
+   */
+  private long lookAt(Vma v, UserfaultPages pages, long page) {
+    long aside = findGap(PAGE, mmapTop, platform.minUserAddress());
+    if (aside < 0) {
+      return aside;
+    }
+    batch.clear();
+    batch.protect(page, PAGE, Mman.PROT_READ);
+    batch.remap(page, PAGE, aside, PAGE);
+    long r = space.apply(batch);
+    if (r < 0) {
+      return r;
+    }
+    boolean had;
+    try (java.lang.foreign.Arena arena = java.lang.foreign.Arena.ofConfined()) {
+      MemorySegment s = arena.allocate(PAGE, 8);
+      had = space.copyIn(aside, s, 0, PAGE) == PAGE && s.mismatch(ZERO_PAGE) >= 0;
+    }
+    batch.clear();
+    if (had) {
+      batch.remap(aside, PAGE, page, PAGE);
+      batch.protect(page, PAGE, v.prot);
+    } else {
+      batch.unmap(aside, PAGE);
+    }
+    r = space.apply(batch);
+    if (r == 0) {
+      pages.known(v.offset + (page - v.start), had);
+    }
+    return r;
+  }
+
+  private static final MemorySegment ZERO_PAGE = redoubt.host.Memory.allocateGlobal(PAGE);
+
+  /** MADV_DONTNEED: the pages are missing again, or zeros where nobody fills them. */
+  private void forgetPages(Vma v, UserfaultPages pages, long from, long to) {
+    long offset = v.offset + (from - v.start);
+    if (v.userfault != null) {
+      batch.unmap(from, to - from);
+      pages.dropped(offset, to - from);
+    } else {
+      batch.mapAnonymous(from, to - from, v.prot, true);
+      pages.settled(offset, to - from);
+    }
+    batch.attest();
+  }
+
+  /** {@return who fills the page at {@code address}}, or null if it is there or nobody does */
+  public @Nullable Userfault userfaultAt(long address) {
+    synchronized (mu) {
+      Vma v = at(address);
+      if (v == null || v.userfault == null || !(v.file instanceof UserfaultPages pages)) {
+        return null;
+      }
+      long page = address & -PAGE;
+      return pages.isMissing(v.offset + (page - v.start)) ? v.userfault : null;
+    }
+  }
+
+  /**
+   * A copy from or to [{@code uaddr}, {@code uaddr + length}) fell short: waits for the first page
+   * of it that is missing. {@return whether it is worth another try}
+   */
+  public boolean awaitFill(Task t, long uaddr, long length, boolean write) {
+    if (!hasUserfaults) {
+      return false;
+    }
+    for (long page = uaddr & -PAGE; page < uaddr + length; page += PAGE) {
+      long at = Math.max(page, uaddr);
+      Userfault who = null;
+      synchronized (mu) {
+        Vma v = at(page);
+        if (v == null || (v.prot & (write ? Mman.PROT_WRITE : Mman.PROT_READ)) == 0) {
+          return false;
+        }
+        if (v.file instanceof UserfaultPages pages) {
+          boolean wasOld = pages.isOld(v.offset + (page - v.start));
+          long r = userfault(v, pages, page);
+          if (r == 0 && wasOld) {
+            return true;
+          }
+          who = r == FAULT_USER ? v.userfault : null;
+          if (r == FAULT_BUS) {
+            return false;
+          }
+        }
+      }
+      if (who != null) {
+        return who.await(t, at, write, true) == 0;
+      }
+    }
+    return false;
   }
 
   /**

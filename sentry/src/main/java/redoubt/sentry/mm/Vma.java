@@ -41,6 +41,9 @@ public final class Vma {
 
   boolean locked;
 
+  /** Who fills its missing pages, if somebody does; its file is a {@link UserfaultPages} then. */
+  @Nullable Userfault userfault;
+
   /** mseal(2): it stays as it is. */
   boolean sealed;
 
@@ -69,12 +72,16 @@ public final class Vma {
 
   /** {@return a copy for the range [from, to) of this one}; the caller references the file */
   Vma slice(long from, long to) {
-    Vma v =
-        new Vma(
-            from, to, prot, shared, growsDown, file, offset + (from - start), path, name, maxProt);
+    return slice(from, to, file, offset + (from - start));
+  }
+
+  /** As the other, of another file. */
+  Vma slice(long from, long to, @Nullable Mappable of, long at) {
+    Vma v = new Vma(from, to, prot, shared, growsDown, of, at, path, name, maxProt);
     v.dontFork = dontFork;
     v.locked = locked;
     v.sealed = sealed;
+    v.userfault = userfault;
     return v;
   }
 
@@ -89,6 +96,7 @@ public final class Vma {
         && dontFork == next.dontFork
         && locked == next.locked
         && sealed == next.sealed
+        && userfault == next.userfault
         && (file == null || offset + (end - start) == next.offset);
   }
 

@@ -356,7 +356,7 @@ public final class Amd64Syscalls {
       case 320 -> -EPERM; // kexec_file_load: never
       case 321 -> -EPERM; // bpf: never
       case 322 -> ExecCalls.execveat(t, a); // execveat
-      case 323 -> -ENOSYS; // userfaultfd: none
+      case 323 -> UserfaultCalls.userfaultfd(t, a); // userfaultfd
       case 324 -> MemoryPolicies.membarrier(t, a); // membarrier
       case 325 -> MmapCalls.mlock2(t, a); // mlock2
       case 326 -> Copying.copyFileRange(t, a); // copy_file_range
