@@ -46,6 +46,7 @@ final class Context {
         .value("platform", "NAME", "how guest code is run: systrap (default)")
         .value("kernel", "KIND", "of the sandbox: sentry (default), uml, vm or auto")
         .flag("no-patch", "do not patch system call sites in guest text")
+        .flag("io-uring", "let the container use io_uring, which is off (ENOSYS) otherwise")
         .value(
             "network",
             "KIND",
@@ -102,6 +103,7 @@ final class Context {
         kernel(annotations),
         "systrap",
         !global.is("no-patch"),
+        global.is("io-uring"),
         global.is("strace"),
         global.is("debug"),
         log.isEmpty() ? null : new File(log).getAbsolutePath(),

@@ -158,6 +158,7 @@ public final class Container {
             network(),
             cpus(),
             memoryBytes(),
+            options.ioUring(),
             config);
     try {
       return client.boot(boot, io.fds());

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param network {@code none}, {@code sandbox}, or {@code auto}: sandbox if config.json names a
  *     network namespace
  * @param kernel the kind: {@code sentry}, {@code vm} or {@code uml}
+ * @param ioUring whether the container has io_uring
  * @param debugLog file for the sentry's log, or null for the state directory's
  * @param logToStderr whether the log goes to this process's standard error
  */
@@ -28,6 +29,7 @@ public record CreateOptions(
     String kernel,
     String platform,
     boolean patch,
+    boolean ioUring,
     boolean strace,
     boolean debug,
     @Nullable String debugLog,

@@ -15,6 +15,7 @@ import redoubt.p9.P9Syscalls;
  */
 final class SentryFilter {
   private static final int F_DUPFD_CLOEXEC = 1030;
+  private static final int F_ADD_SEALS = 1033;
 
   private SentryFilter() {}
 
@@ -57,6 +58,7 @@ final class SentryFilter {
         .allow(Nr.IOCTL, "window size of the host's terminal", equal(1, 0x5413))
         .allow(Nr.IOCTL, "whether a stream is a terminal", equal(1, 0x5401))
         .allow(Nr.FCNTL, "a second number for a donated descriptor", equal(1, F_DUPFD_CLOEXEC))
+        .allow(Nr.FCNTL, "rings that nobody can shorten", equal(1, F_ADD_SEALS))
         .allow(Nr.SCHED_SETAFFINITY, "a task and its guest thread on one core")
         .allow(Nr.TGKILL, "interrupting guest threads", masked(2, ~63, 0))
         .allow(Nr.MLOCK, "pinning of shared words");

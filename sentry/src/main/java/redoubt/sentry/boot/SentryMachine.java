@@ -61,6 +61,7 @@ final class SentryMachine implements SandboxKernel.Machine {
     platform.listen(new HostDeaths(kernel));
     kernel.cpus = config.cpus();
     kernel.totalMemoryBytes = config.memoryBytes();
+    kernel.hasIoUring = config.ioUring();
     kernel.log().mirrorErrors(log::line);
     kernel.register(HostFacts.class, HostFacts.read());
     FileSystems types = new FileSystems();

@@ -42,6 +42,9 @@ public final class Kernel {
 
   public volatile long hwcap2;
 
+  /** Whether guests have io_uring: --io-uring. */
+  public volatile boolean hasIoUring;
+
   /** CPUs to report. */
   public volatile int cpus = Runtime.getRuntime().availableProcessors();
 

@@ -180,6 +180,21 @@ public final class Task {
   /** Keyrings: owned by {@link Keys}. */
   @Nullable Object keyrings;
 
+  /** Work for this task to do on its way to the guest. */
+  public volatile @Nullable TaskWork taskWork;
+
+  /**
+   * Set while {@link #block} gives -EAGAIN at once: a call is tried that may not wait. Its own
+   * thread's.
+   */
+  public boolean neverBlocks;
+
+  /** What {@link #FIXED_FD} stands for during a call that io_uring makes, else null. */
+  public @Nullable FileDescription fixedFile;
+
+  /** A number that stands for {@link #fixedFile} in the arguments of a call. */
+  public static final int FIXED_FD = Integer.MIN_VALUE;
+
   /** What poll(2) and select(2) keep between calls; made at first use. */
   public @Nullable Object pollState;
 
@@ -527,7 +542,16 @@ public final class Task {
 
   /** {@return the description of {@code fd} with a reference, or null}; the caller calls decRef */
   public @Nullable FileDescription file(int fd) {
-    return fds.get(fd);
+    FileDescription f = fds.get(fd);
+    return f == null && fd == FIXED_FD ? fixed() : f;
+  }
+
+  private @Nullable FileDescription fixed() {
+    FileDescription f = fixedFile;
+    if (f != null) {
+      f.incRef();
+    }
+    return f;
   }
 
   /**
@@ -538,6 +562,10 @@ public final class Task {
   public @Nullable FileDescription fdget(int fd) {
     gotCounted = fds.isShared();
     FileDescription f = gotCounted ? fds.get(fd) : fds.peek(fd);
+    if (f == null && fd == FIXED_FD) {
+      gotCounted = true;
+      f = fixed();
+    }
     got = f;
     gotFd = fd;
     return f;
@@ -693,6 +721,13 @@ public final class Task {
     return old;
   }
 
+  /**
+   * {@return whether nothing may be queued for the call's end}: it is seen, or a page is missing
+   */
+  boolean copiesNow() {
+    return copiesNow || mm.hasUserfaults();
+  }
+
   /** Copies to guest memory now. Returns 0 or -EFAULT. */
   public long copyOutNow(long uaddr, MemorySegment src, long offset, long length) {
     if (length == 0 || context.copyOut(uaddr, src, offset, length) == length) {
@@ -729,13 +764,6 @@ public final class Task {
   }
 
   /**
-  /**
-   * {@return whether nothing may be queued for the call's end}: it is seen, or a page is missing
-   */
-  boolean copiesNow() {
-    return copiesNow || mm.hasUserfaults();
-  }
-
    * {@return the path at {@code uaddr}, one char a byte}
    *
    * @throws ErrnoException EFAULT, ENAMETOOLONG, and ENOENT when it is empty
@@ -849,6 +877,9 @@ public final class Task {
    * @return 0, -ETIMEDOUT, or -ERESTARTSYS when a signal, stop or kill wants attention
    */
   public long block(long deadlineNs) {
+    if (neverBlocks) {
+      return -redoubt.abi.Errno.EAGAIN;
+    }
     voluntarySwitches++;
     long r = waiter.block(deadlineNs);
     return r == -EINTR ? -ERESTARTSYS : r;
@@ -857,6 +888,23 @@ public final class Task {
   /** {@return whether a signal, stop or kill wants this task's attention} */
   public boolean isInterrupted() {
     return waiter.isInterrupted();
+  }
+
+  /**
+   * Takes an interruption back that was for {@link #taskWork} alone. {@return whether it was}: no
+   * signal, stop or kill wants attention
+   */
+  public boolean dismissInterrupt() {
+    waiter.clearInterrupt();
+    if (killed || frozen || group.isStopped() || tracing != null) {
+      waiter.interrupt();
+      return false;
+    }
+    if ((Signals.pending(this) & ~signalMask) != 0) {
+      waiter.interrupt();
+      return false;
+    }
+    return true;
   }
 
   /** exit(2): this task ends after the call, with {@code status} as wait(2) reports it. */

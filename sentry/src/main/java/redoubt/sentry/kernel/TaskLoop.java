@@ -41,6 +41,10 @@ final class TaskLoop implements Runnable {
       GroupExit.kill(t.threadGroup(), Signal.SIGKILL);
     }
     try {
+      TaskWork work = t.taskWork;
+      if (work != null) {
+        work.taskEnds(t);
+      }
       GroupExit.taskExits(t, t.exitStatus);
     } catch (Throwable e) {
       InternalError.report(t, "exit", e);
@@ -193,10 +197,6 @@ final class TaskLoop implements Runnable {
       if (r == 0) {
         return;
       }
-      boolean bus = r == redoubt.sentry.mm.MemoryManager.FAULT_BUS;
-      int code = bus ? Signal.BUS_ADRERR : (int) r;
-      Signals.force(t, SignalInfo.fault(bus ? Signal.SIGBUS : Signal.SIGSEGV, code, address));
-      return;
       if (r == redoubt.sentry.mm.MemoryManager.FAULT_USER) {
         redoubt.sentry.mm.Userfault who = t.mm().userfaultAt(address);
         if (who != null) {
@@ -204,6 +204,10 @@ final class TaskLoop implements Runnable {
         }
         return; // it tries again, after its signals
       }
+      boolean bus = r == redoubt.sentry.mm.MemoryManager.FAULT_BUS;
+      int code = bus ? Signal.BUS_ADRERR : (int) r;
+      Signals.force(t, SignalInfo.fault(bus ? Signal.SIGBUS : Signal.SIGSEGV, code, address));
+      return;
     }
     Signals.force(t, SignalInfo.fault(signo, ctx.faultCode(), address));
   }
@@ -220,6 +224,10 @@ final class TaskLoop implements Runnable {
       t.context().clearInterrupt();
       if (t.killed) {
         return false;
+      }
+      TaskWork work = t.taskWork;
+      if (work != null) {
+        work.run(t);
       }
       if ((t.threadGroup().isStopped() && !Ptrace.ranPastStop(t)) || t.frozen) {
         if (!Ptrace.groupStop(t)) {

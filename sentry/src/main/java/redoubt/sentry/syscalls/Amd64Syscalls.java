@@ -370,9 +370,9 @@ public final class Amd64Syscalls {
       case 334 -> -ENOSYS; // rseq: none
       case 335 -> -ENOSYS; // uretprobe: never
       case 424 -> PidFds.pidfdSendSignal(t, a); // pidfd_send_signal
-      case 425 -> -ENOSYS; // io_uring_setup: none
-      case 426 -> -ENOSYS; // io_uring_enter: none
-      case 427 -> -ENOSYS; // io_uring_register: none
+      case 425 -> UringCalls.setup(t, a); // io_uring_setup
+      case 426 -> UringCalls.enter(t, a); // io_uring_enter
+      case 427 -> UringCalls.register(t, a); // io_uring_register
       case 428 -> NewMounts.openTree(t, a); // open_tree
       case 429 -> NewMounts.moveMount(t, a); // move_mount
       case 430 -> NewMounts.fsopen(t, a); // fsopen

@@ -201,7 +201,11 @@ final class Blocking {
     return w == -ERESTARTSYS && timeoutNs != Long.MAX_VALUE ? -EINTR : w;
   }
 
+  /** Not for io_uring's requests: they have IOCB_NOSIGNAL. */
   static void sigpipe(Task t) {
+    if (t.neverBlocks) {
+      return;
+    }
     Signals.send(t, SignalInfo.user(Signal.SIGPIPE, Signal.SI_USER, t));
   }
 

@@ -262,43 +262,88 @@ final class Copying {
     if ((source != null && uin != 0) || (sink != null && uout != 0)) {
       return -ESPIPE;
     }
+    if ((uin | uout) == 0) {
+      return splice(t, in, source, out, sink, Blocking.AT_POSITION, length, flags);
+    }
+    long uoffset = source != null ? uout : uin;
+    FileDescription file = source != null ? out : in;
+    if ((source == null && sink == null) || !file.isSeekable() || !canSplice(file)) {
+      return -EINVAL;
+    }
+    long r = t.copyIn(uoffset, t.scratch(), 0, 8);
+    if (r < 0) {
+      return r;
+    }
+    long offset = t.scratch().get(Memory.LONG, 0);
+    if (offset < 0) {
+      return -EINVAL;
+    }
+    long n = splice(t, in, source, out, sink, offset, length, flags);
+    if (n > 0) {
+      t.scratch().set(Memory.LONG, 0, offset + n);
+      r = t.copyOut(uoffset, t.scratch(), 0, 8);
+      return r < 0 ? r : n;
+    }
+    return n;
+  }
+
+  /** As splice(2), with offsets by value, -1 for the file's own: what io_uring's does. */
+  static long spliceAt(
+      Task t, int fdIn, long inOffset, int fdOut, long outOffset, long length, int flags) {
+    if (length == 0) {
+      return 0;
+    }
+    if ((flags & ~SPLICE_FLAGS) != 0) {
+      return -EINVAL;
+    }
+    FileDescription in = t.file(fdIn);
+    FileDescription out = t.file(fdOut);
+    try {
+      if (in == null || out == null || !in.isReadable() || !out.isWritable()) {
+        return -EBADF;
+      }
+      Pipe source = pipeOf(in);
+      Pipe sink = pipeOf(out);
+      if ((source != null && inOffset != -1) || (sink != null && outOffset != -1)) {
+        return -ESPIPE;
+      }
+      long offset = source != null ? outOffset : inOffset;
+      return offset < -1 ? -EINVAL : splice(t, in, source, out, sink, offset, length, flags);
+    } finally {
+      if (in != null) {
+        in.decRef();
+      }
+      if (out != null) {
+        out.decRef();
+      }
+    }
+  }
+
+  private static long splice(
+      Task t,
+      FileDescription in,
+      @Nullable Pipe source,
+      FileDescription out,
+      @Nullable Pipe sink,
+      long offset,
+      long length,
+      int flags) {
     boolean nonblocking = (flags & Fcntl.SPLICE_F_NONBLOCK) != 0;
     long want = Math.min(length < 0 ? Long.MAX_VALUE : length, UserIo.MAX_RW_COUNT);
     if (source != null && sink != null) {
       boolean nb = nonblocking || in.isNonblocking() || out.isNonblocking();
       return pipeToPipe(t, in, source, out, sink, want, nb, true);
     }
-    long uoffset = source != null ? uout : uin;
     FileDescription file = source != null ? out : in;
-    if ((source == null && sink == null)
-        || (uoffset != 0 && !file.isSeekable())
-        || !canSplice(file)) {
+    if ((source == null && sink == null) || !canSplice(file)) {
       return -EINVAL;
-    }
-    long offset = Blocking.AT_POSITION;
-    if (uoffset != 0) {
-      long r = t.copyIn(uoffset, t.scratch(), 0, 8);
-      if (r < 0) {
-        return r;
-      }
-      offset = t.scratch().get(Memory.LONG, 0);
-      if (offset < 0) {
-        return -EINVAL;
-      }
     }
     if (source != null && (out.flags() & Fcntl.O_APPEND) != 0) {
       return -EINVAL;
     }
-    long n =
-        source != null
-            ? pipeToFile(t, in, source, out, offset, want, nonblocking || in.isNonblocking())
-            : fileToPipe(t, in, offset, out, want, nonblocking || out.isNonblocking());
-    if (n > 0 && uoffset != 0) {
-      t.scratch().set(Memory.LONG, 0, offset + n);
-      long r = t.copyOut(uoffset, t.scratch(), 0, 8);
-      return r < 0 ? r : n;
-    }
-    return n;
+    return source != null
+        ? pipeToFile(t, in, source, out, offset, want, nonblocking || in.isNonblocking())
+        : fileToPipe(t, in, offset, out, want, nonblocking || out.isNonblocking());
   }
 
   /** Directories have no bytes; event files and their kin offer them to read and write only. */

@@ -733,7 +733,7 @@ public final class SocketCalls {
   }
 
   private static long notSocket(Task t, int fd) {
-    FileDescription f = t.fds().peek(fd);
+    FileDescription f = fd == Task.FIXED_FD ? t.fixedFile : t.fds().peek(fd);
     return f == null || f.checkNotPath() < 0 ? -EBADF : -ENOTSOCK;
   }
 

@@ -194,7 +194,8 @@ class ControlTest {
             List.of("/m"),
             List.of("/r"),
             List.of("a=b"));
-    return new SandboxConfig(id, "systrap", false, true, true, "none", 3, 1L << 40, container);
+    return new SandboxConfig(
+        id, "systrap", false, true, true, "none", 3, 1L << 40, true, container);
   }
 
   private void boot() {
