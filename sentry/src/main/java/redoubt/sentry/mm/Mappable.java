@@ -75,6 +75,11 @@ public interface Mappable {
     return 0;
   }
 
+  /** {@return whether only those who map it may see it}: memfd_secret(2) */
+  default boolean isSecret() {
+    return false;
+  }
+
   /** A VMA of this file was added (by mmap, fork or a split); pairs with {@link #unreference}. */
   void reference();
 

@@ -1381,6 +1381,43 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
   }
 
+  /** mbind(2) with checked arguments; -1 for no policy. Returns 0 or -EFAULT. */
+  public long setPolicy(long addr, long length, int mode) {
+    long end = addr + length;
+    synchronized (mu) {
+      if (coverage(addr, end) != end) {
+        return -EFAULT;
+      }
+      splitAt(addr);
+      splitAt(end);
+      int first = firstEndingAfter(addr);
+      for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
+        vmas.get(i).policy = mode;
+      }
+      mergeRange(first, end);
+      return 0;
+    }
+  }
+
+  /**
+   * set_mempolicy_home_node(2): {@return 0, -ENOENT if no mapping there has a policy, -EOPNOTSUPP
+   * for a policy without a home}
+   */
+  public long checkHomeNode(long addr, long length, int bind, int preferredMany) {
+    long end = addr + length;
+    long r = -ENOENT;
+    synchronized (mu) {
+      for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
+        int mode = vmas.get(i).policy;
+        if (mode >= 0 && mode != bind && mode != preferredMany) {
+          return -EOPNOTSUPP;
+        }
+        r = mode >= 0 ? 0 : r;
+      }
+    }
+    return r;
+  }
+
   /** {@return 0 if all of [addr, addr+length) is mapped, else -ENOMEM}, for mincore(2) */
   public long checkMapped(long addr, long length) {
     synchronized (mu) {
@@ -1731,6 +1768,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
    * @param c copies from this space: a context that stands still, or the space itself
    */
   public long forceCopyIn(Copier c, long uaddr, MemorySegment dst, long dstOffset, long length) {
+    if (hasSecret(uaddr, length)) {
+      return 0;
+    }
     long n = c.copy(uaddr, dst, dstOffset, length);
     return n == length ? n : force(c, uaddr, dst, dstOffset, length, false);
   }
@@ -1743,8 +1783,26 @@ public final class MemoryManager implements Mappable.MappingObserver {
 
   /** Writes to memory whatever its protection: shared mappings must allow it. */
   public long forceCopyOut(Copier c, long uaddr, MemorySegment src, long srcOffset, long length) {
+    if (hasSecret(uaddr, length)) {
+      return 0;
+    }
     long n = c.copy(uaddr, src, srcOffset, length);
     return n == length ? n : force(c, uaddr, src, srcOffset, length, true);
+  }
+
+  /** {@return whether somebody else may not look at a range}: a part of it is memfd_secret(2)'s */
+  public boolean hasSecret(long uaddr, long length) {
+    synchronized (mu) {
+      for (int i = firstEndingAfter(uaddr);
+          i < vmas.size() && vmas.get(i).start < uaddr + length;
+          i++) {
+        Mappable f = vmas.get(i).file;
+        if (f != null && f.isSecret()) {
+          return true;
+        }
+      }
+      return false;
+    }
   }
 
   private long force(Copier c, long uaddr, MemorySegment s, long at, long length, boolean write) {

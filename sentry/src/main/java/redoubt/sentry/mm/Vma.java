@@ -44,6 +44,9 @@ public final class Vma {
   /** Who fills its missing pages, if somebody does; its file is a {@link UserfaultPages} then. */
   @Nullable Userfault userfault;
 
+  /** mbind(2)'s mode, -1 for none: there is one node, so only set_mempolicy_home_node asks. */
+  int policy = -1;
+
   /** mseal(2): it stays as it is. */
   boolean sealed;
 
@@ -82,6 +85,7 @@ public final class Vma {
     v.locked = locked;
     v.sealed = sealed;
     v.userfault = userfault;
+    v.policy = policy;
     return v;
   }
 
@@ -97,6 +101,7 @@ public final class Vma {
         && locked == next.locked
         && sealed == next.sealed
         && userfault == next.userfault
+        && policy == next.policy
         && (file == null || offset + (end - start) == next.offset);
   }
 

@@ -187,7 +187,7 @@ public final class Amd64Syscalls {
       case 151 -> MmapCalls.mlockall(t, a); // mlockall
       case 152 -> MmapCalls.munlockall(t, a); // munlockall
       case 153 -> SystemCalls.vhangup(t, a); // vhangup
-      case 154 -> -ENOSYS; // modify_ldt: none
+      case 154 -> -ENOSYS; // modify_ldt: never
       case 155 -> Mounting.pivotRoot(t, a); // pivot_root
       case 156 -> -ENOSYS; // _sysctl: never
       case 157 -> ProcessControl.prctl(t, a); // prctl
@@ -392,13 +392,13 @@ public final class Amd64Syscalls {
       case 444 -> LandlockCalls.createRuleset(t, a); // landlock_create_ruleset
       case 445 -> LandlockCalls.addRule(t, a); // landlock_add_rule
       case 446 -> LandlockCalls.restrictSelf(t, a); // landlock_restrict_self
-      case 447 -> -ENOSYS; // memfd_secret: none
+      case 447 -> MemoryFiles.memfdSecret(t, a); // memfd_secret
       case 448 -> OtherMemory.processMrelease(t, a); // process_mrelease
       case 449 -> Futex2Calls.futexWaitv(t, a); // futex_waitv
-      case 450 -> -ENOSYS; // set_mempolicy_home_node: none
+      case 450 -> MemoryPolicies.setMempolicyHomeNode(t, a); // set_mempolicy_home_node
       case 451 -> OtherMemory.cachestat(t, a); // cachestat
       case 452 -> Attributes.fchmodat2(t, a); // fchmodat2
-      case 453 -> -ENOSYS; // map_shadow_stack: none
+      case 453 -> -ENOSYS; // map_shadow_stack: never
       case 454 -> Futex2Calls.futexWake(t, a); // futex_wake
       case 455 -> Futex2Calls.futexWait(t, a); // futex_wait
       case 456 -> Futex2Calls.futexRequeue(t, a); // futex_requeue

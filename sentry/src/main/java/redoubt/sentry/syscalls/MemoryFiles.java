@@ -30,9 +30,13 @@ final class MemoryFiles {
     final TmpFs fs;
     final Mount mount;
 
+    /** Of memfd_secret's: nothing there is executed. */
+    final Mount secrets;
+
     Holder(Kernel k) {
       fs = new TmpFs(k.memoryFile(), k.platform(), new TmpFsOptions());
       mount = new Mount(fs, new Dentry(fs.root()), "none", 0);
+      secrets = new Mount(fs, new Dentry(fs.root()), "none", Mount.MS_NOEXEC);
     }
   }
 
@@ -57,5 +61,17 @@ final class MemoryFiles {
     VfsPath path = new VfsPath(holder.mount, Dentry.anonymous(file, "memfd:" + name));
     FileDescription f = file.open(t, path, Fcntl.O_RDWR | Fcntl.O_LARGEFILE);
     return t.installFd(f, (flags & Mman.MFD_CLOEXEC) != 0);
+  }
+
+  /** <a href="https://man7.org/linux/man-pages/man2/memfd_secret.2.html">memfd_secret(2)</a>. */
+  static long memfdSecret(Task t, Args a) {
+    if ((a.int0() & ~Fcntl.O_CLOEXEC) != 0) {
+      return -EINVAL;
+    }
+    Kernel k = t.kernel();
+    Holder holder = k.subsystemOrNew(Holder.class, () -> new Holder(k));
+    TmpFile file = holder.fs.newFile(0600, t.creds());
+    VfsPath path = new VfsPath(holder.secrets, Dentry.anonymous(file, "secretmem"));
+    return t.installFd(new SecretFile(t, path, file), (a.int0() & Fcntl.O_CLOEXEC) != 0);
   }
 }

@@ -134,7 +134,23 @@ final class MemoryPolicies {
     if (length <= 0 || a.a0 + length < a.a0) {
       return -EINVAL;
     }
-    return t.mm().checkMapped(a.a0, length) < 0 ? -EFAULT : 0;
+    int mode = a.int2() & ~MODE_FLAGS;
+    return t.mm().setPolicy(a.a0, length, mode == Mman.MPOL_DEFAULT ? -1 : mode);
+  }
+
+  /**
+   * <a
+   * href="https://man7.org/linux/man-pages/man2/set_mempolicy_home_node.2.html">set_mempolicy_home_node(2)</a>:
+   * the one node is every mapping's home.
+   */
+  static long setMempolicyHomeNode(Task t, Args a) {
+    long length = (a.a1 + Memory.PAGE - 1) & -Memory.PAGE;
+    if ((a.a0 & (Memory.PAGE - 1)) != 0 || a.a3 != 0 || a.a2 != 0 || a.a0 + length < a.a0) {
+      return -EINVAL;
+    }
+    return length == 0
+        ? 0
+        : t.mm().checkHomeNode(a.a0, length, Mman.MPOL_BIND, Mman.MPOL_PREFERRED_MANY);
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/get_mempolicy.2.html">get_mempolicy(2)</a>. */

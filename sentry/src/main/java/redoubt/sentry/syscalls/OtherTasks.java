@@ -149,7 +149,9 @@ final class OtherTasks {
       for (long at = 0; at < length && local.remaining() > 0; ) {
         long want = Math.min(Math.min(length - at, CHUNK_BYTES), local.remaining());
         long n;
-        if (write) {
+        if (other.mm().hasSecret(uaddr + at, want)) {
+          n = -EFAULT;
+        } else if (write) {
           n = local.get(buffer, 0, want);
           n = n <= 0 ? n : other.mm().space().copyOut(uaddr + at, buffer, 0, n);
         } else {

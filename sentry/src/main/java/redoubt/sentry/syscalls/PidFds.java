@@ -5,12 +5,14 @@ import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EPERM;
 import static redoubt.abi.Errno.ESRCH;
 
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Sched;
 import redoubt.abi.Signal;
 import redoubt.host.Memory;
 import redoubt.sentry.ipc.PidFd;
 import redoubt.sentry.kernel.Args;
+import redoubt.sentry.kernel.ProcessDirectory;
 import redoubt.sentry.kernel.SignalInfo;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
@@ -71,17 +73,21 @@ final class PidFds {
       return -EBADF;
     }
     try {
-      if (!(f instanceof PidFd p)) {
-        return -EBADF;
+      if (f instanceof PidFd p) {
+        return send(t, p.group(), p.thread(), signo, a.a2, flags);
       }
-      return send(t, p, signo, a.a2, flags);
+      // fs/proc/base.c tgid_pidfd_to_pid: a directory of /proc does, too
+      boolean opened = (f.flags() & FileDescription.O_PATH) == 0;
+      ThreadGroup g =
+          opened && f.inode() instanceof ProcessDirectory dir ? dir.process() : null;
+      return g == null ? -EBADF : send(t, g, null, signo, a.a2, flags);
     } finally {
       f.decRef();
     }
   }
 
-  private static long send(Task t, PidFd p, int signo, long uinfo, int flags) {
-    ThreadGroup g = p.group();
+  private static long send(
+      Task t, ThreadGroup g, @Nullable Task thread, int signo, long uinfo, int flags) {
     SignalInfo info = SignalInfo.user(signo, Signal.SI_USER, t);
     if (uinfo != 0) {
       long r = t.copyInScratch(uinfo, Signal.SIZEOF_SIGINFO);
@@ -111,14 +117,14 @@ final class PidFds {
         return -ESRCH; // reaped
       }
     }
-    Task thread = p.thread();
-    if ((flags & Sched.PIDFD_SIGNAL_THREAD) != 0 && thread == null) {
-      thread = g.leader();
+    Task to = thread;
+    if ((flags & Sched.PIDFD_SIGNAL_THREAD) != 0 && to == null) {
+      to = g.leader();
     }
     if ((flags & Sched.PIDFD_SIGNAL_THREAD_GROUP) != 0) {
-      thread = null;
+      to = null;
     }
-    return SignalCalls.sendChecked(t, g, thread, signo, info);
+    return SignalCalls.sendChecked(t, g, to, signo, info);
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/pidfd_getfd.2.html">pidfd_getfd(2)</a>. */

@@ -290,7 +290,11 @@ final class Sysctls {
             (t, s) -> setPidMax(proc, t, s)));
     sys.put(
         "kernel/ns_last_pid",
-        TextFile.of(proc, 0444, (t, o) -> o.append(proc.pids().lastPid()).append('\n')));
+        TextFile.of(
+            proc,
+            0666,
+            (t, o) -> o.append(proc.pids().lastPid()).append('\n'),
+            (t, s) -> setLastPid(proc, t, s)));
     sys.put("kernel/random/boot_id", TextFile.fixed(proc, 0444, BootId.ID + "\n"));
     sys.put(
         "kernel/random/uuid",
@@ -349,6 +353,26 @@ final class Sysctls {
       }
       synchronized (t.kernel().tasks().mu) {
         proc.pids().setLimit(v);
+      }
+      return 0;
+    } catch (NumberFormatException e) {
+      return -EINVAL;
+    }
+  }
+
+  /** kernel/pid_namespace.c pid_ns_ctl_handler: the right to restore checkpoints is enough. */
+  private static long setLastPid(ProcFs proc, Task t, String s) {
+    if (!t.hasCapability(proc.pids().owner(), Caps.CAP_CHECKPOINT_RESTORE)
+        && !t.hasCapability(proc.pids().owner(), Caps.CAP_SYS_ADMIN)) {
+      return -EPERM;
+    }
+    try {
+      int v = Integer.parseInt(s.strip());
+      if (v < 0 || v >= proc.pids().limit()) {
+        return -EINVAL;
+      }
+      synchronized (t.kernel().tasks().mu) {
+        proc.pids().setLastPid(v);
       }
       return 0;
     } catch (NumberFormatException e) {

@@ -16,7 +16,7 @@ import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
 /** /proc/PID and /proc/PID/task/TID. Its files are made when looked up. */
-final class TaskDir extends KernDir {
+final class TaskDir extends KernDir implements redoubt.sentry.kernel.ProcessDirectory {
   /** The names here, in the order they are listed; the place is part of the inode number. */
   private static final List<String> NAMES =
       List.of(
@@ -98,6 +98,11 @@ final class TaskDir extends KernDir {
   /** {@return the inode number of file {@code slot} of the directory with number {@code pid}} */
   static long ino(int pid, long slot) {
     return ((long) pid + 1) << 32 | slot;
+  }
+
+  @Override
+  public @Nullable ThreadGroup process() {
+    return target.isTask() ? null : target.group();
   }
 
   Target target() {
