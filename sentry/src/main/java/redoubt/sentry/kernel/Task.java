@@ -564,7 +564,8 @@ public final class Task {
     FileDescription f = gotCounted ? fds.get(fd) : fds.peek(fd);
     if (f == null && fd == FIXED_FD) {
       gotCounted = true;
-      f = fixed();
+      got = null; // nothing of the platform's knows it by this number
+      return fixed();
     }
     got = f;
     gotFd = fd;

@@ -78,8 +78,7 @@ final class PidFds {
       }
       // fs/proc/base.c tgid_pidfd_to_pid: a directory of /proc does, too
       boolean opened = (f.flags() & FileDescription.O_PATH) == 0;
-      ThreadGroup g =
-          opened && f.inode() instanceof ProcessDirectory dir ? dir.process() : null;
+      ThreadGroup g = opened && f.inode() instanceof ProcessDirectory dir ? dir.process() : null;
       return g == null ? -EBADF : send(t, g, null, signo, a.a2, flags);
     } finally {
       f.decRef();

@@ -95,7 +95,6 @@ final class Uring extends FileDescription {
       UringRequest chain = null;
       UringRequest last = null;
       boolean broken = false;
-      List<UringRequest> firsts = new ArrayList<>();
       while (taken < most && taken < there) {
         int index = words.getIntAcquire(memory.array() + 4L * (sqHead & (memory.sqEntries - 1)));
         sqHead++;
@@ -109,7 +108,6 @@ final class Uring extends FileDescription {
         long bad = prepare(t, r);
         if (chain == null) {
           chain = r;
-          firsts.add(r);
           broken = false;
         } else if (last != null) {
           last.next = r;
