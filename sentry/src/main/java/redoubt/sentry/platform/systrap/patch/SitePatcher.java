@@ -21,8 +21,8 @@ import redoubt.host.TextScan;
  * </pre>
  *
  * <p>The first replaces one instruction of five bytes by another, so who jumps to either of the two
- * finds what it expects. The second relocates what follows, and is made only where no branch leads
- * to the bytes that go. Trampolines lie at a constant distance from the text ({@link #DISTANCE}),
+ * finds what it expects. The second relocates what follows (a jump at its end is made anew), and is
+ * made only where no branch leads to the bytes that go. Trampolines lie at a constant distance from the text ({@link #DISTANCE}),
  * so both can be shared by processes that map the file at different addresses.
  */
 public final class SitePatcher {
@@ -31,6 +31,10 @@ public final class SitePatcher {
 
   private static final int MOV_BYTES = 20;
   private static final int GENERAL_HEAD = 17;
+
+  /** A jump with a condition, and one without. */
+  private static final int MAX_JUMPS = 6 + 5;
+
   private static final int MAX_NR = 1024;
   private static final int MAX_SITES = 8192;
   private static final int MAX_BRANCHES = 8192;
@@ -124,15 +128,16 @@ public final class SitePatcher {
   }
 
   private void relocate(int[] at, int count) {
-    // For each site, how many bytes of whole instructions follow that can be moved; 0: leave it.
-    int[] tail = new int[count];
+    // For each site what follows and can be moved; null or empty: leave it.
+    @Nullable Tail[] tails = new Tail[count];
     byte[] danger = new byte[limit / 8 + 1];
     for (int s = 0; s < count; s++) {
       if (isProbablyCode(at[s])) {
         found++;
-        tail[s] = tailBytes(at[s] + 2);
+        Tail tail = tail(at[s] + 2);
+        tails[s] = tail;
         // A branch to any byte after the first would land inside the jump or on dead bytes.
-        for (int i = at[s] + 1; tail[s] != 0 && i < at[s] + 2 + tail[s]; i++) {
+        for (int i = at[s] + 1; tail.length != 0 && i < at[s] + 2 + tail.length; i++) {
           danger[i >> 3] |= (byte) (1 << (i & 7));
         }
       }
@@ -151,34 +156,78 @@ public final class SitePatcher {
       }
     }
     for (int s = 0; s < count; s++) {
-      if (tail[s] != 0 && !hit[s]) {
-        general(at[s], tail[s]);
+      Tail tail = tails[s];
+      if (tail != null && tail.length != 0 && !hit[s]) {
+        general(at[s], tail);
       }
     }
   }
 
-  /** Bytes of movable instructions from {@code at}: at least three, or 0. */
-  private int tailBytes(int at) {
+  /**
+   * What follows a site and goes to its trampoline.
+   *
+   * @param length bytes of whole instructions, at least three; 0: it cannot be moved
+   * @param plain how many of them are copied as they are
+   * @param opcode 0, or that of a jump with a relative target after them: 0xe9, or 0x80 to 0x8f for
+   *     one that has a condition
+   * @param target of the jump
+   */
+  private record Tail(int length, int plain, int opcode, int target) {
+    static final Tail NONE = new Tail(0, 0, 0, 0);
+  }
+
+  private Tail tail(int at) {
     int i = at;
     while (i - at < 3) {
       int kind = decoder.decode(text, i, limit);
-      if (kind == Decoder.RETURN) {
-        // What follows a return is padding if it looks like it.
-        int n = i + 1 - at;
-        for (int p = i + 1; n < 3; p++, n++) {
-          // Functions begin at multiples of 16.
-          if (p >= limit || (p & 15) == 0 || !isPadding(p)) {
-            return 0;
-          }
+      int next = i + decoder.length();
+      switch (kind) {
+        case Decoder.PLAIN -> i = next;
+        case Decoder.RETURN -> {
+          int n = withPadding(at, next);
+          return n == 0 ? Tail.NONE : new Tail(n, n, 0, 0);
         }
-        return n;
+        case Decoder.RELATIVE -> {
+          return jumpTail(at, i, next);
+        }
+        default -> {
+          return Tail.NONE;
+        }
       }
-      if (kind != Decoder.PLAIN) {
+    }
+    return new Tail(i - at, i - at, 0, 0);
+  }
+
+  /** A tail that ends with the jump (a call is none) at {@code i}. */
+  private Tail jumpTail(int at, int i, int next) {
+    int first = text[i] & 0xff;
+    int second = i + 1 < limit ? text[i + 1] & 0xff : 0;
+    if (first == 0xe9 || first == 0xeb) {
+      int n = withPadding(at, next);
+      return n == 0 ? Tail.NONE : new Tail(n, i - at, 0xe9, decoder.target());
+    }
+    int condition =
+        (first & 0xf0) == 0x70
+            ? first & 0xf
+            : first == 0x0f && (second & 0xf0) == 0x80 ? second & 0xf : -1;
+    return condition < 0 || next - at < 3
+        ? Tail.NONE
+        : new Tail(next - at, i - at, 0x80 | condition, decoder.target());
+  }
+
+  /**
+   * {@return bytes from {@code at} up to {@code end}, where nothing goes on, and as much padding as
+   * makes three}, or 0 without such padding
+   */
+  private int withPadding(int at, int end) {
+    int n = end - at;
+    for (int p = end; n < 3; p++, n++) {
+      // Functions begin at multiples of 16.
+      if (p >= limit || (p & 15) == 0 || !isPadding(p)) {
         return 0;
       }
-      i += decoder.length();
     }
-    return i - at;
+    return n;
   }
 
   private boolean isPadding(int p) {
@@ -230,16 +279,25 @@ public final class SitePatcher {
     return yes * 8 >= yes + no;
   }
 
-  private void general(int at, int tail) {
-    int t = room(GENERAL_HEAD + tail + 5);
-    site(t, at, 2, tail);
+  private void general(int at, Tail tail) {
+    int t = room(GENERAL_HEAD + tail.plain + MAX_JUMPS);
+    site(t, at, 2, tail.length);
     leaRcx(t, GENERAL_HEAD - 7);
     jumpEntry(t + 7, entryOffset);
     trampolines[t + 15] = 0x0f;
     trampolines[t + 16] = 0x05;
-    System.arraycopy(text, at + 2, trampolines, t + GENERAL_HEAD, tail);
-    int back = t + GENERAL_HEAD + tail;
-    jump(trampolines, back, at + 2 + tail - DISTANCE - (back + 5));
+    System.arraycopy(text, at + 2, trampolines, t + GENERAL_HEAD, tail.plain);
+    int back = t + GENERAL_HEAD + tail.plain;
+    int to = at + 2 + tail.length;
+    if (tail.opcode == 0xe9) {
+      to = tail.target;
+    } else if (tail.opcode != 0) {
+      trampolines[back] = 0x0f;
+      trampolines[back + 1] = (byte) tail.opcode;
+      put(trampolines, back + 2, tail.target - DISTANCE - (back + 6));
+      back += 6;
+    }
+    jump(trampolines, back, to - DISTANCE - (back + 5));
     jump(text, at, t + DISTANCE - (at + 5));
   }
 
