@@ -18,7 +18,7 @@ enum {
   NR_madvise = 28, NR_socket = 41, NR_accept = 43, NR_sendmsg = 46, NR_recvmsg = 47, NR_bind = 49,
   NR_listen = 50, NR_clone = 56, NR_execve = 59, NR_exit = 60, NR_wait4 = 61, NR_kill = 62, NR_fcntl = 72,
   NR_unlink = 87, NR_getppid = 110, NR_personality = 135, NR_mlock = 149, NR_munlock = 150,
-  NR_prctl = 157, NR_arch_prctl = 158, NR_setrlimit = 160, NR_futex = 202, NR_sched_yield = 24, NR_clock_gettime = 228, NR_exit_group = 231,
+  NR_openat = 257, NR_prctl = 157, NR_arch_prctl = 158, NR_setrlimit = 160, NR_futex = 202, NR_sched_yield = 24, NR_clock_gettime = 228, NR_exit_group = 231,
   NR_signalfd4 = 289, NR_dup3 = 292, NR_seccomp = 317, NR_getrandom = 318, NR_close_range = 436, NR_mseal = 462,
 };
 
@@ -381,6 +381,73 @@ static void reap(void) {
   }
 }
 
+// ---- what the host counts of a stub ----
+
+static char *put(char *at, const char *s) {
+  while (*s) {
+    *at++ = *s++;
+  }
+  *at = 0;
+  return at;
+}
+
+static char *put_number(char *at, u64 v) {
+  char digits[20];
+  u32 n = 0;
+  do {
+    digits[n++] = '0' + v % 10;
+    v /= 10;
+  } while (v);
+  while (n) {
+    *at++ = digits[--n];
+  }
+  *at = 0;
+  return at;
+}
+
+// The first `count` numbers of a file below /proc; 0 or -errno.
+static long read_numbers(const char *path, u64 *numbers, u32 count) {
+  char text[256];
+  long fd = sys(NR_openat, FD_PROC, (long)path, 02000000, 0, 0);
+  if (fd < 0) {
+    return fd;
+  }
+  long n = sys(NR_read, fd, (long)text, sizeof text - 1, 0, 0);
+  sys(NR_close, fd, 0, 0, 0, 0);
+  if (n < 0) {
+    return n;
+  }
+  text[n] = 0;
+  char *at = text;
+  for (u32 i = 0; i < count; i++) {
+    while (*at == ' ') {
+      at++;
+    }
+    for (numbers[i] = 0; *at >= '0' && *at <= '9'; at++) {
+      numbers[i] = numbers[i] * 10 + *at - '0';
+    }
+  }
+  return 0;
+}
+
+// proc_pid_statm(5): size, resident, shared.
+static void answer_statm(struct message *m) {
+  char path[64];
+  u64 numbers[3] = {0};
+  put(put_number(path, m->a), "/statm");
+  long r = read_numbers(path, numbers, 3);
+  tell(MSG_ANSWER, m->id, r < 0 ? r : (s64)numbers[1], numbers[2]);
+}
+
+// The first number of a thread's schedstat is the time that it has run.
+static void answer_cpu(struct message *m) {
+  char path[64];
+  u64 ns = 0;
+  put(put_number(put(put_number(path, m->a), "/task/"), m->b), "/schedstat");
+  long r = read_numbers(path, &ns, 1);
+  tell(MSG_ANSWER, m->id, r < 0 ? r : (s64)ns, 0);
+}
+
 static void serve_message(struct message *m, int *fds, int n) {
   switch (m->type) {
     case MSG_SPAWN:
@@ -404,6 +471,12 @@ static void serve_message(struct message *m, int *fds, int n) {
       if (m->a > 1) {
         sys(NR_kill, m->a, 9, 0, 0, 0);
       }
+      break;
+    case MSG_STATM:
+      answer_statm(m);
+      break;
+    case MSG_CPU:
+      answer_cpu(m);
       break;
     default:
       break;
@@ -475,6 +548,12 @@ __attribute__((noreturn, used)) void keeper_main(long *stack) {
   must("dup3", sys(NR_dup3, signals, FD_SIGNAL, 02000000, 0, 0));
   sys(NR_close_range, 3, FD_CONTROL - 1, 0, 0, 0);
   sys(NR_close_range, FD_TEXT + 1, 0xffffffff, 0, 0, 0);
+  // The root directory will be emptied; only this keeper opens anything below, and nothing but two kinds of file.
+  long proc = sys(NR_openat, -100, (long)"/proc", 012200000, 0, 0); // O_PATH | O_DIRECTORY | O_CLOEXEC
+  if (proc >= 0) {
+    sys(NR_dup3, proc, FD_PROC, 02000000, 0, 0);
+    sys(NR_close, proc, 0, 0, 0, 0);
+  }
 
   install_handlers();
   // Nobody maps anything else where the stub's text is, whatever goes wrong; hosts before Linux 6.10 cannot.

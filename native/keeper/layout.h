@@ -19,6 +19,7 @@
 #define FD_SENTRY 1003   // the keeper's socket
 #define FD_SIGNAL 1004
 #define FD_TEXT 1005 // memory file of patched text
+#define FD_PROC 1006 // /proc of the sandbox's own pid namespace, or closed
 #define FD_FREE 1008     // imported files are numbered from here
 
 // A context: one guest thread's slot in the contexts file.
@@ -227,10 +228,13 @@ _Static_assert(sizeof(struct request) == 4096, "request is one page");
 #define MSG_IMPORT 3   // id, + 1 fd
 #define MSG_CLOSE 4    // a = fd
 #define MSG_KILL 5     // a = pid
+#define MSG_STATM 7    // id, a = pid
+#define MSG_CPU 8      // id, a = pid, b = tid
 #define MSG_READY 1    // id = ns of 1000 pauses, a = vDSO address, b = bytes of FP state, c = first instruction of guest threads
 #define MSG_SPAWNED 2  // id, a = pid or -errno
 #define MSG_IMPORTED 3 // id, a = fd or -errno
 #define MSG_DEATH 5    // a = pid, b = wait status
+#define MSG_ANSWER 7   // id, a = resident pages, ns of CPU time, or -errno; b = those of them that are files' or shared
 #define MSG_ENTRY 6    // a = stub_entry, b = stub_answers (16 bytes each); follows READY
 
 #ifndef __ASSEMBLER__

@@ -283,9 +283,7 @@ public final class Cgroups {
     }
     Long shares = positive(r.cpuShares());
     if (shares != null) {
-      // 2..262144 of version 1 onto 1..10000.
-      long weight = 1 + (Math.clamp(shares, 2, 262144) - 2) * 9999 / 262142;
-      set(directory, "cpu.weight", weight, "cpu.shares");
+      set(directory, "cpu.weight", weight(shares), "cpu.shares");
     }
     Long quota = nonZero(r.cpuQuota());
     Long period = positive(r.cpuPeriod());
@@ -316,10 +314,23 @@ public final class Cgroups {
 
   // ---- both
 
+  /** {@return cpu.weight for cpu.shares}: 2..262144 of version 1 onto 1..10000 */
+  static long weight(long shares) {
+    return 1 + (Math.clamp(shares, 2, 262144) - 2) * 9999 / 262142;
+  }
+
+  /** Threads of the JVMs, and of map threads and processes that are about to be used. */
+  private static final long OWN_THREADS = 128;
+
+  /**
+   * The sentry counts the guest's tasks one by one; the host, which counts two threads for each and
+   * those of the sandbox itself, is the second line.
+   */
   private void limitPids(String directory, Resources r) {
     Long limit = nonZero(r.pidsLimit());
     if (limit != null) {
-      write(directory + "/pids.max", limit < 0 ? "max" : limit.toString(), "pids.limit");
+      String most = limit < 0 ? "max" : Long.toString(Math.min(limit, 1 << 22) * 3 + OWN_THREADS);
+      write(directory + "/pids.max", most, "pids.limit");
     }
   }
 

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.host.Fd;
 import redoubt.host.HostFiles;
 import redoubt.oci.Process;
+import redoubt.oci.Resources;
 import redoubt.oci.Spec;
 import redoubt.oci.SpecException;
 import redoubt.sentry.control.ContainerConfig;
@@ -85,7 +86,34 @@ public final class Translator implements AutoCloseable {
         process(process, rootPath),
         spec.linux().maskedPaths(),
         spec.linux().readonlyPaths(),
-        sysctls);
+        sysctls,
+        limits(spec.linux().resources()));
+  }
+
+  /** {@return what the container sees of its own limits}, as files of cgroup2 */
+  static List<String> limits(Resources r) {
+    var out = new ArrayList<String>();
+    if (r.memoryLimit() != null && r.memoryLimit() > 0) {
+      out.add("memory.max=" + r.memoryLimit());
+      if (r.memorySwap() != null && r.memorySwap() >= r.memoryLimit()) {
+        out.add("memory.swap.max=" + (r.memorySwap() - r.memoryLimit()));
+      }
+    }
+    if (r.memoryReservation() != null && r.memoryReservation() > 0) {
+      out.add("memory.low=" + r.memoryReservation());
+    }
+    if (r.cpuQuota() != null && r.cpuQuota() > 0) {
+      boolean period = r.cpuPeriod() != null && r.cpuPeriod() > 0;
+      out.add("cpu.max=" + r.cpuQuota() + " " + (period ? r.cpuPeriod() : 100000));
+    }
+    if (r.cpuShares() != null && r.cpuShares() > 0) {
+      out.add("cpu.weight=" + Cgroups.weight(r.cpuShares()));
+    }
+    if (r.pidsLimit() != null && r.pidsLimit() > 0) {
+      out.add("pids.max=" + r.pidsLimit());
+    }
+    r.unified().forEach((file, value) -> out.add(file + "=" + value));
+    return out;
   }
 
   /** {@return a process as the sentry is told} Adds HOME as runc does. */

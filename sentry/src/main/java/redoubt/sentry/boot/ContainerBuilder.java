@@ -13,7 +13,9 @@ import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.MountConfig;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.fs.FileSystems;
+import redoubt.sentry.fs.cgroup.CgroupFs;
 import redoubt.sentry.fs.dev.Devices;
+import redoubt.sentry.fs.kernfs.TextFile;
 import redoubt.sentry.kernel.Container;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
@@ -70,7 +72,8 @@ final class ContainerBuilder {
 
   private MountNamespace makeRoot(ContainerConfig c, Container container) {
     FileSystem fs =
-        fileSystem(new FileSystems.Owner(container, container.pids, Credentials.root()), c.root());
+        fileSystem(new FileSystems.Owner(
+                container, container.pids, container.cgroup, Credentials.root()), c.root());
     return new MountNamespace(
         new Mount(fs, new Dentry(fs.root()), c.root().source(), atimeRule((int) c.root().flags())));
   }
@@ -124,7 +127,12 @@ final class ContainerBuilder {
     }
     populateDev(t, c);
     for (String setting : c.sysctls()) {
-      setNetworkSysctl(t.kernel(), setting);
+      setSysctl(t, setting);
+    }
+    for (String limit : c.limits()) {
+      int equals = limit.indexOf('=');
+      CgroupFs.of(kernel, t.container().cgroup)
+          .configure(t, limit.substring(0, equals), limit.substring(equals + 1));
     }
     for (String path : c.maskedPaths()) {
       mask(t, path);
@@ -134,15 +142,22 @@ final class ContainerBuilder {
     }
   }
 
-  /** Settings of the network that this kernel acts upon; others are what they are. */
-  private static void setNetworkSysctl(Kernel kernel, String setting) {
+  /** Settings that this kernel has; others are what they are. */
+  private static void setSysctl(Task t, String setting) {
     int equals = setting.indexOf('=');
-    InetFamily inet = kernel.subsystemOrNull(InetFamily.class);
+    InetFamily inet = t.kernel().subsystemOrNull(InetFamily.class);
     String name = equals < 0 ? "" : setting.substring(0, equals).replace('.', '/');
     if (inet != null
         && inet.sysctl(name) != null
         && inet.setSysctl(name, setting.substring(equals + 1)) < 0) {
       throw new ControlException(Errno.EINVAL, "linux.sysctl: " + setting);
+    }
+    VfsPath file = name.startsWith("net/") ? null : existing(t, "/proc/sys/" + name);
+    if (file != null && file.inode() instanceof TextFile text && text.isSettable()) {
+      long e = text.set(t, setting.substring(equals + 1) + "\n");
+      if (e < 0) {
+        throw new ControlException((int) -e, "linux.sysctl: " + setting);
+      }
     }
   }
 

@@ -26,6 +26,7 @@ import redoubt.sentry.kernel.SignalInfo;
 import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
+import redoubt.sentry.platform.MemoryUsage;
 
 /**
  * One sandbox as the control protocol sees it: containers and processes by name, over the kernel.
@@ -274,11 +275,16 @@ final class SandboxKernel implements SandboxOperations {
               g.taskCount(),
               g.cpuNs(),
               g.startNs - boot,
-              leader.isDead() ? 0 : leader.mm().mappedBytes(),
+              residentBytes(leader),
               g.tty == null ? "?" : "pts",
               command(leader)));
     }
     return out;
+  }
+
+  private static long residentBytes(Task t) {
+    MemoryUsage u = t.isDead() ? null : t.mm().space().memoryUsage();
+    return u == null ? 0 : u.residentBytes();
   }
 
   private static String command(Task t) {

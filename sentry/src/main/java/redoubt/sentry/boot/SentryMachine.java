@@ -23,7 +23,7 @@ import redoubt.sentry.fs.gofer.GoferFs;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.overlay.OverlayFs;
 import redoubt.sentry.fs.proc.ProcFs;
-import redoubt.sentry.fs.sys.CgroupFs;
+import redoubt.sentry.fs.cgroup.CgroupFs;
 import redoubt.sentry.fs.sys.SysFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
 import redoubt.sentry.fs.tmpfs.TmpFsOptions;
@@ -107,8 +107,8 @@ final class SentryMachine implements SandboxKernel.Machine {
         "devpts", (c, source, options) -> new DevPtsFs(kernel, String.join(",", options)));
     types.register(
         "mqueue", (c, source, options) -> tmpfs(kernel, c.creds(), List.of("mode=1777")));
-    types.register("cgroup2", (c, source, options) -> new CgroupFs(kernel, c.container()));
-    types.register("cgroup", (c, source, options) -> new CgroupFs(kernel, c.container()));
+    types.register("cgroup2", (c, source, options) -> CgroupFs.of(kernel, c.cgroup()));
+    types.register("cgroup", (c, source, options) -> CgroupFs.of(kernel, c.cgroup()));
     types.register("sysfs", (c, source, options) -> new SysFs(kernel));
     types.register("proc", (c, source, options) -> new ProcFs(kernel, c.pids()));
   }

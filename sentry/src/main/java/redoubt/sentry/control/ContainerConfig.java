@@ -13,6 +13,7 @@ import java.util.List;
  * @param process the first process
  * @param maskedPaths paths that read as empty; {@code readonlyPaths} are bound read-only
  * @param sysctls {@code name=value} of the container's /proc/sys
+ * @param limits {@code file=value} of the container's control group, as version 2 names them
  */
 public record ContainerConfig(
     String id,
@@ -23,7 +24,8 @@ public record ContainerConfig(
     ProcessConfig process,
     List<String> maskedPaths,
     List<String> readonlyPaths,
-    List<String> sysctls) {
+    List<String> sysctls,
+    List<String> limits) {
 
   public WireWriter write() {
     var w = new WireWriter().string(1, id).string(2, hostname).string(3, domainname);
@@ -32,7 +34,7 @@ public record ContainerConfig(
       w.record(5, mount.write());
     }
     w.record(6, process.write()).strings(7, maskedPaths).strings(8, readonlyPaths);
-    return w.strings(9, sysctls);
+    return w.strings(9, sysctls).strings(10, limits);
   }
 
   public static ContainerConfig read(WireReader r) {
@@ -45,6 +47,7 @@ public record ContainerConfig(
     var masked = new ArrayList<String>();
     var readonly = new ArrayList<String>();
     var sysctls = new ArrayList<String>();
+    var limits = new ArrayList<String>();
     while (r.next()) {
       switch (r.tag()) {
         case 1 -> id = r.string();
@@ -56,10 +59,11 @@ public record ContainerConfig(
         case 7 -> masked.add(r.string());
         case 8 -> readonly.add(r.string());
         case 9 -> sysctls.add(r.string());
+        case 10 -> limits.add(r.string());
         default -> {}
       }
     }
     return new ContainerConfig(
-        id, hostname, domainname, root, mounts, process, masked, readonly, sysctls);
+        id, hostname, domainname, root, mounts, process, masked, readonly, sysctls, limits);
   }
 }

@@ -7,14 +7,17 @@ import redoubt.sentry.kernel.Container;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.vfs.FileSystem;
 
 /** The filesystem types of a kernel, as /proc/filesystems lists them. A subsystem of the kernel. */
 public final class FileSystems {
   /** Who mounts, and whose numbers of processes and users count. */
-  public record Owner(Container container, PidNamespace pids, Credentials creds) {
+  public record Owner(
+      Container container, PidNamespace pids, Cgroup cgroup, Credentials creds) {
     public static Owner of(Task t) {
-      return new Owner(t.container(), t.pidNamespace(), t.creds());
+      return new Owner(
+          t.container(), t.pidNamespace(), t.namespaces().cgroup.root, t.creds());
     }
   }
 

@@ -1,6 +1,7 @@
 package redoubt.sentry.kernel;
 
 import redoubt.abi.Sched;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 
 /**
  * Where the cgroup tree seems to begin: <a
@@ -9,14 +10,17 @@ import redoubt.abi.Sched;
 public final class CgroupNamespace extends Namespace {
   private static final long INIT_NUMBER = 4026531835L;
 
-  /** The sandbox's first one. */
-  public static final CgroupNamespace ROOT = new CgroupNamespace();
+  /** The group that is "/" here. */
+  public final Cgroup root;
 
-  private CgroupNamespace() {
+  /** A container's first one. */
+  CgroupNamespace(Cgroup root) {
     super("cgroup", Sched.CLONE_NEWCGROUP, UserNamespace.ROOT, INIT_NUMBER, false);
+    this.root = root;
   }
 
-  CgroupNamespace(UserNamespace owner) {
+  CgroupNamespace(Cgroup root, UserNamespace owner) {
     super("cgroup", Sched.CLONE_NEWCGROUP, owner, Guest.GUEST);
+    this.root = root;
   }
 }

@@ -5,9 +5,11 @@ import static redoubt.abi.Errno.EINVAL;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Resource;
 import redoubt.abi.Sched;
 import redoubt.host.Memory;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.PlatformException;
@@ -40,8 +42,14 @@ public final class Clone {
     public long parentTid;
     public long childTid;
 
+    /** CLONE_INTO_CGROUP. */
+    public @Nullable Cgroup cgroup;
+
+    /** Whose pids.max was reached. */
+    @Nullable Cgroup refusedBy;
+
     /** Called with the new task before it runs: CLONE_PIDFD. */
-    public java.util.function.@org.jspecify.annotations.Nullable Consumer<Task> onMade;
+    public java.util.function.@Nullable Consumer<Task> onMade;
   }
 
   private Clone() {}
@@ -74,6 +82,11 @@ public final class Clone {
     Task child;
     try {
       child = make(t, r);
+    } catch (ErrnoException e) {
+      if (r.refusedBy != null) {
+        r.refusedBy.tell("pids.events");
+      }
+      throw e;
     } catch (PlatformException e) {
       t.kernel().log().log(4, "redoubt: clone failed: " + e.getMessage());
       return -e.errno();
@@ -89,6 +102,7 @@ public final class Clone {
     if (event != 0 || ((f & Sched.CLONE_PTRACE) != 0 && t.tracing != null)) {
       Ptrace.attachChild(t, child);
     }
+    CgroupMembers.tellChanged(child);
     Pid childPid = child.pid();
     boolean vfork = (f & Sched.CLONE_VFORK) != 0;
     if (vfork) {
@@ -153,7 +167,9 @@ public final class Clone {
       mm = t.mm();
       mm.share();
     } else {
+      long inherited = CgroupAccountant.inheritedBytes(t);
       mm = t.mm().fork();
+      mm.inheritedBytes = inherited;
     }
     GuestContext ctx;
     try {
@@ -199,9 +215,11 @@ public final class Clone {
     ThreadGroup pg = t.threadGroup();
     Task child;
     synchronized (t.kernel().tasks().mu) {
+      Cgroup group = groupFor(t, r);
       PidNamespace ns = spaces.pidForChildren;
       Pid pid = ns.allocate(r.setTid, t.creds());
       boolean thread = (f & Sched.CLONE_THREAD) != 0;
+      pg.hadThreads |= thread;
       child = new Task(t.kernel(), thread ? pg : null, pid, t.container(), spaces, image);
       inherit(t, child, r);
       Seccomp.inherit(t, child);
@@ -220,6 +238,7 @@ public final class Clone {
       }
       g.tasks.add(child);
       pid.task = child;
+      CgroupMembers.join(child, group);
       t.kernel().tasks().count++;
       t.kernel().tasks().forks++;
       if (pg.exiting) {
@@ -228,6 +247,20 @@ public final class Clone {
     }
     spaces.time.enter();
     return child;
+  }
+
+  /** {@return where the child will be}; pids_can_fork */
+  private static Cgroup groupFor(Task t, Request r) {
+    Cgroup group = r.cgroup == null ? t.cgroup : r.cgroup;
+    long e = r.cgroup == null ? 0 : group.vetDestination();
+    if (e < 0) {
+      throw ErrnoException.of((int) -e);
+    }
+    if (!group.mayFork()) {
+      r.refusedBy = group.refused();
+      throw ErrnoException.of(EAGAIN);
+    }
+    return group;
   }
 
   private static void becomeProcess(

@@ -1,6 +1,7 @@
 package redoubt.sentry.kernel;
 
 import org.jspecify.annotations.Nullable;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.vfs.MountNamespace;
 
 /** An OCI container in the sandbox: its first process, names and mounts. */
@@ -8,6 +9,9 @@ public final class Container {
   public final String id;
   public final PidNamespace pids;
   public final MountNamespace mounts;
+
+  /** Its own control group, the root of all that are made inside. */
+  public final Cgroup cgroup = new Cgroup();
 
   /** What its processes begin with. */
   public final Namespaces namespaces;
@@ -25,7 +29,7 @@ public final class Container {
     this.id = id;
     this.pids = pids;
     this.mounts = tree.make(this);
-    this.namespaces = Namespaces.ofContainer(uts, mounts, pids);
+    this.namespaces = Namespaces.ofContainer(uts, mounts, pids, new CgroupNamespace(cgroup));
   }
 
   public @Nullable ThreadGroup init() {

@@ -93,7 +93,7 @@ public final class CoreDump {
     } finally {
       f.decRef();
       for (Task o : others) {
-        o.frozen = false;
+        o.halt(Task.HALT_DUMPED, false);
         o.waiter().wake();
       }
     }
@@ -154,7 +154,7 @@ public final class CoreDump {
     List<Task> others = new ArrayList<>();
     for (Task o : g.tasks()) {
       if (o != t && !o.isDead()) {
-        o.frozen = true;
+        o.halt(Task.HALT_DUMPED, true);
         o.interrupt();
         others.add(o);
       }

@@ -44,10 +44,13 @@ public final class CpuClock {
         return t.threadGroup().cpuNs();
       }
       case Time.CLOCK_THREAD_CPUTIME_ID -> {
-        return t.cpuNs();
+        return t.threadCpuNs();
       }
       default -> {
         Object whose = owner(t, id);
+        if (whose instanceof Task other) {
+          return other.threadCpuNs();
+        }
         return whose == null ? -EINVAL : cpuNs(whose);
       }
     }

@@ -482,6 +482,7 @@ public final class Exec {
     }
     synchronized (t.kernel().tasks().mu) {
       Ptrace.forget(g.leader);
+      CgroupMembers.numberFreed(g);
       t.pid().unuse();
       t.takeLeaderPid(g.pid());
       g.leader = t;

@@ -107,6 +107,7 @@ public final class GroupExit {
     synchronized (k.tasks().mu) {
       t.dead = true;
       g.tasks.remove(t);
+      CgroupMembers.exits(t);
       k.tasks().count--;
       last = g.tasks.isEmpty();
       if (last) {
@@ -121,6 +122,7 @@ public final class GroupExit {
       }
       t.exitStatus = g.exiting && !last ? g.exitStatus : status;
     }
+    CgroupMembers.tellChanged(t);
     g.exitQueue.notify(1);
     if (g.leader != t) {
       Ptrace.ended(t);
@@ -157,6 +159,7 @@ public final class GroupExit {
   }
 
   private static void groupExits(ThreadGroup g) {
+    CgroupAccountant.charge(g);
     g.timers.release();
     Runnable undo = g.semaphoreUndo;
     if (undo != null) {
@@ -338,6 +341,7 @@ public final class GroupExit {
       return;
     }
     g.reaped = true;
+    CgroupMembers.numberFreed(g);
     ThreadGroup p = g.parent;
     if (p != null) {
       p.children.remove(g);

@@ -69,8 +69,12 @@ final class JobControl {
   /** Parks the calling task while its process is stopped or frozen; a kill ends it. */
   static void waitWhileStopped(Task t) {
     ThreadGroup g = t.threadGroup();
-    while (((g.stopped && t.tracing == null) || t.frozen) && !t.killed) {
+    while (((g.stopped && t.tracing == null) || t.isHalted()) && !t.killed) {
+      if (t.isHalted(Task.HALT_FROZEN)) {
+        CgroupMembers.park(t);
+      }
       t.waiter().block(Waiter.FOREVER, false);
     }
+    CgroupMembers.goesOn(t);
   }
 }

@@ -39,13 +39,14 @@ public final class Namespaces {
   }
 
   /** A container's. */
-  static Namespaces ofContainer(UtsNamespace uts, MountNamespace mounts, PidNamespace pids) {
+  static Namespaces ofContainer(
+      UtsNamespace uts, MountNamespace mounts, PidNamespace pids, CgroupNamespace cgroup) {
     return new Namespaces(
         uts,
         new IpcNamespace(),
         mounts,
         new NetNamespace(),
-        CgroupNamespace.ROOT,
+        cgroup,
         TimeNamespace.ROOT,
         pids,
         TimeNamespace.ROOT);

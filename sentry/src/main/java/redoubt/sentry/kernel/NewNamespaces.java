@@ -76,7 +76,7 @@ public final class NewNamespaces {
       take(new PidNamespace(from().pidForChildren, user));
     }
     if ((flags & Sched.CLONE_NEWCGROUP) != 0) {
-      take(new CgroupNamespace(user));
+      take(new CgroupNamespace(t.cgroup(), user));
     }
     if ((flags & Sched.CLONE_NEWNET) != 0) {
       take(new NetNamespace(user));

@@ -49,6 +49,7 @@ public final class Processes {
       g.tasks.add(t);
       pid.task = t;
       ns.setInit(g);
+      CgroupMembers.join(t, container.cgroup);
       kernel.tasks().count++;
       kernel.tasks().forks++;
       if (container.init == null) {
@@ -195,7 +196,7 @@ public final class Processes {
       all = container.pids.tasks();
     }
     for (Task t : all) {
-      t.frozen = frozen;
+      t.halt(Task.HALT_PAUSED, frozen);
       if (frozen) {
         t.interrupt();
       } else {

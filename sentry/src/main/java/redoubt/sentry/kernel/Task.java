@@ -17,6 +17,7 @@ import redoubt.abi.Nr;
 import redoubt.abi.Resource;
 import redoubt.host.Memory;
 import redoubt.host.Region;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.Grants;
 import redoubt.sentry.platform.GuestContext;
@@ -143,8 +144,27 @@ public final class Task {
   /** What a call interrupted with ERESTART_RESTARTBLOCK goes on with. */
   public @Nullable RestartBlock restartBlock;
 
-  /** Stopped by redoubt pause: parks before it enters the guest. */
-  volatile boolean frozen;
+  /** Why it parks before it enters the guest: bits of HALT_*. */
+  private final java.util.concurrent.atomic.AtomicInteger halted =
+      new java.util.concurrent.atomic.AtomicInteger();
+
+  /** By redoubt pause. */
+  static final int HALT_PAUSED = 1;
+
+  /** Another thread of its process writes a core file. */
+  static final int HALT_DUMPED = 2;
+
+  /** By its control group: cgroup.freeze. */
+  static final int HALT_FROZEN = 4;
+
+  /** By its control group, which has used its share of the CPUs. */
+  static final int HALT_THROTTLED = 8;
+
+  /** Its control group; changed under {@code TaskSet.mu}. */
+  volatile Cgroup cgroup;
+
+  /** Counts among those that stand still for their group; guarded by {@code TaskSet.mu}. */
+  volatile boolean parked;
 
   /** The call in progress, for /proc/PID/syscall and redoubt debug; -1 when in the guest. */
   int currentSyscall = -1;
@@ -216,6 +236,7 @@ public final class Task {
     this.kernel = kernel;
     this.pid = pid;
     this.group = group != null ? group : new ThreadGroup(kernel, pid, container, this);
+    this.cgroup = container.cgroup;
     this.namespaces = namespaces.hold();
     image.creds.userNs.hold();
     this.mm = image.mm;
@@ -439,8 +460,20 @@ public final class Task {
   }
 
   /**
-   * {@return CPU time spent in the guest in ns}; the tasks of one thread group share its time
-   * equally, because the host tells only that of a whole process
+   * {@return CPU time spent in the guest in ns}, by its own thread's clock; takes some 50 us in a
+   * process of several threads, so no lock may be held
+   */
+  public long threadCpuNs() {
+    if (dead) {
+      return 0;
+    }
+    long own = group.hadThreads ? context.threadCpuTimeNs() : group.cpuNs();
+    return own < 0 ? cpuNs() : own;
+  }
+
+  /**
+   * {@return about its CPU time spent in the guest in ns}: the tasks of one thread group share its
+   * time equally; for those who may not wait for {@link #threadCpuNs}
    */
   public long cpuNs() {
     return dead ? 0 : group.taskCpuNs();
@@ -523,6 +556,25 @@ public final class Task {
   /** {@return whether it ends as soon as it is back from what it does now} */
   public boolean isKilled() {
     return killed;
+  }
+
+  /** {@return the control group that it is in} */
+  public Cgroup cgroup() {
+    return cgroup;
+  }
+
+  /** Sets or clears a HALT_* bit; {@return whether it was different}. Any thread. */
+  boolean halt(int bit, boolean on) {
+    int before = halted.getAndUpdate(h -> on ? h | bit : h & ~bit);
+    return (before & bit) != 0 != on;
+  }
+
+  boolean isHalted(int bits) {
+    return (halted.get() & bits) != 0;
+  }
+
+  boolean isHalted() {
+    return halted.get() != 0;
   }
 
   boolean isKilledHard() {

@@ -54,7 +54,7 @@ final class TaskLoop implements Runnable {
   }
 
   private boolean needsAttention() {
-    return t.waiter().isInterrupted() || t.frozen;
+    return t.waiter().isInterrupted() || t.isHalted();
   }
 
   private void step() {
@@ -229,7 +229,7 @@ final class TaskLoop implements Runnable {
       if (work != null) {
         work.run(t);
       }
-      if ((t.threadGroup().isStopped() && !Ptrace.ranPastStop(t)) || t.frozen) {
+      if ((t.threadGroup().isStopped() && !Ptrace.ranPastStop(t)) || t.isHalted()) {
         if (!Ptrace.groupStop(t)) {
           JobControl.waitWhileStopped(t);
         }

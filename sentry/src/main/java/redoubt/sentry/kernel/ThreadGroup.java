@@ -3,6 +3,7 @@ package redoubt.sentry.kernel;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
@@ -78,6 +79,9 @@ public final class ThreadGroup {
 
   public volatile boolean dumpable = true;
 
+  /** Whether it ever had more than one task. */
+  volatile boolean hadThreads;
+
   /**
    * CPU time of the host processes that ran it and are gone, in ns; guarded by this object's
    * monitor.
@@ -85,6 +89,12 @@ public final class ThreadGroup {
   private long deadCpuNs;
 
   private long childrenCpuNs;
+
+  /** What of its CPU time its control groups know of; guarded by this object's monitor. */
+  long chargedCpuNs;
+
+  /** Where its ended leader's number counts until it is reaped. */
+  @Nullable Cgroup zombieIn;
 
   /** Started when, in ns of CLOCK_MONOTONIC. */
   public final long startNs = Clocks.monotonicNs();

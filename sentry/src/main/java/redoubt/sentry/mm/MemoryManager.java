@@ -87,6 +87,9 @@ public final class MemoryManager implements Mappable.MappingObserver {
   public volatile long envStart;
   public volatile long envEnd;
   public volatile long codeStart;
+
+  /** What of it is a parent's from before a fork, as control groups count it. */
+  public volatile long inheritedBytes;
   public volatile long codeEnd;
   public volatile long dataStart;
   public volatile long dataEnd;

@@ -1,6 +1,7 @@
 package redoubt.sentry.platform;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One guest address space: page tables and guest threads lent by the host. Guest memory is not
@@ -73,6 +74,19 @@ public interface AddressSpace {
 
   /** {@return whether the host process is gone}, killed by the host or by itself */
   boolean isDead();
+
+  /**
+   * {@return what it occupies of the host's memory, or null if that is not known} Takes a while
+   * (some 50 us): no lock that a guest's call needs may be held.
+   */
+  default @Nullable MemoryUsage memoryUsage() {
+    return null;
+  }
+
+  /** {@return whether it began as a copy of another one, and so shares pages with it} */
+  default boolean isForked() {
+    return false;
+  }
 
   /**
    * Ends the address space and all its threads. Idempotent; no other call may follow.

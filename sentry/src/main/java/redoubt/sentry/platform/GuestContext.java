@@ -268,6 +268,14 @@ public interface GuestContext {
    */
   long cpuTimeNs();
 
+  /**
+   * {@return the host CPU time of this thread alone in ns}, or -1 if unknown. Any thread; takes a
+   * while, as {@link AddressSpace#memoryUsage}.
+   */
+  default long threadCpuTimeNs() {
+    return -1;
+  }
+
   /** Ends the guest thread. Idempotent. */
   void release();
 }

@@ -1,14 +1,19 @@
 package redoubt.sentry.syscalls;
 
 import static redoubt.abi.Errno.E2BIG;
+import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EINVAL;
 
 import redoubt.abi.Sched;
 import redoubt.abi.Signal;
 import redoubt.host.Memory;
+import redoubt.sentry.fs.cgroup.CoreFiles;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Clone;
+import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.cgroup.Cgroup;
+import redoubt.sentry.vfs.FileDescription;
 
 /** New tasks: <a href="https://man7.org/linux/man-pages/man2/clone.2.html">clone(2)</a>. */
 final class CloneCalls {
@@ -102,10 +107,34 @@ final class CloneCalls {
       }
       r.setTid = s.asSlice(0, 4 * setTidSize).toArray(Memory.INT);
     }
+    long cgroupFd = s.get(Memory.LONG, Sched.CLONE_ARGS_CGROUP);
+    if ((r.flags & Sched.CLONE_INTO_CGROUP) != 0) {
+      if (size < Sched.CLONE_ARGS_SIZE_VER2 || cgroupFd < 0 || cgroupFd > Integer.MAX_VALUE) {
+        return -EINVAL;
+      }
+      r.cgroup = cgroup(t, (int) cgroupFd, (r.flags & Sched.CLONE_THREAD) == 0);
+    }
     if ((r.flags & Sched.CLONE_PIDFD) != 0) {
       return withPidFd(t, r, pidFd);
     }
     return Clone.clone(t, r);
+  }
+
+  /** {@return the control group that descriptor {@code fd} names}: cgroup_css_set_fork */
+  private static Cgroup cgroup(Task t, int fd, boolean process) {
+    FileDescription f = t.file(fd);
+    Cgroup c = null;
+    if (f != null) {
+      try {
+        c = CoreFiles.destination(t, f.inode(), process);
+      } finally {
+        f.decRef();
+      }
+    }
+    if (c == null) {
+      throw ErrnoException.of(EBADF);
+    }
+    return c;
   }
 
   private static long withPidFd(Task t, Clone.Request r, long ufd) {

@@ -133,7 +133,7 @@ final class ResourceCalls {
     long cpuNs;
     switch (a.int0()) {
       case Resource.RUSAGE_SELF -> cpuNs = g.cpuNs();
-      case Resource.RUSAGE_THREAD -> cpuNs = t.cpuNs();
+      case Resource.RUSAGE_THREAD -> cpuNs = t.threadCpuNs();
       case Resource.RUSAGE_CHILDREN -> cpuNs = g.childrenCpuNs();
       default -> {
         return -EINVAL;

@@ -54,9 +54,15 @@ final class Scheduling {
     return cpus >= 64 ? -1L : (1L << cpus) - 1;
   }
 
+  /** {@return the CPUs of its control group}: cpuset_cpus_allowed */
+  private static long allowed(Task t) {
+    return t.cgroup().cpuMask() & online(t);
+  }
+
   /** {@return the CPUs that {@code t} may run on, as bits} */
   static long affinity(Task t) {
-    return t.affinity & online(t);
+    long allowed = allowed(t);
+    return (t.affinity & allowed) != 0 ? t.affinity & allowed : allowed;
   }
 
   /**
@@ -96,7 +102,7 @@ final class Scheduling {
     if (!sameOwner(t, other) && !t.hasCapability(other.userNamespace(), Caps.CAP_SYS_NICE)) {
       return -EPERM;
     }
-    if ((mask & online(t)) == 0) {
+    if ((mask & allowed(other)) == 0) {
       return -EINVAL;
     }
     other.affinity = mask;

@@ -202,6 +202,14 @@ public final class FsNotify {
     toFileAndParent(null, f.path().dentry, IN_MODIFY);
   }
 
+  /** The contents of {@code file}, called {@code name} in {@code dir}, changed by themselves. */
+  public static void modified(Inode dir, String name, Inode file) {
+    if (!isIdle()) {
+      toInode(dir, IN_MODIFY, 0, name, false);
+      toInode(file, IN_MODIFY, 0, null, false);
+    }
+  }
+
   /** Attributes changed, as setattr's {@code valid} says: fsnotify_change. */
   public static void changed(Dentry d, int valid) {
     if (isIdle()) {

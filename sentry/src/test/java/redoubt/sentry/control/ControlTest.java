@@ -193,7 +193,8 @@ class ControlTest {
             process,
             List.of("/m"),
             List.of("/r"),
-            List.of("a=b"));
+            List.of("a=b"),
+            List.of("pids.max=7"));
     return new SandboxConfig(
         id, "systrap", false, true, true, "none", 3, 1L << 40, true, container);
   }

@@ -69,6 +69,7 @@ public final class TestTasks {
         pid.useGroup();
         container.pids.setInit(g);
       }
+      CgroupMembers.join(t, container.cgroup);
       g.tasks.add(t);
       pid.task = t;
       kernel.tasks().count++;

@@ -80,6 +80,7 @@ public final class FakeGuest {
             new UtsNamespace("testhost"),
             c -> new MountNamespace(mount));
     VfsPath root = new VfsPath(mount, mount.root);
+    kernel.containers().put(container.id, container);
     newProcess(kernel, container, root, platform); // init
     return newProcess(kernel, container, root, platform);
   }

@@ -1,6 +1,7 @@
 package redoubt.sentry.testing;
 
 import redoubt.abi.Nr;
+import redoubt.sentry.fs.cgroup.CgroupFs;
 import redoubt.sentry.fs.dev.Devices;
 import redoubt.sentry.fs.devpts.DevPtsFs;
 import redoubt.sentry.fs.proc.ProcFs;
@@ -27,6 +28,7 @@ public final class KernelMounts {
     Devices.populateMachine(dev);
     mount(g, new ProcFs(k, g.task().pidNamespace()), "/proc");
     mount(g, new SysFs(k), "/sys");
+    mount(g, CgroupFs.of(k, g.task().cgroup()), "/sys/fs/cgroup");
     mount(g, new DevPtsFs(k, "mode=620,ptmxmode=666,gid=5"), "/dev/pts");
     return g;
   }

@@ -9,6 +9,7 @@ import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.VfsPath;
 
@@ -42,8 +43,32 @@ public abstract class TextFile extends KernInode {
     return -EIO;
   }
 
+  /** {@return how often the text has changed by itself}, -1 if nobody is told of that */
+  protected int eventCount() {
+    return -1;
+  }
+
+  /** {@return who is told of {@link #eventCount}} */
+  protected @Nullable WaitQueue eventQueue() {
+    return null;
+  }
+
   /** Checks at open time what the mode does not say. */
   protected void checkOpen(Task t, int flags) {}
+
+  /** {@return whether its mode lets its owner write} */
+  public final boolean isSettable() {
+    return (mode() & 0200) != 0;
+  }
+
+  /** Writes {@code text} to it, for the kernel itself; {@return 0 or -errno} */
+  public final long set(Task t, String text) {
+    try {
+      return store(t, text);
+    } catch (ErrnoException e) {
+      return -e.errno();
+    }
+  }
 
   /** {@return a text that {@code g} makes} */
   public static TextFile of(KernFs fs, int permissions, Generator g) {
@@ -106,6 +131,7 @@ public abstract class TextFile extends KernInode {
   private static final class Text extends FileDescription {
     private final TextFile file;
     private volatile @Nullable MemorySegment text;
+    private volatile int seenEvents;
 
     Text(TextFile file, VfsPath path, int flags, Task t) {
       super(path, flags, t.creds());
@@ -122,6 +148,7 @@ public abstract class TextFile extends KernInode {
       MemorySegment s = text;
       if (s == null || offset == 0) {
         StringBuilder out = new StringBuilder(256);
+        seenEvents = file.eventCount();
         try {
           file.generate(t, out);
         } catch (ErrnoException e) {
@@ -153,6 +180,17 @@ public abstract class TextFile extends KernInode {
       } catch (ErrnoException e) {
         return -e.errno();
       }
+    }
+
+    @Override
+    public int poll() {
+      int events = file.eventCount(); // kernfs_generic_poll
+      return super.poll() | (events >= 0 && events != seenEvents ? POLLERR | POLLPRI : 0);
+    }
+
+    @Override
+    public @Nullable WaitQueue waitQueue() {
+      return file.eventQueue();
     }
 
     @Override

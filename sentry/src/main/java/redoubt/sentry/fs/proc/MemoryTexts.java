@@ -6,15 +6,16 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Mman;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.Vma;
+import redoubt.sentry.platform.MemoryUsage;
 import redoubt.sentry.vfs.PathWalk;
 import redoubt.sentry.vfs.VfsPath;
 
 /**
  * What /proc/PID tells of memory: fs/proc/task_mmu.c.
  *
- * <p>Pages belong to the host's processes and are not counted here, so resident sizes are
- * estimates: what is accessible and backed counts in full, but no mapping for more than {@link
- * #RESIDENT_LIMIT}.
+ * <p>Pages belong to the host's processes. The host says how many a process has in memory; which
+ * mapping they are of is an estimate: each gets its part of what is accessible, no mapping for more
+ * than {@link #RESIDENT_LIMIT}.
  */
 final class MemoryTexts {
   /** A bigger mapping is taken to be a reservation, of which this much is in use. */
@@ -34,6 +35,22 @@ final class MemoryTexts {
     long codeBytes;
     long libraryBytes;
 
+    /** What the host counts for each byte of {@link MemoryTexts#resident}. */
+    double anonymousPart = 1;
+
+    double filePart = 1;
+
+    /**
+     * Takes the host's numbers over, which have shared memory with the files, and pages of private
+     * mappings of files that were written with the anonymous ones.
+     */
+    void scaleTo(MemoryUsage host) {
+      anonymousPart = (double) host.anonymousBytes() / Math.max(1, anonymousBytes);
+      filePart = (double) host.sharedBytes() / Math.max(1, fileBytes);
+      anonymousBytes = host.anonymousBytes();
+      fileBytes = host.sharedBytes();
+    }
+
     long residentBytes() {
       return anonymousBytes + fileBytes;
     }
@@ -46,7 +63,7 @@ final class MemoryTexts {
       long n = v.end() - v.start();
       u.sizeBytes += n;
       long resident = resident(v);
-      if (v.file() != null && v.path() != null) {
+      if (isFile(v)) {
         u.fileBytes += resident;
       } else {
         u.anonymousBytes += resident;
@@ -63,7 +80,21 @@ final class MemoryTexts {
         }
       }
     }
+    MemoryUsage host = t.mm().space().memoryUsage();
+    if (host != null) {
+      u.scaleTo(host);
+    }
     return u;
+  }
+
+  private static boolean isFile(Vma v) {
+    return v.file() != null && v.path() != null;
+  }
+
+  /** {@return how much of a mapping is in memory}, so that all of them together are {@code u} */
+  private static long resident(Vma v, Usage u) {
+    double part = isFile(v) ? u.filePart : u.anonymousPart;
+    return Math.min(v.end() - v.start(), (long) (resident(v) * part) & -4096);
   }
 
   private static long resident(Vma v) {
@@ -188,9 +219,10 @@ final class MemoryTexts {
     if (t.isDead()) {
       return;
     }
+    Usage u = usage(t);
     for (Vma v : t.mm().snapshot()) {
       line(t, v, o);
-      long rss = v.isLocked() ? v.end() - v.start() : resident(v);
+      long rss = v.isLocked() ? v.end() - v.start() : resident(v, u);
       boolean file = v.path() != null;
       kb(o, "Size", v.end() - v.start());
       kb(o, "KernelPageSize", 4096);
@@ -236,6 +268,7 @@ final class MemoryTexts {
     if (t.isDead()) {
       return;
     }
+    Usage u = usage(t);
     for (Vma v : t.mm().snapshot()) {
       hexAddress(o, v.start());
       o.append(" default");
@@ -247,7 +280,7 @@ final class MemoryTexts {
       } else if ("[heap]".equals(name)) {
         o.append(" heap");
       }
-      long pages = resident(v) / 4096;
+      long pages = resident(v, u) / 4096;
       if (pages > 0) {
         o.append(v.path() != null ? " mapped=" : " anon=")
             .append(pages)

@@ -226,11 +226,11 @@ final class TaskDir extends KernDir implements redoubt.sentry.kernel.ProcessDire
               name,
               0444,
               (t, o) ->
-                  o.append(t.cpuNs()).append(" 0 ").append(t.voluntarySwitches + 1).append('\n'));
+                  o.append(t.threadCpuNs()).append(" 0 ").append(t.voluntarySwitches + 1).append('\n'));
       case "sched" -> file(name, 0644, TaskTexts::sched);
       case "autogroup" -> file(name, 0644, (t, o) -> o.append("/autogroup-1 nice 0\n"));
       case "cpuset" -> file(name, 0444, (t, o) -> o.append("/\n"));
-      case "cgroup" -> file(name, 0444, (t, o) -> o.append("0::/\n"));
+      case "cgroup" -> file(name, 0444, TaskTexts::cgroup);
       case "oom_score" ->
           file(name, 0444, (t, o) -> o.append(oomScore(t.threadGroup())).append('\n'));
       case "oom_adj" ->

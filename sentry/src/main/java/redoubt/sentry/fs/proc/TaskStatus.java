@@ -60,7 +60,7 @@ final class TaskStatus {
     MemoryManager mm = t.mm();
     ControllingTerminal tty = g.tty;
     boolean trusted = !dead && TaskDir.callerMayInspect(t);
-    long cpu = (oneTask ? t.cpuNs() : g.cpuNs()) / TICK_NS;
+    long cpu = (oneTask ? t.threadCpuNs() : g.cpuNs()) / TICK_NS;
     ThreadGroup parent = g.parent();
     Pid fg = tty == null ? null : tty.foreground();
     o.append(t.tidIn(viewer)).append(" (").append(t.comm()).append(") ").append(t.stateLetter());

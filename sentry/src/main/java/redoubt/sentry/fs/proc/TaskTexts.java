@@ -6,6 +6,7 @@ import java.util.Arrays;
 import redoubt.abi.Resource;
 import redoubt.sentry.kernel.ResourceLimits;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.PlatformException;
@@ -143,7 +144,7 @@ final class TaskTexts {
         .append(", #threads: ")
         .append(t.threadGroup().taskCount());
     out.append(")\n-------------------------------------------------------------------\n");
-    long us = t.cpuNs() / 1000;
+    long us = t.threadCpuNs() / 1000;
     left(out, "se.sum_exec_runtime", 45).append(":");
     right(out, us / 1000, 15)
         .append('.')
@@ -177,6 +178,13 @@ final class TaskTexts {
     new Limit(Resource.RLIMIT_RTPRIO, "Max realtime priority", ""),
     new Limit(Resource.RLIMIT_RTTIME, "Max realtime timeout", "us"),
   };
+
+  /** proc_cgroup_show: there is one hierarchy, version 2. */
+  static void cgroup(Task t, StringBuilder o) {
+    Cgroup c = t.cgroup();
+    o.append("0::").append(c.pathFrom(TaskDir.callerOr(t).namespaces().cgroup.root));
+    o.append(c.isRemoved() ? " (deleted)\n" : "\n");
+  }
 
   static void limits(Task t, StringBuilder out) {
     out.append("Limit                     Soft Limit           Hard Limit           Units     \n");

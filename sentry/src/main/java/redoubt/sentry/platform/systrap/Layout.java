@@ -138,11 +138,14 @@ final class Layout {
   static final int MSG_IMPORT = 3;
   static final int MSG_CLOSE = 4;
   static final int MSG_KILL = 5;
+  static final int MSG_STATM = 7;
+  static final int MSG_CPU = 8;
   static final int MSG_READY = 1;
   static final int MSG_SPAWNED = 2;
   static final int MSG_IMPORTED = 3;
   static final int MSG_DEATH = 5;
   static final int MSG_ENTRY = 6;
+  static final int MSG_ANSWER = 7;
   static final int MSG_BYTES = 32;
 
   // struct ucontext of the x86-64 kernel ABI

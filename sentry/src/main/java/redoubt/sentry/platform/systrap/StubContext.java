@@ -1070,6 +1070,13 @@ final class StubContext implements GuestContext {
     return pid == 0 ? -1 : platform.cpuTimeNs(pid);
   }
 
+  @Override
+  public long threadCpuTimeNs() {
+    int pid = space.pid() != 0 ? space.pid() : platform.pidOf(space);
+    int thread = tid();
+    return pid == 0 || thread == 0 ? -1 : Math.max(-1, platform.threadCpuTimeNs(pid, thread));
+  }
+
   /** Called by the watcher when the process is dead: whoever waits wakes. */
   void die() {
     dead = true;

@@ -14,6 +14,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.platform.AddressSpace;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.MapBatch;
+import redoubt.sentry.platform.MemoryUsage;
 import redoubt.sentry.platform.PlatformException;
 import redoubt.sentry.platform.systrap.patch.SitePatcher;
 
@@ -84,6 +85,7 @@ final class StubSpace implements AddressSpace {
 
   private volatile int pid;
   private volatile boolean forkFailed;
+  private volatile boolean forked;
   private volatile boolean dead;
   private volatile boolean killing;
   private boolean released;
@@ -154,11 +156,23 @@ final class StubSpace implements AddressSpace {
     return dead;
   }
 
+  @Override
+  public boolean isForked() {
+    return forked;
+  }
+
+  @Override
+  public @Nullable MemoryUsage memoryUsage() {
+    int p = pid != 0 ? pid : platform.pidOf(this);
+    return p == 0 || dead ? null : platform.memoryUsage(p);
+  }
+
   /**
    * Lays out the first batch, which the new process carries out by itself, first thread included.
    */
-  void prepare(boolean forked) {
+  void prepare(boolean isFork) {
     synchronized (mu) {
+      forked = isFork;
       StubContext c = new StubContext(this, platform.allocateContext());
       contexts.add(c);
       platform.setLive(c.slot(), c);
@@ -182,7 +196,7 @@ final class StubSpace implements AddressSpace {
       op(n++, Layout.KIND_STUB, Nr.MADVISE, Layout.REQUEST_VA, 2 * 4096, MADV_DONTFORK, 0, 0, 0);
       op(n++, Layout.KIND_STUB, Nr.PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
       op(n++, Layout.KIND_EXPECT, Nr.GETPPID, 0, 0, 0, 0, 0, platform.keeperPid());
-      if (forked) {
+      if (isFork) {
         op(
             n++,
             Layout.KIND_STUB,

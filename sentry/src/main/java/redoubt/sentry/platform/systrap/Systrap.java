@@ -19,6 +19,7 @@ import redoubt.host.Memory;
 import redoubt.host.RawSyscall;
 import redoubt.host.SeqPacket;
 import redoubt.sentry.platform.AddressSpace;
+import redoubt.sentry.platform.MemoryUsage;
 import redoubt.sentry.platform.Platform;
 import redoubt.sentry.platform.PlatformException;
 
@@ -83,8 +84,11 @@ public final class Systrap implements Platform {
   private final StubSpace[] spaces = new StubSpace[MAX_SPACES];
   private final Map<Integer, StubSpace> byPid = new HashMap<>();
   private final ArrayDeque<StubSpace> pool = new ArrayDeque<>();
-  private final Map<Integer, long[]> imports = new HashMap<>();
-  private int nextImport = 1;
+  /** What the keeper was asked: its answer and {@link #UNANSWERED} before it, by number. */
+  private final Map<Integer, long[]> asked = new HashMap<>();
+
+  private static final long UNANSWERED = Long.MIN_VALUE;
+  private int nextAsked = 1;
   private long generation;
   private int unackedForks;
   private final List<StubSpace> failedForks = new ArrayList<>();
@@ -527,47 +531,68 @@ public final class Systrap implements Platform {
 
   @Override
   public int importFd(Fd fd) {
-    long[] reply = {Long.MIN_VALUE};
+    long r = ask(Layout.MSG_IMPORT, 0, 0, fd)[0];
+    if (r < 0) {
+      throw new PlatformException(
+          "the keeper cannot take another file", r == UNANSWERED ? Errno.EBADF : (int) -r);
+    }
+    if (patcher != null) {
+      patcher.imported((int) r, fd);
+    }
+    return (int) r;
+  }
+
+  /**
+   * Asks the keeper and waits for the answer.
+   *
+   * @return the answer's a and b; a is {@link #UNANSWERED} when there is no keeper any more
+   */
+  private long[] ask(int type, long a, long b, Fd... fds) {
+    long[] reply = {UNANSWERED, 0};
     int id;
     synchronized (mu) {
       if (closed) {
-        throw new PlatformException("the platform is closed", Errno.EBADF);
+        return reply;
       }
-      id = nextImport++;
-      imports.put(id, reply);
+      id = nextAsked++;
+      asked.put(id, reply);
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment m = arena.allocate(Layout.MSG_BYTES, 8);
-      m.set(Memory.INT, 0, Layout.MSG_IMPORT);
+      m.set(Memory.INT, 0, type);
       m.set(Memory.INT, 4, id);
-      long r = keeper.send(m, Layout.MSG_BYTES, fd);
-      if (r < 0) {
-        throw new PlatformException("the keeper is gone", Errno.EBADF);
+      m.set(Memory.LONG, 8, a);
+      m.set(Memory.LONG, 16, b);
+      if (keeper.send(m, Layout.MSG_BYTES, fds) < 0) {
+        return reply;
       }
       synchronized (mu) {
-        while (reply[0] == Long.MIN_VALUE && !closed) {
+        while (reply[0] == UNANSWERED && !closed) {
           try {
             mu.wait();
           } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new PlatformException("interrupted while importing a file", Errno.EINTR);
+            reply[0] = -Errno.EINTR;
           }
         }
       }
     } finally {
       synchronized (mu) {
-        imports.remove(id);
+        asked.remove(id);
       }
     }
-    if (reply[0] < 0) {
-      throw new PlatformException(
-          "the keeper cannot take another file",
-          reply[0] == Long.MIN_VALUE ? Errno.EBADF : (int) -reply[0]);
-    }
-    if (patcher != null) {
-      patcher.imported((int) reply[0], fd);
-    }
-    return (int) reply[0];
+    return reply;
+  }
+
+  /** {@return what the process {@code pid} occupies of the host's memory, or null} */
+  @Nullable MemoryUsage memoryUsage(int pid) {
+    long[] r = ask(Layout.MSG_STATM, pid, 0);
+    return r[0] < 0 ? null : new MemoryUsage(r[0] * Memory.PAGE, r[1] * Memory.PAGE);
+  }
+
+  /** {@return the CPU time of one thread of process {@code pid} in ns}, negative if unknown */
+  long threadCpuTimeNs(int pid, int tid) {
+    return ask(Layout.MSG_CPU, pid, tid)[0];
   }
 
   @Override
@@ -601,16 +626,11 @@ public final class Systrap implements Platform {
       switch (m.get(Memory.INT, 0)) {
         case Layout.MSG_SPAWNED -> spawned(m.get(Memory.INT, 4), a);
         case Layout.MSG_IMPORTED -> {
-          synchronized (mu) {
-            long[] reply = imports.get(m.get(Memory.INT, 4));
-            if (reply != null) {
-              reply[0] = a;
-              mu.notifyAll();
-            } else if (a >= 0) {
-              releaseFd((int) a);
-            }
+          if (!answered(m) && a >= 0) {
+            releaseFd((int) a);
           }
         }
+        case Layout.MSG_ANSWER -> answered(m);
         case Layout.MSG_DEATH -> {
           if ((m.get(Memory.LONG, 16) & 0x7f) == SIGSYS) {
             violations.incrementAndGet();
@@ -647,6 +667,20 @@ public final class Systrap implements Platform {
       if (patcher != null) {
         patcher.close();
       }
+    }
+  }
+
+  /** {@return whether somebody waits for this answer} */
+  private boolean answered(MemorySegment message) {
+    synchronized (mu) {
+      long[] reply = asked.get(message.get(Memory.INT, 4));
+      if (reply == null) {
+        return false;
+      }
+      reply[1] = message.get(Memory.LONG, 16);
+      reply[0] = message.get(Memory.LONG, 8);
+      mu.notifyAll();
+      return true;
     }
   }
 
