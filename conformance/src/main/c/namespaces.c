@@ -1,6 +1,8 @@
 /* namespaces(7): made by unshare, clone and clone3, named by /proc/PID/ns, entered by setns. */
 #include "conf.h"
 #include <linux/nsfs.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
@@ -68,6 +70,48 @@ static void uts(void) {
   uname(&u);
   S("nodename", u.nodename);
   S("proc hostname", get_file("/proc/sys/kernel/hostname"));
+}
+
+static void polled(const char *name, int fd, int change) {
+  char what[64];
+  struct pollfd p = {fd, POLLPRI, 0};
+  snprintf(what, sizeof what, "poll %s before", name);
+  R(what, poll(&p, 1, 0));
+  if (change) sethostname("third", 5);
+  else mount("none", "/mnt", "tmpfs", 0, NULL);
+  snprintf(what, sizeof what, "poll %s after", name);
+  R(what, poll(&p, 1, 1000));
+  snprintf(what, sizeof what, "revents %s", name);
+  H(what, p.revents);
+  snprintf(what, sizeof what, "poll %s again", name);
+  R(what, poll(&p, 1, 0));
+  p.events = POLLIN | POLLOUT;
+  poll(&p, 1, 0);
+  snprintf(what, sizeof what, "readable %s", name);
+  H(what, p.revents);
+  int e = epoll_create1(0);
+  struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+  snprintf(what, sizeof what, "epoll_ctl %s", name);
+  R(what, epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev));
+  epoll_wait(e, &ev, 1, 0);
+  snprintf(what, sizeof what, "epoll %s edge", name);
+  R(what, epoll_wait(e, &ev, 1, 0));
+  if (change) sethostname("fourth", 6);
+  else umount("/mnt");
+  snprintf(what, sizeof what, "epoll %s after", name);
+  R(what, epoll_wait(e, &ev, 1, 1000));
+  close(e);
+  close(fd);
+}
+
+/* What waits for changes of names and mounts: systemd, findmnt --poll. */
+static void polls(void) {
+  unshare(CLONE_NEWUTS | CLONE_NEWNS);
+  mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+  mkdir("/mnt", 0755);
+  polled("hostname", open("/proc/sys/kernel/hostname", O_RDONLY), 1);
+  polled("mountinfo", open("/proc/self/mountinfo", O_RDONLY), 0);
+  polled("mounts", open("/proc/self/mounts", O_RDONLY), 0);
 }
 
 static void ipc(void) {
@@ -438,6 +482,7 @@ int main(void) {
   CHILD("mnt", one("mnt", CLONE_NEWNS));
   CHILD("cgroup", one("cgroup", CLONE_NEWCGROUP));
   CHILD("uts names", uts());
+  CHILD("polls", polls());
   CHILD("ipc objects", ipc());
   CHILD("pid by clone", clone_pid());
   CHILD("pid by unshare", unshare_pid());

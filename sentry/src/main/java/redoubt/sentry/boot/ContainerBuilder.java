@@ -65,15 +65,16 @@ final class ContainerBuilder {
     PidNamespace pids = new PidNamespace();
     UtsNamespace uts = new UtsNamespace(c.hostname().isEmpty() ? "redoubt" : c.hostname());
     if (!c.domainname().isEmpty()) {
-      uts.domainname = c.domainname();
+      uts.setDomainname(c.domainname());
     }
     return new Container(c.id(), pids, uts, root -> makeRoot(c, root));
   }
 
   private MountNamespace makeRoot(ContainerConfig c, Container container) {
     FileSystem fs =
-        fileSystem(new FileSystems.Owner(
-                container, container.pids, container.cgroup, Credentials.root()), c.root());
+        fileSystem(
+            new FileSystems.Owner(container, container.pids, container.cgroup, Credentials.root()),
+            c.root());
     return new MountNamespace(
         new Mount(fs, new Dentry(fs.root()), c.root().source(), atimeRule((int) c.root().flags())));
   }

@@ -13,11 +13,9 @@ import redoubt.sentry.vfs.FileSystem;
 /** The filesystem types of a kernel, as /proc/filesystems lists them. A subsystem of the kernel. */
 public final class FileSystems {
   /** Who mounts, and whose numbers of processes and users count. */
-  public record Owner(
-      Container container, PidNamespace pids, Cgroup cgroup, Credentials creds) {
+  public record Owner(Container container, PidNamespace pids, Cgroup cgroup, Credentials creds) {
     public static Owner of(Task t) {
-      return new Owner(
-          t.container(), t.pidNamespace(), t.namespaces().cgroup.root, t.creds());
+      return new Owner(t.container(), t.pidNamespace(), t.namespaces().cgroup.root, t.creds());
     }
   }
 

@@ -241,7 +241,7 @@ public final class CgroupAccountant implements Runnable {
     }
     while (now - cpu.periodStartNs >= period) {
       cpu.periodStartNs += period;
-      cpu.periods++;
+      cpu.periods.incrementAndGet();
       // What was used too much is taken from the next period; what was left is lost.
       cpu.usedAtStartNs = Math.min(used, cpu.usedAtStartNs + quota);
     }
@@ -273,10 +273,10 @@ public final class CgroupAccountant implements Runnable {
       }
     }
     if (on) {
-      cpu.throttledPeriods++;
+      cpu.throttledPeriods.incrementAndGet();
       cpu.throttledSinceNs = now;
     } else {
-      cpu.throttledNs += now - cpu.throttledSinceNs;
+      cpu.throttledNs.addAndGet(now - cpu.throttledSinceNs);
     }
   }
 
@@ -297,9 +297,9 @@ public final class CgroupAccountant implements Runnable {
     m.peakBytes = Math.max(m.peakBytes, Math.min(bytes, m.max));
     if (bytes > m.high) {
       for (Cgroup g = c; g != null; g = g.parent()) {
-        g.memory.events.high++;
+        g.memory.events.high.incrementAndGet();
       }
-      m.local.high++;
+      m.local.high.incrementAndGet();
       tellEvents(c);
       if (!c.cpu.isLimited()) {
         throttle(c, odd, now);
@@ -337,11 +337,11 @@ public final class CgroupAccountant implements Runnable {
       }
     }
     for (Cgroup g = c; g != null; g = g.parent()) {
-      g.memory.events.max++;
-      g.memory.events.oom++;
+      g.memory.events.max.incrementAndGet();
+      g.memory.events.oom.incrementAndGet();
     }
-    m.local.max++;
-    m.local.oom++;
+    m.local.max.incrementAndGet();
+    m.local.oom.incrementAndGet();
     if (worst != null) {
       kill(c, worst);
       m.victim = worst.group;
@@ -380,9 +380,9 @@ public final class CgroupAccountant implements Runnable {
         }
       }
       for (Cgroup g = c; g != null; g = g.parent()) {
-        g.memory.events.oomGroupKill++;
+        g.memory.events.oomGroupKill.incrementAndGet();
       }
-      c.memory.local.oomGroupKill++;
+      c.memory.local.oomGroupKill.incrementAndGet();
     } else {
       killOne(c, worst);
     }
@@ -406,9 +406,9 @@ public final class CgroupAccountant implements Runnable {
             + x.group.oomScoreAdj);
     Cgroup of = x.group.leader.cgroup;
     for (Cgroup g = of; g != null; g = g.parent()) {
-      g.memory.events.oomKill++;
+      g.memory.events.oomKill.incrementAndGet();
     }
-    of.memory.local.oomKill++;
+    of.memory.local.oomKill.incrementAndGet();
     GroupExit.kill(x.group, Signal.SIGKILL);
     if (of != c) {
       tellEvents(of);

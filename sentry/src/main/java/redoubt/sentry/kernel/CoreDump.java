@@ -121,7 +121,7 @@ public final class CoreDump {
         case 'g' -> out.append(Integer.toUnsignedString(t.creds().rgid));
         case 's' -> out.append(info.signo);
         case 't' -> out.append(Clocks.realtimeNs() / 1_000_000_000L);
-        case 'h' -> out.append(t.uts().hostname);
+        case 'h' -> out.append(t.uts().hostname());
         case 'e', 'f' -> out.append(t.comm().replace('/', '!'));
         case 'c' -> out.append(Long.toUnsignedString(g.limits.soft(Resource.RLIMIT_CORE)));
         default -> {}

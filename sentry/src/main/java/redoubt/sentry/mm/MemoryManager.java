@@ -90,6 +90,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
 
   /** What of it is a parent's from before a fork, as control groups count it. */
   public volatile long inheritedBytes;
+
   public volatile long codeEnd;
   public volatile long dataStart;
   public volatile long dataEnd;

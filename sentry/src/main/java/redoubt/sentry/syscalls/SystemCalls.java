@@ -31,11 +31,11 @@ final class SystemCalls {
     MemorySegment s = t.scratch();
     s.asSlice(0, Utsname.SIZEOF_UTSNAME).fill((byte) 0);
     Latin1.writeZ(s, Utsname.UTSNAME_SYSNAME, "Linux");
-    Latin1.writeZ(s, Utsname.UTSNAME_NODENAME, t.uts().hostname);
+    Latin1.writeZ(s, Utsname.UTSNAME_NODENAME, t.uts().hostname());
     Latin1.writeZ(s, Utsname.UTSNAME_RELEASE, Kernel.RELEASE);
     Latin1.writeZ(s, Utsname.UTSNAME_VERSION, Kernel.VERSION);
     Latin1.writeZ(s, Utsname.UTSNAME_MACHINE, "x86_64");
-    Latin1.writeZ(s, Utsname.UTSNAME_DOMAINNAME, t.uts().domainname);
+    Latin1.writeZ(s, Utsname.UTSNAME_DOMAINNAME, t.uts().domainname());
     return t.copyOutScratch(a.a0, Utsname.SIZEOF_UTSNAME);
   }
 
@@ -43,7 +43,7 @@ final class SystemCalls {
   static long sethostname(Task t, Args a) {
     long r = copyName(t, a);
     if (r >= 0) {
-      t.uts().hostname = Latin1.string(t.scratch(), 0, (int) r);
+      t.uts().setHostname(Latin1.string(t.scratch(), 0, (int) r));
     }
     return Math.min(r, 0);
   }
@@ -52,7 +52,7 @@ final class SystemCalls {
   static long setdomainname(Task t, Args a) {
     long r = copyName(t, a);
     if (r >= 0) {
-      t.uts().domainname = Latin1.string(t.scratch(), 0, (int) r);
+      t.uts().setDomainname(Latin1.string(t.scratch(), 0, (int) r));
     }
     return Math.min(r, 0);
   }

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Sched;
+import redoubt.sentry.kernel.Changes;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Namespace;
 import redoubt.sentry.kernel.UserNamespace;
@@ -29,7 +30,9 @@ public final class MountNamespace extends Namespace {
   private volatile List<Mount> order; // as /proc/mounts lists them; copied on write
   private volatile Mount root;
   private final boolean anonymous;
-  private volatile long event;
+
+  /** Of the tree: what poll(2) on /proc/PID/mounts tells. */
+  public final Changes changes = new Changes();
 
   /** A container's. */
   public MountNamespace(Mount root) {
@@ -67,11 +70,6 @@ public final class MountNamespace extends Namespace {
   /** {@return the mounts in the order they were made} */
   public List<Mount> mounts() {
     return order;
-  }
-
-  /** {@return how often the tree changed}, for poll(2) on /proc/PID/mounts */
-  public long event() {
-    return event;
   }
 
   /** {@return {@code place}, or the root of what is mounted on top of it} */
@@ -204,7 +202,7 @@ public final class MountNamespace extends Namespace {
     l.addAll(order);
     l.addAll(mounts);
     order = l;
-    event++;
+    changes.add();
     for (Mount m : mounts) {
       m.namespace = this;
     }
@@ -222,7 +220,7 @@ public final class MountNamespace extends Namespace {
       }
     }
     order = l;
-    event++;
+    changes.add();
   }
 
   /** A copy of a tree that goes to a mount which hears of the place where the tree is attached. */
@@ -559,6 +557,7 @@ public final class MountNamespace extends Namespace {
   public static void setFlags(Mount mount, int flags) {
     synchronized (Mount.TREE_MU) {
       mount.setFlags(flags);
+      touch(mount);
     }
   }
 
@@ -570,10 +569,15 @@ public final class MountNamespace extends Namespace {
       for (Mount m : deep ? tree(mount) : List.of(mount)) {
         m.propagate(how);
       }
-      MountNamespace ns = mount.namespace;
-      if (ns != null) {
-        ns.event++;
-      }
+      touch(mount);
+    }
+  }
+
+  /** touch_mnt_namespace. */
+  private static void touch(Mount mount) {
+    MountNamespace ns = mount.namespace;
+    if (ns != null) {
+      ns.changes.add();
     }
   }
 
@@ -613,6 +617,7 @@ public final class MountNamespace extends Namespace {
           m.propagate(how);
         }
       }
+      touch(mount);
     }
   }
 
@@ -693,7 +698,7 @@ public final class MountNamespace extends Namespace {
         newRoot.locked = true;
         oldRoot.locked = false;
       }
-      event++;
+      changes.add();
     }
   }
 }

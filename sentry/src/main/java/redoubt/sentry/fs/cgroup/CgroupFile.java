@@ -5,18 +5,16 @@ import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.EPERM;
 
 import redoubt.sentry.fs.kernfs.TextFile;
+import redoubt.sentry.kernel.Changes;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
-import redoubt.sentry.kernel.WaitQueue;
-import redoubt.sentry.vfs.FileDescription;
 
 /** A file of a group. Who polls one that changes by itself hears of that with POLLPRI. */
 final class CgroupFile extends TextFile {
   final FileType type;
   private final CgroupDir dir;
-  private final WaitQueue queue = new WaitQueue();
-  private volatile int events = 1; // kernfs begins with 1: an unread file has changed
+  private final Changes changes = new Changes();
 
   CgroupFile(CgroupDir dir, FileType type) {
     super(dir.cgroupFs, dir.cgroupFs.nextInode(), type.permissions());
@@ -30,10 +28,7 @@ final class CgroupFile extends TextFile {
 
   /** Its text has changed by itself. */
   void changed() {
-    synchronized (this) {
-      events++;
-    }
-    queue.notify(FileDescription.POLLPRI | FileDescription.POLLERR);
+    changes.add();
   }
 
   @Override
@@ -42,13 +37,13 @@ final class CgroupFile extends TextFile {
   }
 
   @Override
-  protected int eventCount() {
-    return events;
+  protected Changes changes(Task t) {
+    return changes;
   }
 
   @Override
-  protected WaitQueue eventQueue() {
-    return queue;
+  protected boolean readingSettles() {
+    return true;
   }
 
   @Override

@@ -53,7 +53,9 @@ public final class CgroupFs extends KernFs {
 
   /** {@return the directory of {@code group} here, or as its whole container sees it} */
   CgroupDir view(Cgroup group) {
-    return group.isWithin(root.group) ? directory(group) : of(kernel(), group.top()).directory(group);
+    return group.isWithin(root.group)
+        ? directory(group)
+        : of(kernel(), group.top()).directory(group);
   }
 
   /** Sets a file of the root, as the configuration of a container says; unknown ones are not. */
@@ -63,7 +65,9 @@ public final class CgroupFs extends KernFs {
       if (w != null && !type.delegated() && type.name().equals(file)) {
         long e = w.write(t, root, value);
         if (e < 0) {
-          kernel().log().log(4, "redoubt: " + file + " = " + value + " of the configuration: refused");
+          kernel()
+              .log()
+              .log(4, "redoubt: " + file + " = " + value + " of the configuration: refused");
         }
       }
     }

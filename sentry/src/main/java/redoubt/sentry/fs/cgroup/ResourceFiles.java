@@ -182,13 +182,13 @@ final class ResourceFiles {
     if (has) {
       o.append("nr_periods ").append(cpu.periods);
       o.append("\nnr_throttled ").append(cpu.throttledPeriods);
-      o.append("\nthrottled_usec ").append(cpu.throttledNs / 1000);
+      o.append("\nthrottled_usec ").append(cpu.throttledNs.get() / 1000);
       o.append("\nnr_bursts 0\nburst_usec 0\n");
     }
   }
 
   private static void cpuStatLocal(Task t, CgroupDir d, StringBuilder o) {
-    o.append("throttled_usec ").append(d.group.cpu.throttledNs / 1000).append('\n');
+    o.append("throttled_usec ").append(d.group.cpu.throttledNs.get() / 1000).append('\n');
   }
 
   // ---- cpuset ----
@@ -267,8 +267,7 @@ final class ResourceFiles {
               return 0;
             }));
     files.add(
-        FileType.shown(
-            "memory.events", c, (t, d, o) -> memoryEvents(d.group.memory.events, o)));
+        FileType.shown("memory.events", c, (t, d, o) -> memoryEvents(d.group.memory.events, o)));
     files.add(
         FileType.shown(
             "memory.events.local", c, (t, d, o) -> memoryEvents(d.group.memory.local, o)));

@@ -4,7 +4,9 @@ import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EIO;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import redoubt.sentry.kernel.Changes;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Latin1;
@@ -43,14 +45,25 @@ public abstract class TextFile extends KernInode {
     return -EIO;
   }
 
-  /** {@return how often the text has changed by itself}, -1 if nobody is told of that */
-  protected int eventCount() {
-    return -1;
+  /** {@return what poll(2) tells of who opens the file}, or null where it tells nothing */
+  protected @Nullable Changes changes(Task t) {
+    return null;
   }
 
-  /** {@return who is told of {@link #eventCount}} */
-  protected @Nullable WaitQueue eventQueue() {
-    return null;
+  /**
+   * {@return whether each reading settles the changes before it, from none on}
+   * (kernfs_generic_poll); else each poll(2) does, from the opening on (mounts_poll, proc_sys_poll)
+   */
+  protected boolean readingSettles() {
+    return false;
+  }
+
+  /** {@return what poll(2) says while nothing has changed}, as POLL* bits */
+  protected int readiness() {
+    return FileDescription.POLLIN
+        | FileDescription.POLLOUT
+        | FileDescription.POLLRDNORM
+        | FileDescription.POLLWRNORM;
   }
 
   /** Checks at open time what the mode does not say. */
@@ -86,6 +99,27 @@ public abstract class TextFile extends KernInode {
       @Override
       protected long store(Task t, String text) {
         return s == null ? -EIO : s.set(t, text);
+      }
+    };
+  }
+
+  /** {@return a text that {@code g} makes and {@code s} sets, and that is polled for changes} */
+  public static TextFile polled(
+      KernFs fs, int permissions, Generator g, Setter s, Function<Task, Changes> changes) {
+    return new TextFile(fs, fs.nextInode(), permissions) {
+      @Override
+      protected void generate(Task t, StringBuilder out) {
+        g.generate(t, out);
+      }
+
+      @Override
+      protected long store(Task t, String text) {
+        return s.set(t, text);
+      }
+
+      @Override
+      protected Changes changes(Task t) {
+        return changes.apply(t);
       }
     };
   }
@@ -131,11 +165,14 @@ public abstract class TextFile extends KernInode {
   private static final class Text extends FileDescription {
     private final TextFile file;
     private volatile @Nullable MemorySegment text;
-    private volatile int seenEvents;
+    private final @Nullable Changes changes;
+    private volatile int seen;
 
     Text(TextFile file, VfsPath path, int flags, Task t) {
       super(path, flags, t.creds());
       this.file = file;
+      this.changes = file.changes(t);
+      this.seen = changes == null || file.readingSettles() ? -1 : changes.count();
     }
 
     @Override
@@ -148,7 +185,9 @@ public abstract class TextFile extends KernInode {
       MemorySegment s = text;
       if (s == null || offset == 0) {
         StringBuilder out = new StringBuilder(256);
-        seenEvents = file.eventCount();
+        if (changes != null && file.readingSettles()) {
+          seen = changes.count();
+        }
         try {
           file.generate(t, out);
         } catch (ErrnoException e) {
@@ -184,13 +223,20 @@ public abstract class TextFile extends KernInode {
 
     @Override
     public int poll() {
-      int events = file.eventCount(); // kernfs_generic_poll
-      return super.poll() | (events >= 0 && events != seenEvents ? POLLERR | POLLPRI : 0);
+      if (changes == null) {
+        return super.poll();
+      }
+      int now = changes.count();
+      int news = now != seen ? POLLERR | POLLPRI : 0;
+      if (!file.readingSettles()) {
+        seen = now;
+      }
+      return file.readiness() | news;
     }
 
     @Override
     public @Nullable WaitQueue waitQueue() {
-      return file.eventQueue();
+      return changes == null ? null : changes.queue;
     }
 
     @Override

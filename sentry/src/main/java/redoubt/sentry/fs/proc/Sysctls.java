@@ -269,18 +269,20 @@ final class Sysctls {
             }));
     sys.put(
         "kernel/hostname",
-        TextFile.of(
+        TextFile.polled(
             proc,
             0644,
-            (t, o) -> o.append(t.uts().hostname).append('\n'),
-            (t, s) -> setName(t, s, false)));
+            (t, o) -> o.append(t.uts().hostname()).append('\n'),
+            (t, s) -> setName(t, s, false),
+            t -> t.uts().hostnames));
     sys.put(
         "kernel/domainname",
-        TextFile.of(
+        TextFile.polled(
             proc,
             0644,
-            (t, o) -> o.append(t.uts().domainname).append('\n'),
-            (t, s) -> setName(t, s, true)));
+            (t, o) -> o.append(t.uts().domainname()).append('\n'),
+            (t, s) -> setName(t, s, true),
+            t -> t.uts().domainnames));
     sys.put(
         "kernel/pid_max",
         TextFile.of(
@@ -335,9 +337,9 @@ final class Sysctls {
       name = name.substring(0, 64);
     }
     if (domain) {
-      t.uts().domainname = name;
+      t.uts().setDomainname(name);
     } else {
-      t.uts().hostname = name;
+      t.uts().setHostname(name);
     }
     return 0;
   }

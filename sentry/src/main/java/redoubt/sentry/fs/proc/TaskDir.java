@@ -9,9 +9,11 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.sentry.fs.kernfs.KernDir;
 import redoubt.sentry.fs.kernfs.TextFile;
+import redoubt.sentry.kernel.Changes;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
+import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.VfsPath;
 
@@ -216,9 +218,9 @@ final class TaskDir extends KernDir implements redoubt.sentry.kernel.ProcessDire
       case "cmdline" -> file(name, 0444, TaskTexts::cmdline);
       case "limits" -> file(name, 0444, TaskTexts::limits);
       case "comm" -> comm();
-      case "mounts" -> file(name, 0444, MountTexts::mounts);
-      case "mountinfo" -> file(name, 0444, MountTexts::mountinfo);
-      case "mountstats" -> file(name, 0400, MountTexts::mountstats);
+      case "mounts" -> new MountsText(name, 0444, MountTexts::mounts);
+      case "mountinfo" -> new MountsText(name, 0444, MountTexts::mountinfo);
+      case "mountstats" -> new MountsText(name, 0400, MountTexts::mountstats);
       case "clear_refs" -> writable(name, 0200, (t, o) -> {}, (t, s) -> 0);
       case "wchan" -> file(name, 0444, (t, o) -> o.append('0'));
       case "schedstat" ->
@@ -226,7 +228,10 @@ final class TaskDir extends KernDir implements redoubt.sentry.kernel.ProcessDire
               name,
               0444,
               (t, o) ->
-                  o.append(t.threadCpuNs()).append(" 0 ").append(t.voluntarySwitches + 1).append('\n'));
+                  o.append(t.threadCpuNs())
+                      .append(" 0 ")
+                      .append(t.voluntarySwitches + 1)
+                      .append('\n'));
       case "sched" -> file(name, 0644, TaskTexts::sched);
       case "autogroup" -> file(name, 0644, (t, o) -> o.append("/autogroup-1 nice 0\n"));
       case "cpuset" -> file(name, 0444, (t, o) -> o.append("/\n"));
@@ -276,7 +281,7 @@ final class TaskDir extends KernDir implements redoubt.sentry.kernel.ProcessDire
     long set(Task target, String text);
   }
 
-  private final class Text extends TextFile {
+  private class Text extends TextFile {
     private final TaskText text;
     private final @Nullable TaskKnob knob;
 
@@ -333,6 +338,23 @@ final class TaskDir extends KernDir implements redoubt.sentry.kernel.ProcessDire
       } finally {
         CALLER.remove();
       }
+    }
+  }
+
+  /** What is mounted where the process lives: polled for changes. */
+  private final class MountsText extends Text {
+    MountsText(String name, int permissions, TaskText text) {
+      super(name, permissions, text, null, false);
+    }
+
+    @Override
+    protected Changes changes(Task t) {
+      return target.task().mountNamespace().changes;
+    }
+
+    @Override
+    protected int readiness() {
+      return FileDescription.POLLIN | FileDescription.POLLRDNORM;
     }
   }
 

@@ -154,7 +154,9 @@ public final class Cgroup {
     return c;
   }
 
-  /** {@return its path as somebody whose tree begins at {@code root} sees it}: "/", "/a", "/../b" */
+  /**
+   * {@return its path as somebody whose tree begins at {@code root} sees it}: "/", "/a", "/../b"
+   */
   public String pathFrom(Cgroup root) {
     StringBuilder o = new StringBuilder();
     Cgroup from = root;

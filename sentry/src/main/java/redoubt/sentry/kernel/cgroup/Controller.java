@@ -4,11 +4,11 @@ import java.util.List;
 
 /** What can be divided among the children of a group, in the order of cgroup.controllers. */
 public enum Controller {
-  CPUSET("cpuset", true),
-  CPU("cpu", true),
-  IO("io", false),
-  MEMORY("memory", false),
-  PIDS("pids", true);
+  CPUSET(1, "cpuset", true),
+  CPU(2, "cpu", true),
+  IO(4, "io", false),
+  MEMORY(8, "memory", false),
+  PIDS(16, "pids", true);
 
   /** All of them as {@link #bit}s. */
   public static final int ALL = (1 << 5) - 1;
@@ -18,10 +18,12 @@ public enum Controller {
 
   static final List<Controller> LIST = List.of(values());
 
+  private final int bit;
   private final String text;
   private final boolean threaded;
 
-  Controller(String text, boolean threaded) {
+  Controller(int bit, String text, boolean threaded) {
+    this.bit = bit;
     this.text = text;
     this.threaded = threaded;
   }
@@ -36,7 +38,7 @@ public enum Controller {
   }
 
   public int bit() {
-    return 1 << ordinal();
+    return bit;
   }
 
   /** {@return the bit of the controller called {@code name}, or 0} */

@@ -20,9 +20,9 @@ public final class CpuLimits {
   private final AtomicLong usedNs = new AtomicLong();
 
   // cpu.stat; written by the accountant.
-  public volatile long periods;
-  public volatile long throttledPeriods;
-  public volatile long throttledNs;
+  public final AtomicLong periods = new AtomicLong();
+  public final AtomicLong throttledPeriods = new AtomicLong();
+  public final AtomicLong throttledNs = new AtomicLong();
 
   // The accountant's.
   public long periodStartNs;

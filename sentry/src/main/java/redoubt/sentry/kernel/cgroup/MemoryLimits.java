@@ -1,5 +1,6 @@
 package redoubt.sentry.kernel.cgroup;
 
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,11 +28,11 @@ public final class MemoryLimits {
 
   /** Counters of memory.events. */
   public static final class Events {
-    public volatile long high;
-    public volatile long max;
-    public volatile long oom;
-    public volatile long oomKill;
-    public volatile long oomGroupKill;
+    public final AtomicLong high = new AtomicLong();
+    public final AtomicLong max = new AtomicLong();
+    public final AtomicLong oom = new AtomicLong();
+    public final AtomicLong oomKill = new AtomicLong();
+    public final AtomicLong oomGroupKill = new AtomicLong();
   }
 
   public boolean isLimited() {

@@ -6,8 +6,8 @@
  *
  * <p>Read {@link redoubt.sentry.kernel.cgroup.Cgroup} first; {@code fs.cgroup} shows it as files.
  * What stands in it is guarded by {@code TaskSet.mu}; listeners and wait queues are told without
- * it. Memory and CPU time are the host's to count: {@code CgroupAccountant}
- * asks from time to time, and only while some group has a limit on them.
+ * it. Memory and CPU time are the host's to count: {@code CgroupAccountant} asks from time to time,
+ * and only while some group has a limit on them.
  */
 @NullMarked
 package redoubt.sentry.kernel.cgroup;

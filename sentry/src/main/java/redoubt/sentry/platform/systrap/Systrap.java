@@ -84,6 +84,7 @@ public final class Systrap implements Platform {
   private final StubSpace[] spaces = new StubSpace[MAX_SPACES];
   private final Map<Integer, StubSpace> byPid = new HashMap<>();
   private final ArrayDeque<StubSpace> pool = new ArrayDeque<>();
+
   /** What the keeper was asked: its answer and {@link #UNANSWERED} before it, by number. */
   private final Map<Integer, long[]> asked = new HashMap<>();
 

@@ -180,7 +180,7 @@ class ProcTest {
     assertEquals("a-very-long-nam\n", read("/proc/self/comm"));
     KernelMounts.write(g, "/proc/sys/kernel/hostname", "box\n");
     assertEquals("box\n", read("/proc/sys/kernel/hostname"));
-    assertEquals("box", g.task().uts().hostname);
+    assertEquals("box", g.task().uts().hostname());
   }
 
   @Test
