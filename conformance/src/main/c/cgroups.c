@@ -184,12 +184,17 @@ static long counter_of(volatile long *c) {
   return *c - v;
 }
 
+static void leave_9(int s) {
+  _exit(9);
+}
+
 static void freezing(void) {
   volatile long *count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   mkdir(at("f"), 0755);
   mkdir(at("f/g"), 0755);
-  pid_t p = SPAWN(prctl(PR_SET_PDEATHSIG, SIGKILL); for (;;) ++*count);
+  pid_t p = SPAWN(prctl(PR_SET_PDEATHSIG, SIGKILL); signal(SIGUSR1, leave_9); for (;;) ++*count);
   write_pid(at("f/g/cgroup.procs"), p);
+  while (!*count) msleep(1);
   R("freeze 2", write_file(at("f/cgroup.freeze"), "2"));
   R("freeze x", write_file(at("f/cgroup.freeze"), "x"));
   R("freeze", write_file(at("f/cgroup.freeze"), "1"));
@@ -199,6 +204,7 @@ static void freezing(void) {
   S("freeze of the group below", flat(at("f/g/cgroup.freeze")));
   V("stands still", counter_of(count));
   R("a signal to a frozen task", kill(p, SIGUSR1));
+  msleep(30);
   T("still there", waitpid(p, NULL, WNOHANG) == 0);
   R("thaw", write_file(at("f/cgroup.freeze"), "0"));
   int status = 0;

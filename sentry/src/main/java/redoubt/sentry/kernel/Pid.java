@@ -57,6 +57,11 @@ public final class Pid {
     releaseIfFree();
   }
 
+  /** {@return the task that has it as thread id, or null} */
+  public @Nullable Task task() {
+    return task;
+  }
+
   void useGroup() {
     groupUse++;
   }

@@ -65,6 +65,7 @@ public final class Signals {
     boolean outside = fromOutside || (from != null && !from.namespace().isWithin(g.pidNamespace()));
     Task wake = null;
     boolean continued = false;
+    boolean dropped = false;
     SignalHandlers h = g.handlers;
     synchronized (h.mu) {
       if (signo == Signal.SIGKILL) {
@@ -78,19 +79,17 @@ public final class Signals {
         } else if ((STOP_SIGNALS & bit(signo)) != 0) {
           discardEverywhere(g, bit(Signal.SIGCONT));
         }
-        if (dropped(g, target, h, signo, outside)) {
+        dropped = dropped(g, target, h, signo, outside);
+        if (dropped) {
           info.dropped();
-          if (continued) {
-            JobControl.resume(g);
+        } else {
+          PendingSignals set = target != null ? target.pending : g.pending;
+          long limit = g.limits.soft(redoubt.abi.Resource.RLIMIT_SIGPENDING);
+          if (!set.add(info, limit < 0 ? Long.MAX_VALUE : limit)) {
+            return -EAGAIN;
           }
-          return 0;
+          wake = target != null ? wanting(target, signo) : anyWanting(g, signo);
         }
-        PendingSignals set = target != null ? target.pending : g.pending;
-        long limit = g.limits.soft(redoubt.abi.Resource.RLIMIT_SIGPENDING);
-        if (!set.add(info, limit < 0 ? Long.MAX_VALUE : limit)) {
-          return -EAGAIN;
-        }
-        wake = target != null ? wanting(target, signo) : anyWanting(g, signo);
       }
     }
     if (signo == Signal.SIGKILL) {
@@ -98,7 +97,10 @@ public final class Signals {
       return 0;
     }
     if (continued) {
-      JobControl.resume(g);
+      JobControl.resume(g); // takes TaskSet.mu, which comes before SignalHandlers.mu
+    }
+    if (dropped) {
+      return 0;
     }
     if (wake != null) {
       wake.interrupt();

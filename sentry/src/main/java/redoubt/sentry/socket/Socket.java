@@ -57,6 +57,7 @@ import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
+import redoubt.sentry.vfs.FileOwner;
 
 /**
  * A socket: <a href="https://man7.org/linux/man-pages/man7/socket.7.html">socket(7)</a>. What a
@@ -250,7 +251,8 @@ public abstract class Socket extends FileDescription {
       case 0x5411 ->
           t.copyOutInt(a.long2(), (int) Math.min(unsent(), Integer.MAX_VALUE)); // SIOCOUTQ
       case Ioctls.SIOCATMARK -> t.copyOutInt(a.long2(), 0);
-      case Ioctls.SIOCGPGRP, Ioctls.FIOGETOWN -> t.copyOutInt(a.long2(), owner);
+      case Ioctls.SIOCGPGRP, Ioctls.FIOGETOWN ->
+          t.copyOutInt(a.long2(), owner == null ? 0 : owner.number(t.pidNamespace()));
       case Ioctls.SIOCSPGRP, Ioctls.FIOSETOWN -> setOwner(t, a.long2());
       default -> {
         long r = InterfaceIoctls.ioctl(t, a.int1(), a.long2());
@@ -260,12 +262,13 @@ public abstract class Socket extends FileDescription {
   }
 
   private long setOwner(Task t, long uaddr) {
-    long pid = t.copyInInt(uaddr);
-    if (pid < 0) {
-      return pid;
+    long word = t.copyInInt(uaddr);
+    if (word < 0) {
+      return word;
     }
-    owner = (int) pid;
-    return 0;
+    int who = (int) word;
+    int type = who < 0 ? FileOwner.GROUP : FileOwner.PROCESS;
+    return FileOwner.set(t, this, type, Math.abs(who));
   }
 
   @Override

@@ -370,6 +370,7 @@ final class Attributes {
     if (inode.isExecuted()) {
       return -ETXTBSY;
     }
+    Vfs.breakLeases(t, inode);
     if (exceedsFileLimit(t, inode, length)) {
       return ReadWrite.fileTooBig(t);
     }

@@ -1,24 +1,22 @@
 package redoubt.sentry.syscalls;
 
-import static redoubt.abi.Errno.EACCES;
-import static redoubt.abi.Errno.EAGAIN;
 import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EINVAL;
-import static redoubt.abi.Errno.ENOTDIR;
 import static redoubt.abi.Errno.EOVERFLOW;
 import static redoubt.abi.Errno.EPERM;
-import static redoubt.abi.Errno.ESRCH;
 
 import java.lang.foreign.MemorySegment;
-import redoubt.abi.Caps;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Resource;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.vfs.Dnotify;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.FileLocks;
+import redoubt.sentry.vfs.FileOwner;
 import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.Leases;
 
 /** fcntl(2) and flock(2): fs/fcntl.c, fs/locks.c. */
 final class FileControl {
@@ -69,15 +67,15 @@ final class FileControl {
       case Fcntl.F_GETLK, Fcntl.F_OFD_GETLK -> getLock(t, f, cmd, arg);
       case Fcntl.F_SETLK, Fcntl.F_SETLKW, Fcntl.F_OFD_SETLK, Fcntl.F_OFD_SETLKW ->
           setLock(t, f, fd, cmd, arg);
-      case Fcntl.F_GETOWN -> f.owner;
+      case Fcntl.F_GETOWN -> ownerNumber(t, f);
       case Fcntl.F_SETOWN -> setOwner(t, f, (int) arg);
       case Fcntl.F_GETOWN_EX -> getOwnerEx(t, f, arg);
       case Fcntl.F_SETOWN_EX -> setOwnerEx(t, f, arg);
       case Fcntl.F_GETSIG -> f.ownerSignal;
       case Fcntl.F_SETSIG -> setSignal(f, arg);
-      case Fcntl.F_GETLEASE -> Fcntl.F_UNLCK;
-      case Fcntl.F_SETLEASE -> setLease(t, f, (int) arg);
-      case Fcntl.F_NOTIFY -> f.inode().isDirectory() ? -EINVAL : -ENOTDIR;
+      case Fcntl.F_GETLEASE -> Leases.get(f);
+      case Fcntl.F_SETLEASE -> Leases.set(t, f, fd, (int) arg);
+      case Fcntl.F_NOTIFY -> Dnotify.set(t, f, fd, (int) arg);
       case Fcntl.F_GET_RW_HINT, Fcntl.F_GET_FILE_RW_HINT ->
           t.copyOutLong(arg, Fcntl.RWH_WRITE_LIFE_NOT_SET);
       case Fcntl.F_SET_RW_HINT, Fcntl.F_SET_FILE_RW_HINT -> setWriteHint(t, arg);
@@ -114,32 +112,19 @@ final class FileControl {
     if (who == Integer.MIN_VALUE) {
       return -EINVAL;
     }
-    if (who != 0 && !exists(t, who)) {
-      return -ESRCH;
-    }
-    f.owner = who;
-    return 0;
+    return FileOwner.set(t, f, who < 0 ? FileOwner.GROUP : FileOwner.PROCESS, Math.abs(who));
   }
 
-  private static boolean exists(Task t, int who) {
-    synchronized (t.kernel().tasks().mu) {
-      if (who > 0) {
-        return t.pidNamespace().task(who) != null;
-      }
-      for (var g : t.pidNamespace().threadGroups()) {
-        if (g.pgrp().in(t.pidNamespace()) == -who) {
-          return true;
-        }
-      }
-      return false;
-    }
+  private static int ownerNumber(Task t, FileDescription f) {
+    FileOwner o = f.owner;
+    return o == null ? 0 : o.number(t.pidNamespace());
   }
 
   private static long getOwnerEx(Task t, FileDescription f, long uaddr) {
     MemorySegment s = t.scratch();
-    int who = f.owner;
-    s.set(Memory.INT, Fcntl.F_OWNER_EX_TYPE, who < 0 ? Fcntl.F_OWNER_PGRP : Fcntl.F_OWNER_PID);
-    s.set(Memory.INT, Fcntl.F_OWNER_EX_PID, Math.abs(who));
+    FileOwner o = f.owner;
+    s.set(Memory.INT, Fcntl.F_OWNER_EX_TYPE, o == null ? Fcntl.F_OWNER_PID : o.type());
+    s.set(Memory.INT, Fcntl.F_OWNER_EX_PID, Math.abs(ownerNumber(t, f)));
     return t.copyOutScratch(uaddr, Fcntl.SIZEOF_F_OWNER_EX);
   }
 
@@ -151,8 +136,8 @@ final class FileControl {
     int type = t.scratch().get(Memory.INT, Fcntl.F_OWNER_EX_TYPE);
     int pid = t.scratch().get(Memory.INT, Fcntl.F_OWNER_EX_PID);
     return switch (type) {
-      case Fcntl.F_OWNER_TID, Fcntl.F_OWNER_PID -> setOwner(t, f, pid);
-      case Fcntl.F_OWNER_PGRP -> setOwner(t, f, -pid);
+      case Fcntl.F_OWNER_TID, Fcntl.F_OWNER_PID, Fcntl.F_OWNER_PGRP ->
+          FileOwner.set(t, f, type, pid);
       default -> -EINVAL;
     };
   }
@@ -163,17 +148,6 @@ final class FileControl {
     }
     f.ownerSignal = (int) signo;
     return 0;
-  }
-
-  /** Leases are never granted: the caller then does without, as on network filesystems. */
-  private static long setLease(Task t, FileDescription f, int type) {
-    if (type != Fcntl.F_RDLCK && type != Fcntl.F_WRLCK && type != Fcntl.F_UNLCK) {
-      return -EINVAL;
-    }
-    if (t.creds().fsuid != f.inode().uid() && !t.hasCapability(Caps.CAP_LEASE)) {
-      return -EACCES;
-    }
-    return f.inode().isRegular() ? -EAGAIN : -EINVAL;
   }
 
   private static long setWriteHint(Task t, long uaddr) {

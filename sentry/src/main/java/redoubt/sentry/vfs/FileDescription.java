@@ -62,9 +62,18 @@ public abstract class FileDescription {
   private boolean silent;
 
   /** Who gets SIGIO, and with which signal; see fcntl(F_SETOWN). */
-  public volatile int owner;
+  public volatile @Nullable FileOwner owner;
 
   public volatile int ownerSignal;
+
+  /** Whether it holds a lease on its file; written by {@link Leases}. */
+  volatile boolean hasLease;
+
+  /** What of its directory is told by a signal: F_NOTIFY. */
+  volatile @Nullable Dnotify dnotify;
+
+  /** The file whose readers count this description. */
+  private @Nullable Inode read;
 
   /** Credentials at open time. */
   public final @Nullable Credentials creds;
@@ -99,6 +108,10 @@ public abstract class FileDescription {
       inode.addWriters(1);
       path.mount.addWriters(1);
       written = inode;
+    } else if (!isWritable() && isReadable() && read == null) {
+      Inode inode = inode();
+      inode.addReaders(1);
+      read = inode;
     }
     if (!silent) {
       FsNotify.opened(path);
@@ -214,10 +227,20 @@ public abstract class FileDescription {
         links.run();
       }
       FsNotify.closed(this);
+      if (hasLease) {
+        Leases.closed(this);
+      }
+      Dnotify d = dnotify;
+      if (d != null) {
+        d.end();
+      }
       release();
       if (written != null) {
         written.addWriters(-1);
         path.mount.addWriters(-1);
+      }
+      if (read != null) {
+        read.addReaders(-1);
       }
       dropLocks(this);
       path.dentry.unpin();

@@ -60,6 +60,15 @@ public abstract class Inode {
   /** Descriptions by open(2) that can write: such a file is not executed (i_writecount). */
   private volatile int writers;
 
+  private static final AtomicIntegerFieldUpdater<Inode> READERS =
+      AtomicIntegerFieldUpdater.newUpdater(Inode.class, "readers");
+
+  /** Descriptions by open(2) that can only read (i_readcount). */
+  private volatile int readers;
+
+  /** F_SETLEASE; made at first use. */
+  volatile @Nullable Leases leases;
+
   protected Inode(FileSystem fs) {
     this.fs = fs;
   }
@@ -83,6 +92,15 @@ public abstract class Inode {
   /** {@return whether some process runs this file} */
   public final boolean isExecuted() {
     return executions > 0;
+  }
+
+  final void addReaders(int n) {
+    READERS.addAndGet(this, n);
+  }
+
+  /** {@return whether {@code f} is the file's only description}: check_conflicting_open */
+  final boolean isOpenedOnlyBy(FileDescription f) {
+    return writers == (f.isWritable() ? 1 : 0) && readers == (f.isWritable() ? 0 : 1);
   }
 
   /** {@return whether the file is open for writing} */

@@ -194,6 +194,9 @@ public final class Vfs {
           throw ErrnoException.of(ETXTBSY);
         }
       }
+      if (inode.leases != null) {
+        Leases.breakFor(t, inode, writes, (flags & FileDescription.O_NONBLOCK) != 0);
+      }
       FsNotify.askToOpen(t, p);
       if (type == Inode.S_IFREG && (flags & O_TRUNC) != 0) {
         SetAttr a = new SetAttr();
@@ -207,6 +210,11 @@ public final class Vfs {
       return f;
     }
     return t.kernel().specialFiles().open(t, p, flags);
+  }
+
+  /** truncate(2) is at {@code inode}: leases on it are broken first. */
+  public static void breakLeases(Task t, Inode inode) {
+    Leases.breakFor(t, inode, true, false);
   }
 
   /** What landlock says of an open. */

@@ -13,6 +13,7 @@ import redoubt.sentry.kernel.Kernel;
 import redoubt.sentry.kernel.PidNamespace;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.inet.InetFamily;
+import redoubt.sentry.vfs.Leases;
 
 /** /proc/sys: what sysctl(8) shows (Documentation/admin-guide/sysctl). */
 final class Sysctls {
@@ -111,7 +112,6 @@ final class Sysctls {
     "fs/inotify/max_queued_events", "16384",
     "fs/inotify/max_user_instances", "128",
     "fs/inotify/max_user_watches", "189344",
-    "fs/lease-break-time", "45",
     "fs/leases-enable", "1",
     "fs/mount-max", "100000",
     "fs/mqueue/msg_default", "10",
@@ -265,6 +265,25 @@ final class Sysctls {
             (t, o) -> o.append(cores.usesPid ? "1\n" : "0\n"),
             (t, s) -> {
               cores.usesPid = !line(s).strip().equals("0");
+              return 0;
+            }));
+    sys.put(
+        "fs/lease-break-time",
+        TextFile.of(
+            proc,
+            0644,
+            (t, o) -> o.append(Leases.breakTimeS).append('\n'),
+            (t, s) -> {
+              int seconds;
+              try {
+                seconds = Integer.parseInt(line(s).strip());
+              } catch (NumberFormatException e) {
+                return -EINVAL;
+              }
+              if (seconds < 0) {
+                return -EINVAL;
+              }
+              Leases.breakTimeS = seconds;
               return 0;
             }));
     sys.put(

@@ -57,12 +57,8 @@ public final class SysFs extends KernFs {
     d.text("mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
     knob(d, "mm/transparent_hugepage/khugepaged/defrag", "1");
     knob(d, "mm/ksm/run", "0");
-    d.dir("mm")
-        .dir("hugepages")
-        .dir("hugepages-2048kB")
-        .text("nr_hugepages", "0\n")
-        .text("free_hugepages", "0\n");
-    for (String empty : List.of("security", "debug", "tracing", "config", "iommu_groups", "slab")) {
+    // No mm/hugepages, debug, tracing, config: who sees them mounts a filesystem that is not there.
+    for (String empty : List.of("security", "iommu_groups", "slab")) {
       d.dir(empty);
     }
     d.text("uevent_seqnum", "0\n");
