@@ -103,8 +103,9 @@ public final class Translator implements AutoCloseable {
       out.add("memory.low=" + r.memoryReservation());
     }
     if (r.cpuQuota() != null && r.cpuQuota() > 0) {
-      boolean period = r.cpuPeriod() != null && r.cpuPeriod() > 0;
-      out.add("cpu.max=" + r.cpuQuota() + " " + (period ? r.cpuPeriod() : 100000));
+      Long period = r.cpuPeriod();
+      long periodUs = period == null || period <= 0 ? 100000 : period;
+      out.add("cpu.max=" + r.cpuQuota() + " " + periodUs);
     }
     if (r.cpuShares() != null && r.cpuShares() > 0) {
       out.add("cpu.weight=" + Cgroups.weight(r.cpuShares()));

@@ -3,7 +3,6 @@ package redoubt.sentry.kernel;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -125,7 +124,7 @@ public final class CgroupAccountant implements Runnable {
 
   private static List<Charge> charges(Kernel k, Cgroup group) {
     List<Charge> out = new ArrayList<>();
-    Map<MemoryManager, Boolean> seen = new IdentityHashMap<>();
+    IdentityHashMap<MemoryManager, Boolean> seen = new IdentityHashMap<>();
     for (ThreadGroup g : groupsWithin(k, group)) {
       MemoryManager mm = memoryOf(g);
       if (mm == null || seen.put(mm, true) != null) {
@@ -201,7 +200,7 @@ public final class CgroupAccountant implements Runnable {
   private long tick(long now) {
     odd = !odd;
     long wait = IDLE_TICK_NS;
-    for (Cgroup c : limited) {
+    for (Cgroup c : List.copyOf(limited)) {
       if (c.isRemoved() || !(c.cpu.isLimited() || c.memory.isLimited())) {
         synchronized (this) {
           limited.remove(c);
