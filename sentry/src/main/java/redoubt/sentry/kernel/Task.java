@@ -949,7 +949,7 @@ public final class Task {
    */
   public boolean dismissInterrupt() {
     waiter.clearInterrupt();
-    if (killed || frozen || group.isStopped() || tracing != null) {
+    if (killed || isHalted() || group.isStopped() || tracing != null) {
       waiter.interrupt();
       return false;
     }
