@@ -151,11 +151,17 @@ public final class HostIo {
         (int) HostException.check("eventfd2", RawSyscall.syscall(Nr.EVENTFD2, 0, nonblockCloexec)));
   }
 
-  /** Makes an event readable for good. */
+  /** Makes an event readable, for good or until {@link #drain}. */
   public static void signal(Fd event) {
     MemorySegment s = SCRATCH.get();
     s.set(Memory.LONG, 0, 1);
     RawSyscall.syscall(Nr.WRITE, event.number(), s.address(), 8);
+  }
+
+  /** Makes an event unreadable again, until the next {@link #signal}. */
+  public static void drain(Fd event) {
+    MemorySegment s = SCRATCH.get();
+    RawSyscall.syscall(Nr.READ, event.number(), s.address(), 8);
   }
 
   // epoll

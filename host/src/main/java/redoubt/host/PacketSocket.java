@@ -46,10 +46,16 @@ public final class PacketSocket implements AutoCloseable {
   private static final int MMSGHDR = 64;
   private static final int MSG_LEN = 56;
   private static final int IOVEC = 16;
+  private static final int POLLIN = 1;
+  private static final long TIMESPEC = 16;
 
   private final Fd fd;
   private final Fd wake = HostIo.newEvent();
   private final Arena arena = Arena.ofShared();
+
+  /** Two pollfds and a timespec. */
+  private final MemorySegment polled = arena.allocate(32, 8);
+
   private final Vectors in;
   private final Vectors out;
 
@@ -151,12 +157,28 @@ public final class PacketSocket implements AutoCloseable {
             Nr.SETSOCKOPT, fd.number(), SOL_PACKET, option, value.address(), value.byteSize()));
   }
 
-  /** Waits until there are frames, or {@link #wake}. */
-  public void await() {
-    HostIo.awaitReadable(fd.number(), wake.number());
+  /**
+   * Waits until there are frames, or {@link #wake}, or for {@code timeoutNs} where that is not
+   * negative. The receiver's.
+   */
+  public void await(long timeoutNs) {
+    polled.set(Memory.INT, 0, fd.number());
+    polled.set(Memory.INT, 4, POLLIN);
+    polled.set(Memory.INT, 8, wake.number());
+    polled.set(Memory.INT, 12, POLLIN);
+    long timeout = 0;
+    if (timeoutNs >= 0) {
+      timeout = polled.address() + TIMESPEC;
+      polled.set(Memory.LONG, TIMESPEC, timeoutNs / 1_000_000_000L);
+      polled.set(Memory.LONG, TIMESPEC + 8, timeoutNs % 1_000_000_000L);
+    }
+    long n = RawSyscall.syscall(Nr.PPOLL, polled.address(), 2, timeout, 0, 8);
+    if (n > 0 && polled.get(Memory.SHORT, 14) != 0) {
+      HostIo.drain(wake);
+    }
   }
 
-  /** Ends {@link #await}, now and from now on. */
+  /** Ends {@link #await}, the present or the next one. */
   public void wake() {
     HostIo.signal(wake);
   }

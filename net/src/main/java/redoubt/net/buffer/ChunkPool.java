@@ -3,11 +3,11 @@ package redoubt.net.buffer;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
-/** Chunks of stream data kept for reuse, some megabytes at most; the rest is the collector's. */
+/** Chunks of stream data kept for reuse, 16 MiB at most; the rest is the collector's. */
 public final class ChunkPool {
   public static final int SHIFT = 12;
   public static final int CHUNK = 1 << SHIFT;
-  private static final int KEEP = 1024;
+  private static final int KEEP = 4096;
 
   private final ArrayDeque<byte[]> free = new ArrayDeque<>(64);
 

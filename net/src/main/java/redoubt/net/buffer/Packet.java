@@ -1,5 +1,7 @@
 package redoubt.net.buffer;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +48,12 @@ public final class Packet {
   /** Payload bytes of each segment that the link is to cut this packet into, or 0. */
   public int segmentBytes;
 
+  /** Where the last bytes of the packet still are, until {@link #fill}; null when all are here. */
+  private @Nullable StreamStore borrowed;
+
+  private long borrowedOffset;
+  private int borrowedAt;
+
   /** What the owner charges for it, against its own limit. */
   public int charge;
 
@@ -64,8 +72,39 @@ public final class Packet {
     return end - start;
   }
 
+  /**
+   * Appends {@code length} bytes of {@code store} without copying them yet. They must stay there
+   * until {@link #fill} or {@link #free}.
+   */
+  public void borrow(StreamStore store, long offset, int length) {
+    borrowed = store;
+    borrowedOffset = offset;
+    borrowedAt = end;
+    end += length;
+  }
+
+  /** Copies what is borrowed into {@link #data}: whoever keeps the packet, or looks at it. */
+  public void fill() {
+    StreamStore s = borrowed;
+    if (s != null) {
+      s.read(borrowedOffset, data, borrowedAt, end - borrowedAt);
+      borrowed = null;
+    }
+  }
+
+  /** Copies all bytes of the packet to native memory. */
+  public void copyTo(MemorySegment to, long at) {
+    StreamStore s = borrowed;
+    int here = (s == null ? end : borrowedAt) - start;
+    MemorySegment.copy(data, start, to, ValueLayout.JAVA_BYTE, at, here);
+    if (s != null) {
+      s.read(borrowedOffset, to, at + here, end - borrowedAt);
+    }
+  }
+
   /** {@return another packet with the same bytes and addresses, or null without memory} */
   public @Nullable Packet copy() {
+    fill();
     Packet p = pool.allocate(length());
     if (p != null) {
       System.arraycopy(data, start, p.data, p.start, length());
@@ -106,6 +145,7 @@ public final class Packet {
     checksumOffset = 0;
     segmentBytes = 0;
     charge = 0;
+    borrowed = null;
     next = null;
     isFree = false;
   }

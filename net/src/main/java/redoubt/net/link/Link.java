@@ -20,6 +20,11 @@ public interface Link {
     return false;
   }
 
+  /** {@return whether it takes frames that {@linkplain Packet#borrow borrow} bytes} */
+  default boolean takesBorrowed() {
+    return false;
+  }
+
   /** Takes {@code frame} over: sends it now or at the next {@link #flush}, or drops it. */
   void transmit(Packet frame);
 

@@ -2,6 +2,8 @@ package redoubt.net.link;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
@@ -15,8 +17,14 @@ import redoubt.net.header.TcpHeader;
 import redoubt.net.stack.NetworkStack;
 
 /**
- * An interface of the host through a packet socket. Its own thread receives batches and hands each
- * to the stack in one entry; what the stack sends is gathered and goes out when the entry ends.
+ * An interface of the host through a packet socket. What the stack sends is gathered and goes out
+ * when the entry ends. Batches of frames are received, and handed to the stack in one entry, by
+ * whoever has {@linkplain #tryTake taken} the reception: a thread that waits for what is in them,
+ * so that nobody has to wake it up, or else the link's own thread.
+ *
+ * <p>The own thread lets go once it has woken somebody up: that one comes here when it has done its
+ * work, and finds what has gathered by then. If nobody comes for {@link #GRACE_NS} it goes on by
+ * itself. While somebody waits here it sleeps.
  *
  * <p>Frames that the host's queue has no room for are dropped, as a network card drops them.
  */
@@ -30,10 +38,38 @@ public final class PacketLink implements Link, AutoCloseable {
   private final long mac;
   private static final int GSO_TCPV4 = 1;
   private static final int GSO_TCPV6 = 4;
+
+  /** How long frames wait for somebody who was woken up. */
+  private static final long GRACE_NS = 250_000;
+
+  /** The same while one comes again and again. */
+  private static final long BUSY_GRACE_NS = 1_000_000;
+
+  private static final int BUSY_TAKES = 4;
+
+  /** Batches that the own thread takes before it tries again to let go. */
+  private static final int PATIENCE = 64;
+
   private int gathered;
+  private @Nullable NetworkStack stack;
+  private @Nullable Consumer<Packet> sink;
   private @Nullable Thread receiver;
   private volatile boolean isClosed;
   private volatile int failure;
+
+  /** Whether somebody has the reception: the one who may use the socket's receiving half. */
+  private final AtomicBoolean isTaken = new AtomicBoolean();
+
+  private volatile boolean isShared;
+
+  /** How often another than the own thread has taken it. Written by who has it. */
+  private volatile int takes;
+
+  /** The own thread sleeps until it is unparked. */
+  private volatile boolean isDormant;
+
+  /** Whether the last batch made the stack call a listener. Of who has the reception. */
+  private boolean hasCalled;
 
   /** Takes ownership of {@code fd}, which {@link PacketSocket#open} made. */
   public PacketLink(Fd fd, int mtu, long mac) {
@@ -46,26 +82,120 @@ public final class PacketLink implements Link, AutoCloseable {
    * Starts to receive: each frame goes to {@code sink}, which is the interface's {@code deliver}.
    */
   public void start(NetworkStack stack, Consumer<Packet> sink) {
-    receiver = Thread.ofPlatform().daemon().name("net link").start(() -> receiveAll(stack, sink));
+    this.stack = stack;
+    this.sink = sink;
+    receiver = Thread.ofPlatform().daemon().name("net link").start(this::receiveAll);
   }
 
-  private void receiveAll(NetworkStack stack, Consumer<Packet> sink) {
+  private void receiveAll() {
     ThreadSlice.makeShortest();
+    int seen = takes;
+    int patience = 0;
     while (!isClosed) {
-      int n = socket.receive();
-      if (n > 0) {
-        deliver(stack, sink, n);
-      } else if (n == 0) {
-        socket.await();
-      } else {
-        failure = -n;
-        if (n != -Errno.ENETDOWN) {
+      if (isTaken.compareAndSet(false, true)) {
+        boolean goesOn = receiveUntilCalled(patience);
+        release();
+        if (!goesOn) {
           return;
         }
-        // It comes once when the interface goes down, and the interface may come up again.
-        socket.await();
+      } else {
+        sleepBehindWhoWaits();
+      }
+      seen = takes;
+      LockSupport.parkNanos(this, GRACE_NS);
+      patience = takes == seen ? PATIENCE : 0;
+      for (int t = takes; t != seen && !isClosed; t = takes) {
+        // They come by themselves.
+        long ns = t - seen < BUSY_TAKES ? GRACE_NS : BUSY_GRACE_NS;
+        seen = t;
+        LockSupport.parkNanos(this, ns);
       }
     }
+  }
+
+  private void sleepBehindWhoWaits() {
+    isDormant = true;
+    while (isTaken.get() && !isClosed) {
+      LockSupport.park(this);
+    }
+    isDormant = false;
+  }
+
+  /** {@return false at the end} */
+  private boolean receiveUntilCalled(int patience) {
+    hasCalled = false;
+    for (int batches = 0; !isClosed; ) {
+      int n = poll();
+      if (n > 0) {
+        batches++;
+      }
+      if (hasCalled && isShared && batches > patience) {
+        return true;
+      }
+      if (n < 0 && n != -Errno.ENETDOWN) {
+        return false;
+      }
+      if (n < PacketSocket.BATCH) {
+        socket.await(-1);
+      }
+    }
+    return false;
+  }
+
+  /** From now on others take the reception, too. */
+  public void share() {
+    isShared = true;
+  }
+
+  /** {@return whether the caller has the reception now} Then {@link #release} follows. */
+  public boolean tryTake() {
+    if (isClosed || isTaken.get() || !isTaken.compareAndSet(false, true)) {
+      return false;
+    }
+    takes = takes + 1;
+    return true;
+  }
+
+  /** Gives the reception back. */
+  public void release() {
+    isTaken.set(false);
+    if (isDormant) {
+      LockSupport.unpark(receiver);
+    }
+  }
+
+  /**
+   * Takes in a batch of frames that wait, if any. Who has the reception may call it, holding no
+   * lock.
+   *
+   * @return how many, or -errno; ENETDOWN comes once when the interface goes down
+   */
+  public int poll() {
+    hasCalled = false;
+    NetworkStack s = stack;
+    Consumer<Packet> to = sink;
+    int n = s == null ? 0 : socket.receive();
+    if (n > 0 && s != null && to != null) {
+      deliver(s, to, n);
+    } else if (n < 0) {
+      failure = -n;
+    }
+    return n;
+  }
+
+  /** {@return whether the last {@link #poll} made somebody ready} */
+  public boolean hasCalled() {
+    return hasCalled;
+  }
+
+  /** Waits for frames, {@link #ring}, or the time. Who has the reception may call it. */
+  public void await(long timeoutNs) {
+    socket.await(timeoutNs);
+  }
+
+  /** Ends the present or the next {@link #await}. */
+  public void ring() {
+    socket.wake();
   }
 
   private void deliver(NetworkStack stack, Consumer<Packet> sink, int n) {
@@ -77,6 +207,7 @@ public final class PacketLink implements Link, AutoCloseable {
           sink.accept(p);
         }
       }
+      hasCalled = stack.hasListenersToCall();
     } finally {
       stack.exit();
     }
@@ -122,7 +253,7 @@ public final class PacketLink implements Link, AutoCloseable {
       long at = (long) gathered * socket.sendStride();
       MemorySegment slots = socket.toSend();
       writeHeader(slots, at, p);
-      MemorySegment.copy(p.data, p.start, slots, BYTE, at + PacketSocket.VNET_HEADER, length);
+      p.copyTo(slots, at + PacketSocket.VNET_HEADER);
       socket.setSendLength(gathered, PacketSocket.VNET_HEADER + length);
       gathered++;
     }
@@ -149,6 +280,11 @@ public final class PacketLink implements Link, AutoCloseable {
   }
 
   @Override
+  public boolean takesBorrowed() {
+    return true;
+  }
+
+  @Override
   public void flush() {
     int from = 0;
     while (from < gathered) {
@@ -167,6 +303,7 @@ public final class PacketLink implements Link, AutoCloseable {
     isClosed = true;
     socket.wake();
     if (receiver != null) {
+      LockSupport.unpark(receiver);
       receiver.join();
     }
     socket.close();

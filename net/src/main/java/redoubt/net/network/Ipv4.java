@@ -263,6 +263,7 @@ public final class Ipv4 {
       int protocol,
       int tos,
       int ttl) {
+    p.fill();
     if (p.checksumStart != 0) {
       Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
       p.checksumStart = 0;

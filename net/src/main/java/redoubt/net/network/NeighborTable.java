@@ -200,6 +200,7 @@ public final class NeighborTable {
         oldest.free();
       }
     }
+    p.fill();
     e.waiting.add(p);
   }
 

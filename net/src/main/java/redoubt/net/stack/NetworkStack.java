@@ -124,6 +124,11 @@ public final class NetworkStack {
     }
   }
 
+  /** {@return whether {@link #exit} has listeners to call} Precondition: the lock is held. */
+  public boolean hasListenersToCall() {
+    return firstPending != null;
+  }
+
   void notifyLater(Readiness r) {
     r.isPending = true;
     r.next = null;

@@ -179,11 +179,6 @@ public final class Nic {
   }
 
   private void deliverEthernet(Packet frame) {
-    if (frame.length() < EthernetHeader.LENGTH) {
-      stack.counters().malformed++;
-      frame.free();
-      return;
-    }
     long destination = EthernetHeader.destination(frame.data, frame.start);
     int type = EthernetHeader.type(frame.data, frame.start);
     frame.isLinkGroup = EthernetHeader.isGroup(destination);
@@ -205,6 +200,9 @@ public final class Nic {
     if (!isUp) {
       p.free();
       return;
+    }
+    if (!link.takesBorrowed()) {
+      p.fill();
     }
     if (p.checksumStart != 0 && !link.offloads()) {
       Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);

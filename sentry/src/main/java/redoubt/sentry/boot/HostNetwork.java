@@ -18,6 +18,7 @@ import redoubt.net.stack.TimerThread;
 import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.NetworkConfig;
 import redoubt.sentry.kernel.Clocks;
+import redoubt.sentry.kernel.Waiter;
 import redoubt.sentry.socket.inet.InetFamily;
 
 /** The sandbox's network stack on what the pod's network namespace had. */
@@ -34,6 +35,7 @@ final class HostNetwork {
       new NetworkStack(Clocks::monotonicNs, new Secret(HostRandom.number(), HostRandom.number()));
   private final Consumer<String> log;
   private @Nullable TimerThread timers; // guarded by this
+  private @Nullable PacketLink onlyLink; // guarded by this
   private volatile boolean attached;
 
   HostNetwork(Consumer<String> log) {
@@ -54,9 +56,22 @@ final class HostNetwork {
     // The stack tries the latest of equals first, the host the one of the least metric.
     config.routes().reversed().forEach(r -> addRoute(nics, r));
     config.neighbors().forEach(n -> addNeighbor(nics, n));
+    if (nics.size() != 1) {
+      onlyLink = null;
+    }
     timers = new TimerThread(stack);
     inet.attach(stack);
     attached = true;
+  }
+
+  /** {@return what waiting tasks may look after}, where all that comes in comes by one link */
+  synchronized Waiter.@Nullable Watch watch() {
+    PacketLink l = onlyLink;
+    if (l == null) {
+      return null;
+    }
+    l.share();
+    return new LinkWatch(l);
   }
 
   private Nic addInterface(NetworkConfig.Interface i, Fd donated) {
@@ -79,6 +94,7 @@ final class HostNetwork {
       }
     }
     link.start(stack, nic::deliver);
+    onlyLink = link;
     return nic;
   }
 

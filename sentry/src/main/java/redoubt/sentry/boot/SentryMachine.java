@@ -128,6 +128,7 @@ final class SentryMachine implements SandboxKernel.Machine {
       throw new ControlException(Errno.EINVAL, "the sandbox was booted without a network");
     }
     n.attach(kernel.subsystem(InetFamily.class), config, fds);
+    kernel.linkWatch = n.watch();
   }
 
   @Override

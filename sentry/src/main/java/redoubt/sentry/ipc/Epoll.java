@@ -78,6 +78,9 @@ public final class Epoll extends FileDescription {
   /** Tasks whose platform says that nothing is ready. */
   private final ArrayList<Idler> idlers = new ArrayList<>(0); // guarded by readyMu
 
+  /** Whether a file is, or was, watched that waits for frames from outside. */
+  private volatile boolean isFedByLink;
+
   private record Idler(Task task, int fd) {}
 
   /** Who polls this instance: poll(2), and epoll instances that watch it. */
@@ -96,6 +99,11 @@ public final class Epoll extends FileDescription {
 
   public Epoll(Task t) {
     super(AnonymousFiles.of(t.kernel()).newOther(t.creds(), "[eventpoll]"), O_RDWR, t.creds());
+  }
+
+  @Override
+  public boolean isFedByLink() {
+    return isFedByLink;
   }
 
   // ---- the interest list ----
@@ -125,6 +133,7 @@ public final class Epoll extends FileDescription {
             WATCHES.decrementAndGet();
             return -ENOSPC;
           }
+          isFedByLink |= file.isFedByLink();
           item = add(t, fd, file, events | EPOLLERR | EPOLLHUP, data);
         }
         case EPOLL_CTL_DEL -> {
@@ -419,7 +428,7 @@ public final class Epoll extends FileDescription {
       }
       long w = 0;
       if (s.asleep) {
-        w = t.block(deadlineNs);
+        w = t.block(deadlineNs, isFedByLink);
       }
       boolean handedOn;
       synchronized (readyMu) {

@@ -89,6 +89,17 @@ public final class PollState {
     return f == null ? 0 : f.poll(task) & wanted[i];
   }
 
+  /** {@return whether one of the files is ready when frames come from outside} */
+  public boolean isFedByLink() {
+    for (int i = 0; i < count; i++) {
+      FileDescription f = files[i];
+      if (f != null && f.isFedByLink()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Enters every file's wait queue. */
   public void register() {
     registered = true;

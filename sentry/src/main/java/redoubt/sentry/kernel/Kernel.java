@@ -48,6 +48,9 @@ public final class Kernel {
   /** CPUs to report. */
   public volatile int cpus = Runtime.getRuntime().availableProcessors();
 
+  /** What tasks that wait for frames from outside look after; null without such a link. */
+  public volatile Waiter.@Nullable Watch linkWatch;
+
   /** Observer of every system call, or null when --strace is off. */
   public volatile @Nullable SyscallObserver observer;
 

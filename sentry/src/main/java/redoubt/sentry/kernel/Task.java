@@ -938,6 +938,20 @@ public final class Task {
     return r == -EINTR ? -ERESTARTSYS : r;
   }
 
+  /**
+   * As {@link #block(long)}, for something that {@code isFedByLink}: this task receives the frames
+   * of the sandbox's link meanwhile where no other does.
+   */
+  public long block(long deadlineNs, boolean isFedByLink) {
+    Waiter.Watch w = isFedByLink ? kernel().linkWatch : null;
+    if (w == null) {
+      return block(deadlineNs);
+    }
+    voluntarySwitches++;
+    long r = waiter.block(deadlineNs, w);
+    return r == -EINTR ? -ERESTARTSYS : r;
+  }
+
   /** {@return whether a signal, stop or kill wants this task's attention} */
   public boolean isInterrupted() {
     return waiter.isInterrupted();

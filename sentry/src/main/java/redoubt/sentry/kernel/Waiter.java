@@ -24,9 +24,29 @@ public final class Waiter {
   private static final int WOKEN = 1;
   private static final int INTERRUPTED = 2;
 
+  /** The owner waits in a host call of its watch, which {@link Watch#ring} ends. */
+  private static final int WATCHING = 4;
+
   private final java.util.concurrent.atomic.AtomicInteger state =
       new java.util.concurrent.atomic.AtomicInteger();
   private volatile @Nullable Thread blocked;
+  private boolean isPrompt; // of the owner
+  private @Nullable Watch watch; // written before WATCHING is set, read after it was seen
+
+  /**
+   * What a task that blocks may look after instead of sleeping, when that is where its wake-up is
+   * going to come from: one thread less has to be let on.
+   */
+  public interface Watch {
+    /**
+     * Looks after it on behalf of {@code w} until {@link Waiter#isDue}, the deadline, or somebody
+     * else may as well. Returns at once when somebody else does already.
+     */
+    void keep(Waiter w, long deadlineNs);
+
+    /** Ends the host call in which a keeper waits. Must not block. */
+    void ring();
+  }
 
   /**
    * A queue entry that wakes this waiter; a task needs at most a few, see {@link Task#waitEntry}.
@@ -112,6 +132,50 @@ public final class Waiter {
     }
   }
 
+  /** As {@link #block(long)}, but keeps {@code w} meanwhile where nobody does. */
+  public long block(long deadlineNs, Watch w) {
+    watch = w;
+    blocked = Thread.currentThread();
+    try {
+      w.keep(this, deadlineNs);
+    } finally {
+      blocked = null;
+    }
+    return block(deadlineNs, true);
+  }
+
+  /** {@return whether the owner's thread is one that is let on soon} For the owner's watch. */
+  public boolean isPrompt() {
+    return isPrompt;
+  }
+
+  public void setPrompt() {
+    isPrompt = true;
+  }
+
+  /** {@return whether an interruptible block would return now} For the owner's watch. */
+  public boolean isDue() {
+    return (state.get() & (WOKEN | INTERRUPTED)) != 0;
+  }
+
+  /** The owner is about to wait in a host call. {@return false if it must not, being due} */
+  public boolean beginWatching() {
+    for (; ; ) {
+      int s = state.get();
+      if ((s & (WOKEN | INTERRUPTED)) != 0) {
+        return false;
+      }
+      if (state.compareAndSet(s, s | WATCHING)) {
+        return true;
+      }
+    }
+  }
+
+  /** The host call is over. */
+  public void endWatching() {
+    state.getAndUpdate(s -> s & ~WATCHING);
+  }
+
   private void set(int bit) {
     int s;
     do {
@@ -121,7 +185,10 @@ public final class Waiter {
       }
     } while (!state.compareAndSet(s, s | bit));
     Thread t = blocked;
-    if (t != null) {
+    Watch w = watch;
+    if ((s & WATCHING) != 0 && w != null) {
+      w.ring();
+    } else if (t != null) {
       LockSupport.unpark(t);
     }
   }

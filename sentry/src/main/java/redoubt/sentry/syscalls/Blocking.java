@@ -91,7 +91,7 @@ final class Blocking {
         if (r != -EAGAIN) {
           return r;
         }
-        long w = t.block(deadlineNs);
+        long w = t.block(deadlineNs, f.isFedByLink());
         if (w < 0) {
           return interrupted(w, timeoutNs);
         }
@@ -169,7 +169,7 @@ final class Blocking {
           }
           return done > 0 ? done : r;
         }
-        long w = r > 0 ? interruption(t) : t.block(deadlineNs);
+        long w = r > 0 ? interruption(t) : t.block(deadlineNs, f.isFedByLink());
         if (w < 0) {
           return done > 0 ? done : interrupted(w, timeoutNs);
         }
@@ -223,7 +223,7 @@ final class Blocking {
     queue.add(entry, events);
     try {
       while ((f.poll(t) & (events | Poll.POLLERR | Poll.POLLHUP)) == 0) {
-        long w = t.block(Waiter.FOREVER);
+        long w = t.block(Waiter.FOREVER, f.isFedByLink());
         if (w < 0) {
           return w;
         }

@@ -138,7 +138,7 @@ public final class Poll {
       if (ready > 0) {
         return ready;
       }
-      long w = t.block(deadlineNs);
+      long w = t.block(deadlineNs, s.isFedByLink());
       if (w == -ETIMEDOUT) {
         return scan(s, fds);
       }
@@ -292,7 +292,7 @@ public final class Poll {
       if (ready > 0) {
         return ready;
       }
-      long w = t.block(deadlineNs);
+      long w = t.block(deadlineNs, s.isFedByLink());
       if (w == -ETIMEDOUT) {
         return scanSets(s, sets, bytes);
       }

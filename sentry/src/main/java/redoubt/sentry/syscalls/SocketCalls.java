@@ -171,7 +171,7 @@ public final class SocketCalls {
         if (r != -EAGAIN) {
           return r;
         }
-        long w = t.block(deadline);
+        long w = t.block(deadline, s.isFedByLink());
         if (w == -ETIMEDOUT) {
           return underWay ? -EINPROGRESS : -EAGAIN;
         }
@@ -261,7 +261,7 @@ public final class SocketCalls {
         if (r != -EAGAIN) {
           return r;
         }
-        long w = t.block(deadline);
+        long w = t.block(deadline, s.isFedByLink());
         if (w < 0) {
           return interrupted(w, timeoutNs);
         }
@@ -519,7 +519,8 @@ public final class SocketCalls {
         } else if (r != -EAGAIN) {
           return done > 0 ? done : r;
         }
-        long w = r > 0 ? (t.isInterrupted() ? -ERESTARTSYS : 0) : t.block(deadline);
+        long w =
+            r > 0 ? (t.isInterrupted() ? -ERESTARTSYS : 0) : t.block(deadline, s.isFedByLink());
         if (w < 0) {
           return done > 0 ? done : interrupted(w, timeoutNs);
         }
@@ -697,7 +698,7 @@ public final class SocketCalls {
         if (r != -EAGAIN) {
           return done > 0 ? done : r;
         }
-        long w = t.block(deadline);
+        long w = t.block(deadline, s.isFedByLink());
         if (w < 0) {
           return done > 0 ? done : interrupted(w, timeoutNs);
         }

@@ -332,6 +332,11 @@ public abstract class FileDescription {
     return null;
   }
 
+  /** {@return whether what makes it ready comes from outside, in frames} */
+  public boolean isFedByLink() {
+    return false;
+  }
+
   /** As {@link #poll()}, for files that are different for each process that looks (signalfd). */
   public int poll(Task t) {
     return poll();

@@ -75,9 +75,8 @@ final class SegmentWriter {
       return 0;
     }
     if (store != null && length > 0) {
-      store.read(offset, p.data, p.start, length);
+      p.borrow(store, offset, length);
     }
-    p.end = p.start + length;
     int header = TcpHeader.MIN_LENGTH + optionsLength();
     p.prepend(header);
     TcpHeader.write(p.data, p.start, localPort, remotePort, seq, ack, header, flags, window);

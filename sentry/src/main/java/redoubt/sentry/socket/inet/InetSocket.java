@@ -61,6 +61,11 @@ abstract class InetSocket extends Socket {
     return a;
   }
 
+  @Override
+  public boolean isFedByLink() {
+    return inet.stack() != null;
+  }
+
   boolean isV6() {
     return family() == AF_INET6;
   }

@@ -135,6 +135,11 @@ final class TcpSocket extends InetSocket {
     return state == LISTENING ? addressScore(high, low) : 0;
   }
 
+  @Override
+  public boolean isFedByLink() {
+    return peer == null && super.isFedByLink();
+  }
+
   // ---- connections ----
 
   @Override
