@@ -36,6 +36,7 @@ public final class Main {
           "spec",
           "features",
           "debug",
+          "net",
           "install",
           "doctor",
           "kernel",
@@ -110,6 +111,7 @@ public final class Main {
       case "spec" -> new WriteSpec();
       case "features" -> new Features();
       case "debug" -> new Debug();
+      case "net" -> new Net();
       case "install" -> new Install();
       case "doctor" -> new Doctor();
       case "kernel" -> new KernelImages();

@@ -93,6 +93,16 @@ public abstract sealed class Sandbox implements AutoCloseable
     client.network(network.config(), network.sockets());
   }
 
+  /** {@return interfaces, connections and counters of the sandbox's own network, as text} */
+  public String networkReport() {
+    return client.networkReport();
+  }
+
+  /** Has each frame of the links copied to {@code socket}, a SOCK_SEQPACKET one. */
+  public void capture(Fd socket) {
+    client.capture(socket);
+  }
+
   /** From now on the sandbox outlives this connection, if it was the owner's. */
   public void detach() {
     client.detach();

@@ -55,6 +55,7 @@ public final class NetworkStack {
   private final RawTable raw;
   private final TcpTable tcp;
   private final Nic loopback;
+  private @Nullable Tap tap;
   private @Nullable Readiness firstPending;
   private @Nullable Readiness lastPending;
   private @Nullable Thread timerThread;
@@ -191,6 +192,36 @@ public final class NetworkStack {
     enter();
     timerThread = thread;
     exit();
+  }
+
+  /** Shows all frames to {@code t}. {@return whether there was no other tap} */
+  public boolean setTap(Tap t) {
+    enter();
+    try {
+      if (tap != null) {
+        return false;
+      }
+      tap = t;
+      return true;
+    } finally {
+      exit();
+    }
+  }
+
+  /** Ends {@link #setTap}: {@code t} sees nothing from the return on. */
+  public void clearTap(Tap t) {
+    enter();
+    try {
+      if (tap == t) {
+        tap = null;
+      }
+    } finally {
+      exit();
+    }
+  }
+
+  @Nullable Tap tap() {
+    return tap;
   }
 
   /** Adds an interface without addresses. */

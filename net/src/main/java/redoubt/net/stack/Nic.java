@@ -179,6 +179,15 @@ public final class Nic {
   }
 
   private void deliverEthernet(Packet frame) {
+    Tap tap = stack.tap();
+    if (tap != null) {
+      tap.frame(frame.data, frame.start, frame.length());
+    }
+    if (frame.length() < EthernetHeader.LENGTH) {
+      stack.counters().malformed++;
+      frame.free();
+      return;
+    }
     long destination = EthernetHeader.destination(frame.data, frame.start);
     int type = EthernetHeader.type(frame.data, frame.start);
     frame.isLinkGroup = EthernetHeader.isGroup(destination);
@@ -211,6 +220,11 @@ public final class Nic {
     if (link.mac() != 0) {
       p.prepend(EthernetHeader.LENGTH);
       EthernetHeader.write(p.data, p.start, mac, link.mac(), type);
+    }
+    Tap tap = stack.tap();
+    if (tap != null && link.mac() != 0) {
+      p.fill();
+      tap.frame(p.data, p.start, p.length());
     }
     stack.counters().framesOut++;
     packetsOut++;

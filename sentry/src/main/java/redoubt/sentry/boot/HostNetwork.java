@@ -64,6 +64,25 @@ final class HostNetwork {
     attached = true;
   }
 
+  boolean isAttached() {
+    return attached;
+  }
+
+  /** {@return interfaces, connections and counters, as text} */
+  String report() {
+    return NetworkReport.of(stack);
+  }
+
+  /** Copies each frame to {@code socket} until its other end is closed. */
+  void capture(Fd socket) {
+    var capture = new Capture(socket);
+    if (!stack.setTap(capture)) {
+      socket.close();
+      throw new ControlException(Errno.EBUSY, "the sandbox's frames are being captured already");
+    }
+    capture.begin(() -> stack.clearTap(capture));
+  }
+
   /** {@return what waiting tasks may look after}, where all that comes in comes by one link */
   synchronized Waiter.@Nullable Watch watch() {
     PacketLink l = onlyLink;

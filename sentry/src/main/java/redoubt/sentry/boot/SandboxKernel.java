@@ -40,6 +40,17 @@ final class SandboxKernel implements SandboxOperations {
     /** Takes a network over, with a packet socket for each interface. */
     void network(Kernel kernel, NetworkConfig config, List<Fd> fds);
 
+    /** {@return what there is to say of the network}, as text */
+    default String networkReport() {
+      throw new ControlException(Errno.ENOTSUP, "the sandbox has no network");
+    }
+
+    /** Copies frames to a socket, which it owns from now on. */
+    default void capture(Fd socket) {
+      socket.close();
+      throw new ControlException(Errno.ENOTSUP, "the sandbox has no network");
+    }
+
     /** The kernel stands and the first program is loaded: give up every host right. */
     void confine();
 
@@ -368,6 +379,16 @@ final class SandboxKernel implements SandboxOperations {
   @Override
   public String stacks() {
     return Stacks.describe(booted().kernel());
+  }
+
+  @Override
+  public String networkReport() {
+    return machine.networkReport();
+  }
+
+  @Override
+  public void capture(Fd socket) {
+    machine.capture(socket);
   }
 
   @Override

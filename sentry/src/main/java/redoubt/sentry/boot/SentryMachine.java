@@ -131,6 +131,31 @@ final class SentryMachine implements SandboxKernel.Machine {
     kernel.linkWatch = n.watch();
   }
 
+  private HostNetwork attached() {
+    HostNetwork n = network;
+    if (n == null || !n.isAttached()) {
+      throw new ControlException(Errno.ENOTSUP, "the sandbox has no network but its loopback");
+    }
+    return n;
+  }
+
+  @Override
+  public String networkReport() {
+    return attached().report();
+  }
+
+  @Override
+  public void capture(Fd socket) {
+    HostNetwork n;
+    try {
+      n = attached();
+    } catch (ControlException e) {
+      socket.close();
+      throw e;
+    }
+    n.capture(socket);
+  }
+
   @Override
   public void confine() {
     ProcessCalls.setNotDumpable();

@@ -161,6 +161,16 @@ public final class ControlClient implements AutoCloseable {
     return stats;
   }
 
+  /** {@return interfaces, connections and counters of the sandbox's own network, as text} */
+  public String networkReport() {
+    return firstString(call(Frame.NET, new WireWriter(), List.of()));
+  }
+
+  /** Has each frame of the links copied to {@code socket}, a SOCK_SEQPACKET one. */
+  public void capture(Fd socket) {
+    call(Frame.CAPTURE, new WireWriter(), List.of(socket));
+  }
+
   public String state(String containerId) {
     return firstString(call(Frame.STATE, named(containerId), List.of()));
   }

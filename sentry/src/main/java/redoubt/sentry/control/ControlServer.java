@@ -215,6 +215,15 @@ public final class ControlServer {
         case Frame.STATS -> w.record(1, operations.stats(a.id).write());
         case Frame.STACKS -> w.string(1, operations.stacks());
         case Frame.CONSOLE -> w.string(1, operations.console()).string(2, operations.timeline());
+        case Frame.NET -> w.string(1, operations.networkReport());
+        case Frame.CAPTURE -> {
+          List<Fd> taken = taken(fds);
+          if (taken.size() != 1) {
+            taken.forEach(Fd::close);
+            throw new ControlException(Errno.EINVAL, "a capture wants one socket");
+          }
+          operations.capture(taken.get(0));
+        }
         case Frame.STATE -> w.string(1, operations.state(a.id));
         case Frame.DETACH -> detached = true;
         case Frame.DESTROY -> {

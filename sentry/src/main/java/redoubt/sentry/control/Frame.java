@@ -85,6 +85,15 @@ public final class Frame {
    */
   public static final int CONSOLE = 17;
 
+  /** (nothing -> 1 text): interfaces, connections and counters of the sandbox's own network. */
+  public static final int NET = 18;
+
+  /**
+   * (a SOCK_SEQPACKET socket -> nothing): from now on each frame of the links is sent there, as a
+   * record of a pcap file, until the other end is closed.
+   */
+  public static final int CAPTURE = 19;
+
   // Answers.
   public static final int OK = 0x100;
 

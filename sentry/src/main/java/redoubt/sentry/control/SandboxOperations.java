@@ -1,6 +1,7 @@
 package redoubt.sentry.control;
 
 import java.util.List;
+import redoubt.abi.Errno;
 import redoubt.host.Fd;
 
 /**
@@ -76,6 +77,17 @@ public interface SandboxOperations {
   /** {@return the last of what a guest kernel of Linux wrote on its console} */
   default String console() {
     return "";
+  }
+
+  /** {@return interfaces, connections and counters of the sandbox's own network, as text} */
+  default String networkReport() {
+    throw new ControlException(Errno.EOPNOTSUPP, "this kind of sandbox has no network of its own");
+  }
+
+  /** Copies each frame of the links to a SOCK_SEQPACKET socket, which it owns from now on. */
+  default void capture(Fd socket) {
+    socket.close();
+    throw new ControlException(Errno.EOPNOTSUPP, "this kind of sandbox has no network of its own");
   }
 
   /** {@return when a guest kernel of Linux reached the stages of its boot} */

@@ -1,5 +1,7 @@
 package redoubt.net.transport.tcp;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.net.network.AddressTable;
 import redoubt.net.stack.Secret;
@@ -38,6 +40,18 @@ final class FlowTable {
       }
     }
     return false;
+  }
+
+  List<TcpConnection> connections(int most) {
+    var all = new ArrayList<TcpConnection>();
+    for (Flow head : buckets) {
+      for (Flow f = head; f != null && all.size() < most; f = f.next) {
+        if (f instanceof TcpConnection c) {
+          all.add(c);
+        }
+      }
+    }
+    return all;
   }
 
   void add(Flow f) {

@@ -1,6 +1,7 @@
 package redoubt.net.transport.tcp;
 
 import java.util.ArrayDeque;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.net.buffer.Packet;
@@ -295,6 +296,16 @@ public final class TcpTable {
     stack.enter();
     try {
       return flows.isSending();
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** {@return what there is between this host and others: at most {@code most} connections} */
+  public List<TcpConnection> connections(int most) {
+    stack.enter();
+    try {
+      return flows.connections(most);
     } finally {
       stack.exit();
     }
