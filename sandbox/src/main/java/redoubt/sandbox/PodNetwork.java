@@ -8,6 +8,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Netlink;
+import redoubt.host.DatagramSocket;
 import redoubt.host.Fd;
 import redoubt.host.HostException;
 import redoubt.host.HostFiles;
@@ -53,6 +54,7 @@ final class PodNetwork implements AutoCloseable {
   private final List<byte[]> restoring = new ArrayList<>();
 
   private final boolean forGuest;
+  private boolean hasResolver;
 
   private PodNetwork(Fd namespace, boolean forGuest) {
     this.namespace = namespace;
@@ -128,6 +130,10 @@ final class PodNetwork implements AutoCloseable {
       throw new SandboxException(
           "the network namespace has more than " + MAX_ORDERS + " addresses and routes");
     }
+    if (!forGuest && hasDockerResolver()) {
+      sockets.add(DatagramSocket.connected(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT));
+      hasResolver = true;
+    }
     for (byte[] message : netlink.dump(Netlink.RTM_GETNEIGH, AF_INET)) {
       readNeighbor(new RouteMessage(message, Netlink.SIZEOF_NDMSG));
     }
@@ -137,6 +143,12 @@ final class PodNetwork implements AutoCloseable {
         restoring.add(TrafficControl.deleteIngress(i.index()));
       }
     }
+  }
+
+  /** Docker's daemon answers for names of containers at 127.0.0.11 of networks that users make. */
+  private static boolean hasDockerResolver() {
+    String sockets = HostFiles.readText("/proc/thread-self/net/udp", 1 << 20);
+    return sockets != null && sockets.contains(": 0B00007F:");
   }
 
   private void readInterface(RouteMessage m, List<RouteMessage> addresses) {
@@ -229,10 +241,10 @@ final class PodNetwork implements AutoCloseable {
   }
 
   NetworkConfig config() {
-    return new NetworkConfig(interfaces, routes, neighbors);
+    return new NetworkConfig(interfaces, routes, neighbors, hasResolver);
   }
 
-  /** {@return a packet socket of each interface} */
+  /** {@return a packet socket of each interface, then one to the resolver if there is one} */
   List<Fd> sockets() {
     return sockets;
   }

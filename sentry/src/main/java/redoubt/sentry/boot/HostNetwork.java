@@ -44,7 +44,8 @@ final class HostNetwork {
 
   synchronized void attach(InetFamily inet, NetworkConfig config, List<Fd> fds) {
     List<NetworkConfig.Interface> interfaces = config.interfaces();
-    if (attached || fds.size() != interfaces.size() || fds.size() > FDS) {
+    int expected = interfaces.size() + (config.resolver() ? 1 : 0);
+    if (attached || fds.size() != expected || interfaces.size() > FDS) {
       fds.forEach(Fd::close);
       throw new ControlException(
           Errno.EINVAL, attached ? "the network is there already" : "a socket for each interface");
@@ -61,7 +62,21 @@ final class HostNetwork {
     }
     timers = new TimerThread(stack);
     inet.attach(stack);
+    if (config.resolver()) {
+      relayNames(inet, fds.getLast());
+    }
     attached = true;
+  }
+
+  private void relayNames(InetFamily inet, Fd daemon) {
+    int r =
+        new DnsRelay(stack, daemon).start(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT);
+    if (r < 0) {
+      daemon.close();
+      log.accept("sentry: no names from Docker: " + Errno.name(-r));
+      return;
+    }
+    inet.relay(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT);
   }
 
   boolean isAttached() {

@@ -8,9 +8,15 @@ import java.util.List;
  *
  * @param interfaces in the order of their numbers; a packet socket of each comes along, in the same
  *     order
+ * @param resolver whether Docker's resolver is in the namespace: then a socket connected to it
+ *     comes after the others
  */
 public record NetworkConfig(
-    List<Interface> interfaces, List<Route> routes, List<Neighbor> neighbors) {
+    List<Interface> interfaces, List<Route> routes, List<Neighbor> neighbors, boolean resolver) {
+  /** Where Docker's resolver is: 127.0.0.11. */
+  public static final int RESOLVER = 0x7f00_000b;
+
+  public static final int RESOLVER_PORT = 53;
 
   /** An address of 128 bits, IPv4 in its mapped form (::ffff:a.b.c.d); all zero where none is. */
   public record Ip(long high, long low) {
@@ -103,6 +109,9 @@ public record NetworkConfig(
       var r = new WireWriter().record(1, n.address.write()).number(2, n.mac).number(3, n.index);
       w.record(3, r.flag(4, n.permanent));
     }
+    if (resolver) {
+      w.flag(4, true);
+    }
     return w;
   }
 
@@ -110,15 +119,17 @@ public record NetworkConfig(
     var interfaces = new ArrayList<Interface>();
     var routes = new ArrayList<Route>();
     var neighbors = new ArrayList<Neighbor>();
+    boolean resolver = false;
     while (r.next()) {
       switch (r.tag()) {
         case 1 -> interfaces.add(readInterface(r.record()));
         case 2 -> routes.add(readRoute(r.record()));
         case 3 -> neighbors.add(readNeighbor(r.record()));
+        case 4 -> resolver = r.flag();
         default -> {}
       }
     }
-    return new NetworkConfig(interfaces, routes, neighbors);
+    return new NetworkConfig(interfaces, routes, neighbors, resolver);
   }
 
   private static Interface readInterface(WireReader r) {

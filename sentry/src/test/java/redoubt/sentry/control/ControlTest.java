@@ -232,7 +232,8 @@ class ControlTest {
                     List.of(
                         new NetworkConfig.Address(four, 24), new NetworkConfig.Address(six, 64)))),
             List.of(new NetworkConfig.Route(four, 8, NetworkConfig.Ip.NONE, six, 7, 100)),
-            List.of(new NetworkConfig.Neighbor(four, 5, 7, true)));
+            List.of(new NetworkConfig.Neighbor(four, 5, 7, true)),
+            true);
     try (Fd file = HostFiles.memoryFile("x", new byte[0])) {
       owner.network(network, List.of(file));
     }

@@ -50,10 +50,22 @@ public final class InetFamily {
   private volatile int unprivilegedPort = 1024;
 
   private volatile @Nullable NetworkStack stack;
+  private volatile long relayedLow;
+  private volatile int relayedPort;
 
   /** From now on sockets reach what {@code stack} reaches. Before the first guest runs. */
   public void attach(NetworkStack stack) {
     this.stack = stack;
+  }
+
+  /** Datagrams to this address of the loopback are for an endpoint of the stack. */
+  public void relay(int address, int port) {
+    relayedPort = port;
+    relayedLow = InetAddresses.mapped(address);
+  }
+
+  boolean isRelayed(long high, long low, int port) {
+    return low == relayedLow && high == 0 && port == relayedPort;
   }
 
   /** {@return the way out of the sandbox, or null when there is only the loopback} */

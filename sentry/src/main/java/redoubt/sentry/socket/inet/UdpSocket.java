@@ -311,7 +311,7 @@ final class UdpSocket extends InetSocket {
     if (r < 0) {
       return r;
     }
-    if (inet.isLocal(high, low)) {
+    if (inet.isLocal(high, low) && !inet.isRelayed(high, low, port)) {
       return sendTo(src, total, high, low, port);
     }
     WireDatagrams w = wire;
