@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -90,8 +92,12 @@ class NetworkTest {
 
   /** Starts a Python program on Linux's side, which says a line when it is ready. */
   private Process peer(String program) throws IOException {
+    return peer(far, program);
+  }
+
+  private Process peer(String namespace, String program) throws IOException {
     Process p =
-        new ProcessBuilder("ip", "netns", "exec", far, "python3", "-u", "-c", program)
+        new ProcessBuilder("ip", "netns", "exec", namespace, "python3", "-u", "-c", program)
             .redirectErrorStream(true)
             .start();
     peers.add(p);
@@ -329,6 +335,116 @@ class NetworkTest {
     Product.await(run);
     awaitConfiguration("after the kill");
     product.assertNothingLeft();
+  }
+
+  /** Docker's daemon has a resolver at 127.0.0.11 of a container's namespace. */
+  @Test
+  void shouldReachDockersResolver() throws Exception {
+    peer(
+        pod,
+        """
+        import socket
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind(("127.0.0.11", 53))
+        print("ready")
+        late = None
+        while True:
+            q, a = u.recvfrom(4096)
+            if q[12:] == b"late":
+                late = q
+                continue
+            u.sendto(q[:12] + b"answer to " + q[12:], a)
+            if late:
+                u.sendto(late[:12] + b"too late", a)
+        """);
+    String program =
+        """
+        import socket
+        sockets = []
+        for i in range(3):
+            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            u.settimeout(5)
+            u.connect(("127.0.0.11", 53))
+            sockets.append(u)
+        sockets[2].send(b"\\x77\\x88" + bytes(10) + b"late")
+        for i in (0, 1):
+            sockets[i].send(b"\\x12\\x34" + bytes(10) + b"%d" % i)
+        for i in (1, 0):
+            r = sockets[i].recv(4096)
+            assert r == b"\\x12\\x34" + bytes(10) + b"answer to %d" % i, r
+        r = sockets[2].recv(4096)
+        assert r == b"\\x77\\x88" + bytes(10) + b"too late", r
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.settimeout(5)
+        u.sendto(bytes(12) + b"to", ("127.0.0.11", 53))
+        r, a = u.recvfrom(4096)
+        assert a == ("127.0.0.11", 53) and r[12:] == b"answer to to", (a, r)
+        u.connect(("127.0.0.11", 54))
+        u.send(b"nobody")
+        try:
+            u.recv(10)
+            assert False
+        except ConnectionRefusedError:
+            print("good")
+        """;
+    Result r = runInSandbox("c", "/usr/bin/python3", "-c", program);
+    assertTrue(r.output().contains("good"), r.output());
+  }
+
+  @Test
+  void shouldShowConnectionsAndCaptureFrames() throws Exception {
+    peer(
+        """
+        import socket
+        l = socket.create_server(("10.214.0.2", 7000))
+        print("ready")
+        c, a = l.accept()
+        c.sendall(b"x" * 1000)
+        c.recv(10)
+        """);
+    String id = product.id("c");
+    String program =
+        """
+        import socket, time
+        time.sleep(1)
+        s = socket.create_connection(("10.214.0.2", 7000))
+        while len(s.recv(1000, socket.MSG_PEEK)) < 1000:
+            pass
+        time.sleep(100)
+        """;
+    product.start("run", "--bundle", bundle("/usr/bin/python3", "-c", program), id);
+    product.running(id);
+    Path file = Files.createTempFile("redoubt", ".pcap");
+    Process capture = product.start("net", "--pcap=" + file, id);
+    String report = "";
+    for (int i = 0; i < 50 && !report.contains("ESTABLISHED"); i++) {
+      Thread.sleep(100);
+      report = product.redoubt("net", id).output();
+    }
+    assertTrue(report.contains("10.214.0.2:7000 recv-q:1000 send-q:0 rtt:"), report);
+    assertTrue(report.contains("[fd00:214::1]/64"), report);
+    assertTrue(report.contains("    1 connections opened from here"), report);
+    Result second = product.redoubt("net", "--pcap=/dev/null", id);
+    assertEquals(1, second.code(), second.output());
+    assertEquals(0, product.redoubt("delete", "--force", id).code());
+    assertEquals(0, Product.await(capture).code());
+    byte[] pcap = Files.readAllBytes(file);
+    Files.delete(file);
+    ByteBuffer b = ByteBuffer.wrap(pcap).order(ByteOrder.LITTLE_ENDIAN);
+    assertEquals(0xa1b2c3d4, b.getInt(0));
+    int frames = 0;
+    int longest = 0;
+    int at = 24;
+    while (at < pcap.length) {
+      frames++;
+      assertEquals(b.getInt(at + 8), b.getInt(at + 12));
+      longest = Math.max(longest, b.getInt(at + 8));
+      at += 16 + b.getInt(at + 8);
+    }
+    assertEquals(pcap.length, at);
+    assertTrue(frames >= 5, "only " + frames + " frames");
+    assertEquals(14 + 20 + 32 + 1000, longest);
+    awaitConfiguration("after delete");
   }
 
   /** Kills each process in turn; the addresses come back all the same. */

@@ -30,6 +30,17 @@ public final class Packet {
   /** Number of the interface that it came in by. */
   public int interfaceIndex;
 
+  /** Of a fragment: where in the datagram its payload belongs, and where here it begins. */
+  public int fragmentOffset;
+
+  public int fragmentStart;
+
+  /** Of a fragment: what protocol its datagram is of. */
+  public int fragmentProtocol;
+
+  /** Of a fragment: whether others come behind it. */
+  public boolean hasMoreFragments;
+
   /** Whether the link addressed more than this host, so that no error may be sent back. */
   public boolean isLinkGroup;
 

@@ -95,7 +95,11 @@ public final class Icmp {
    */
   public void sendError(Packet about, int type, int code, int info) {
     if (AddressTable.isV6(about.source)) {
-      stack.icmp6().sendPortUnreachable(about);
+      if (type == IcmpHeader.TIME_EXCEEDED) {
+        stack.icmp6().sendReassemblyTimeout(about);
+      } else {
+        stack.icmp6().sendPortUnreachable(about);
+      }
       return;
     }
     byte[] b = about.data;

@@ -86,7 +86,7 @@ public final class Icmp6 {
     long sum = stack.pseudoHeader(from, to, Ipv6Header.ICMPV6, p.length());
     int checksum = Checksum.finish(Checksum.add(sum, p.data, p.start, p.length()));
     Bytes.put16(p.data, p.start + 2, checksum);
-    stack.ipv6().send(p, from, to, Ipv6Header.ICMPV6, 0, hopLimit);
+    stack.ipv6().send(p, from, to, Ipv6Header.ICMPV6, 0, hopLimit, false);
   }
 
   // ---- neighbours ----
@@ -183,6 +183,15 @@ public final class Icmp6 {
 
   /** Tells the sender of {@code about} that nobody has the port; it stays the caller's. */
   void sendPortUnreachable(Packet about) {
+    sendError(about, UNREACHABLE, PORT_UNREACHABLE);
+  }
+
+  /** Tells the sender of {@code about}, a first fragment, that the others did not come in time. */
+  void sendReassemblyTimeout(Packet about) {
+    sendError(about, TIME_EXCEEDED, 1);
+  }
+
+  private void sendError(Packet about, int type, int code) {
     int at = about.networkStart;
     if (about.isLinkGroup || !stack.icmp().takeToken()) {
       return;
@@ -193,7 +202,7 @@ public final class Icmp6 {
       return;
     }
     p.end = p.start + LENGTH + quote;
-    Bytes.put32(p.data, p.start, UNREACHABLE << 24 | PORT_UNREACHABLE << 16);
+    Bytes.put32(p.data, p.start, type << 24 | code << 16);
     Bytes.put32(p.data, p.start + 4, 0);
     System.arraycopy(about.data, at, p.data, p.start + LENGTH, quote);
     send(p, about.destination, about.source, 64);

@@ -52,10 +52,16 @@ public final class Ipv4 {
       return;
     }
     if (Ipv4Header.hasMoreFragments(b, at) || Ipv4Header.fragmentOffset(b, at) != 0) {
-      Packet whole = reassembler.add(p);
+      int header = Ipv4Header.headerLength(b, at);
+      p.fragmentOffset = Ipv4Header.fragmentOffset(b, at);
+      p.hasMoreFragments = Ipv4Header.hasMoreFragments(b, at);
+      p.fragmentStart = at + header;
+      Packet whole =
+          reassembler.add(p, Ipv4Header.id(b, at), Ipv4Header.protocol(b, at), 0);
       if (whole == null) {
         return;
       }
+      Ipv4Header.setUnfragmented(whole.data, whole.start, whole.length());
       p = whole;
     }
     deliver(p);
@@ -206,7 +212,7 @@ public final class Ipv4 {
       int ttl,
       boolean isDontFragment) {
     if (AddressTable.isV6(destination)) {
-      return stack.ipv6().send(p, source, destination, protocol, tos, ttl);
+      return stack.ipv6().send(p, source, destination, protocol, tos, ttl, isDontFragment);
     }
     boolean isLocal = stack.isLocal(destination);
     Route r = isLocal ? null : route(destination);

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.net.buffer.Packet;
 import redoubt.net.header.Bytes;
+import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.Ipv6Header;
@@ -18,12 +19,13 @@ import redoubt.net.stack.Nic;
  * IPv6 of a host (RFC 8200): receives, routes and sends. Addresses are numbers of {@link
  * AddressTable} from here on.
  *
- * <p>What is left out: fragments, both ways; router advertisements (routes are taken over from the
- * host); group membership reports.
+ * <p>What is left out: router advertisements (routes are taken over from the host); group
+ * membership reports.
  */
 public final class Ipv6 {
   private static final int MAX_EXTENSIONS = 8;
   private static final int MIN_MTU = 1280;
+  private static final int FRAGMENT_HEADER = 8;
 
   /** A line of the routing table; gateway 0 where the destination is on the link. */
   public record Route6(
@@ -42,11 +44,13 @@ public final class Ipv6 {
 
   private final NetworkStack stack;
   private final AddressTable addresses;
+  private final Reassembler reassembler;
   private volatile Route6[] routes = new Route6[0];
 
   public Ipv6(NetworkStack stack) {
     this.stack = stack;
     this.addresses = stack.addresses();
+    this.reassembler = new Reassembler(stack);
   }
 
   static long maskHigh(int prefixLength) {
@@ -145,14 +149,56 @@ public final class Ipv6 {
           next = Bytes.u8(b, at);
           at += length;
         }
+        case Ipv6Header.FRAGMENT -> {
+          if (at + FRAGMENT_HEADER > p.end) {
+            stack.counters().malformed++;
+            p.free();
+            return;
+          }
+          next = Bytes.u8(b, at);
+          int field = Bytes.u16(b, at + 2);
+          at += FRAGMENT_HEADER;
+          if ((field & ~6) != 0) {
+            Packet whole = reassemble(p, next, field, at);
+            if (whole != null) {
+              deliver(nic, whole);
+            }
+            return;
+          }
+          // All of it in one fragment: nothing to wait for (RFC 6946).
+        }
         default -> {
-          stack.counters().reassemblyFailed += next == Ipv6Header.FRAGMENT ? 1 : 0;
           p.free();
           return;
         }
       }
     }
     p.free();
+  }
+
+  /** {@return the whole packet, without fragment header, or null while something is missing} */
+  private @Nullable Packet reassemble(Packet p, int protocol, int field, int payload) {
+    p.fragmentOffset = field & ~7;
+    p.hasMoreFragments = (field & 1) != 0;
+    p.fragmentStart = payload;
+    p.fragmentProtocol = protocol;
+    int id = Bytes.i32(p.data, payload - 4);
+    Packet whole = reassembler.add(p, id, Ipv6Header.FRAGMENT, FRAGMENT_HEADER);
+    if (whole == null) {
+      return null;
+    }
+    byte[] b = whole.data;
+    Bytes.put16(b, whole.start + 4, whole.length() - Ipv6Header.LENGTH);
+    int nextAt = whole.start + 6;
+    int at = whole.start + Ipv6Header.LENGTH;
+    while (Bytes.u8(b, nextAt) != Ipv6Header.FRAGMENT) {
+      nextAt = at;
+      at += (Bytes.u8(b, at + 1) + 1) * 8;
+    }
+    Bytes.put8(b, nextAt, whole.fragmentProtocol);
+    whole.networkStart = whole.start;
+    whole.ttl = Ipv6Header.hopLimit(b, whole.start);
+    return whole;
   }
 
   /** Options that one must understand are not understood here; routes not ended are not taken. */
@@ -267,8 +313,15 @@ public final class Ipv6 {
 
   // ---- sending ----
 
-  /** As {@link Ipv4#send}; nothing is fragmented. */
-  int send(Packet p, int source, int destination, int protocol, int trafficClass, int hopLimit) {
+  /** As {@link Ipv4#send}. */
+  int send(
+      Packet p,
+      int source,
+      int destination,
+      int protocol,
+      int trafficClass,
+      int hopLimit,
+      boolean isDontFragment) {
     boolean isLocal = stack.isLocal(destination);
     Route6 r = isLocal ? null : route(destination);
     if (r == null && !isLocal) {
@@ -282,16 +335,68 @@ public final class Ipv6 {
         p.segmentBytes == 0
             ? total
             : Ipv6Header.LENGTH + TcpHeader.headerLength(p.data, p.start) + p.segmentBytes;
-    if (p.length() > 65_535 || longest > mtu(destination)) {
+    int mtu = mtu(destination);
+    if (p.length() > 65_535 || (longest > mtu && isDontFragment)) {
       p.free();
       return -Errno.EMSGSIZE;
     }
+    int gateway = r == null ? 0 : r.gateway;
+    if (longest > mtu) {
+      return fragment(
+          p, nic, gateway, mtu, source, destination, protocol, trafficClass, hopLimit);
+    }
+    writeHeader(p, source, destination, protocol, trafficClass, hopLimit);
+    transmit(p, nic, gateway, destination);
+    return 0;
+  }
+
+  private void writeHeader(
+      Packet p, int source, int destination, int protocol, int trafficClass, int hopLimit) {
     int payload = p.length();
     p.prepend(Ipv6Header.LENGTH);
     Ipv6Header.write(p.data, p.start, trafficClass, payload, protocol, hopLimit);
     putAddress(p.data, p.start + 8, source);
     putAddress(p.data, p.start + 24, destination);
-    int gateway = r == null ? 0 : r.gateway;
+  }
+
+  /** RFC 8200, section 4.5; only the sender does it. */
+  private int fragment(
+      Packet p,
+      Nic nic,
+      int gateway,
+      int mtu,
+      int source,
+      int destination,
+      int protocol,
+      int trafficClass,
+      int hopLimit) {
+    p.fill();
+    if (p.checksumStart != 0) {
+      Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
+      p.checksumStart = 0;
+    }
+    int id = (int) stack.secret().next();
+    int most = (mtu - Ipv6Header.LENGTH - FRAGMENT_HEADER) & ~7;
+    for (int offset = 0; offset < p.length(); offset += most) {
+      int n = Math.min(most, p.length() - offset);
+      Packet f = stack.packets().allocate(FRAGMENT_HEADER + n);
+      if (f == null) {
+        p.free();
+        return -Errno.ENOBUFS;
+      }
+      int more = offset + n < p.length() ? 1 : 0;
+      Bytes.put32(f.data, f.start, protocol << 24 | offset | more);
+      Bytes.put32(f.data, f.start + 4, id);
+      System.arraycopy(p.data, p.start + offset, f.data, f.start + FRAGMENT_HEADER, n);
+      f.end = f.start + FRAGMENT_HEADER + n;
+      writeHeader(f, source, destination, Ipv6Header.FRAGMENT, trafficClass, hopLimit);
+      transmit(f, nic, gateway, destination);
+    }
+    p.free();
+    return 0;
+  }
+
+  private void transmit(Packet p, Nic nic, int gateway, int destination) {
     if (nic == stack.loopback()) {
       nic.transmit(p, 0, EthernetHeader.TYPE_IPV6);
     } else if (isMulticast(addresses.high(destination))) {
@@ -299,7 +404,6 @@ public final class Ipv6 {
     } else {
       nic.neighbors().send(p, gateway != 0 ? gateway : destination);
     }
-    return 0;
   }
 
   static long groupMac(long low) {

@@ -57,7 +57,7 @@ final class Reassembler {
     boolean insert(Packet p) {
       int offset = offset(p);
       int payload = payload(p);
-      boolean isLast = !Ipv4Header.hasMoreFragments(p.data, p.start);
+      boolean isLast = !p.hasMoreFragments;
       if ((isLast && length >= 0 && length != offset + payload)
           || (length >= 0 && offset + payload > length)) {
         return false;
@@ -91,31 +91,31 @@ final class Reassembler {
   }
 
   private static int offset(Packet p) {
-    return Ipv4Header.fragmentOffset(p.data, p.start);
+    return p.fragmentOffset;
   }
 
   private static int payload(Packet p) {
-    return p.length() - Ipv4Header.headerLength(p.data, p.start);
+    return p.end - p.fragmentStart;
   }
 
   private static int end(Packet p) {
     return offset(p) + payload(p);
   }
 
-  /** Takes a fragment. {@return the whole packet when this was the last one, or null} */
-  @Nullable Packet add(Packet p) {
-    boolean isOddPiece = Ipv4Header.hasMoreFragments(p.data, p.start) && (payload(p) & 7) != 0;
-    if (payload(p) == 0 || isOddPiece || end(p) + 20 > Ipv4Header.MAX_PACKET) {
+  /**
+   * Takes a fragment, whose fields say what it is. {@return the whole packet when this was the last
+   * one, still with the first one's header, or null}
+   *
+   * @param fragmentHeader bytes before a fragment's payload that the whole packet has not
+   */
+  @Nullable Packet add(Packet p, int id, int protocol, int fragmentHeader) {
+    boolean isOddPiece = p.hasMoreFragments && (payload(p) & 7) != 0;
+    if (payload(p) <= 0 || isOddPiece || end(p) + 20 > Ipv4Header.MAX_PACKET) {
       stack.counters().malformed++;
       p.free();
       return null;
     }
-    Key key =
-        new Key(
-            p.source,
-            p.destination,
-            Ipv4Header.id(p.data, p.start),
-            Ipv4Header.protocol(p.data, p.start));
+    Key key = new Key(p.source, p.destination, id, protocol);
     Datagram d = datagrams.get(key);
     if (d == null) {
       d = create(key);
@@ -125,7 +125,7 @@ final class Reassembler {
       fail(d);
       return null;
     }
-    return d.length >= 0 && d.bytes == d.length ? complete(d) : null;
+    return d.length >= 0 && d.bytes == d.length ? complete(d, fragmentHeader) : null;
   }
 
   private Datagram create(Key key) {
@@ -140,9 +140,9 @@ final class Reassembler {
     return d;
   }
 
-  private @Nullable Packet complete(Datagram d) {
+  private @Nullable Packet complete(Datagram d, int fragmentHeader) {
     Packet first = d.fragments[0];
-    int header = Ipv4Header.headerLength(first.data, first.start);
+    int header = first.fragmentStart - first.start - fragmentHeader;
     Packet whole =
         header + d.length > Ipv4Header.MAX_PACKET
             ? null
@@ -153,10 +153,11 @@ final class Reassembler {
       for (int i = 0; i < d.count; i++) {
         copyPayload(d.fragments[i], whole, header);
       }
-      Ipv4Header.setUnfragmented(whole.data, whole.start, header + d.length);
       whole.source = first.source;
       whole.destination = first.destination;
       whole.isLinkGroup = first.isLinkGroup;
+      whole.interfaceIndex = first.interfaceIndex;
+      whole.fragmentProtocol = first.fragmentProtocol;
       stack.counters().reassembled++;
     }
     forget(d);

@@ -124,6 +124,46 @@ class Ipv6Test {
     assertEquals(0, n.b.packets().outBytes());
   }
 
+  /** Sends a datagram too long for the link there. {@return whether it has come} */
+  private boolean sendsLong(UdpEndpoint here, UdpEndpoint there, int bytes, long waitNs) {
+    byte[] data = new byte[bytes];
+    new Random(bytes).nextBytes(data);
+    assertEquals(bytes, here.sendTo(data, 0, bytes, bFromA, 53));
+    if (!n.runUntil(there::isReadable, waitNs)) {
+      return false;
+    }
+    byte[] got = new byte[bytes + 1];
+    assertEquals(bytes, there.receive(got, 0, got.length, new UdpEndpoint.Info(), false));
+    org.junit.jupiter.api.Assertions.assertArrayEquals(data, java.util.Arrays.copyOf(got, bytes));
+    return true;
+  }
+
+  @Test
+  void shouldCutLongDatagramsAndPutThemTogether() {
+    UdpEndpoint here = n.a.udp().open();
+    UdpEndpoint there = n.b.udp().open();
+    there.setFamilies(false, true);
+    there.setReceiveLimit(1 << 20);
+    assertEquals(0, there.bindReserved(0, 53));
+    assertTrue(sendsLong(here, there, 1453, SECOND_NS));
+    assertTrue(sendsLong(here, there, 65_000, SECOND_NS));
+    n.reorder = 0.3;
+    assertTrue(sendsLong(here, there, 30_000, 2 * SECOND_NS));
+    assertEquals(3, n.b.counters().reassembled);
+    n.reorder = 0;
+    n.loss = 0.4;
+    assertTrue(!sendsLong(here, there, 60_000, 5 * SECOND_NS));
+    n.loss = 0;
+    n.run(60 * SECOND_NS);
+    assertEquals(1, n.b.counters().reassemblyFailed);
+    assertEquals(0, n.b.packets().outBytes());
+    assertTrue(sendsLong(here, there, 5000, SECOND_NS));
+    here.close();
+    there.close();
+    assertEquals(0, n.a.packets().outBytes());
+    assertEquals(0, n.b.packets().outBytes());
+  }
+
   @Test
   void shouldTellWhenNobodyAnswers() {
     int nobody = number(n.a, 77);
@@ -140,6 +180,7 @@ class Ipv6Test {
     transfer(c[0], c[1], 50_000);
     UdpEndpoint here = n.a.udp().open();
     here.sendTo(new byte[100], 0, 100, bFromA, 9);
+    here.sendTo(new byte[3000], 0, 3000, bFromA, 9);
     n.run(10 * SECOND_NS);
     List<byte[]> corpus = new ArrayList<>(n.seen);
     n.isRecording = false;
