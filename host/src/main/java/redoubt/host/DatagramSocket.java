@@ -4,7 +4,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import redoubt.abi.Nr;
 
-/** UDP sockets of the host: <a href="https://man7.org/linux/man-pages/man7/udp.7.html">udp(7)</a>. */
+/**
+ * UDP sockets of the host: <a href="https://man7.org/linux/man-pages/man7/udp.7.html">udp(7)</a>.
+ */
 public final class DatagramSocket {
   private static final int AF_INET = 2;
   private static final int SOCK_DGRAM_CLOEXEC = 2 | 0x80000;

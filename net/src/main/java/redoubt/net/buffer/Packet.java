@@ -44,6 +44,9 @@ public final class Packet {
   /** Whether the link addressed more than this host, so that no error may be sent back. */
   public boolean isLinkGroup;
 
+  /** Whether who has joined the group that it is sent to hears it here, too. */
+  public boolean isLooped;
+
   /** Whether the transport checksum needs no check: the packet never left this stack. */
   public boolean isChecksumGood;
 
@@ -151,6 +154,7 @@ public final class Packet {
     destination = 0;
     sourcePort = 0;
     isLinkGroup = false;
+    isLooped = false;
     isChecksumGood = false;
     checksumStart = 0;
     checksumOffset = 0;

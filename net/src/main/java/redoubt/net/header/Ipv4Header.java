@@ -5,6 +5,7 @@ public final class Ipv4Header {
   public static final int MIN_LENGTH = 20;
   public static final int MAX_PACKET = 65_535;
   public static final int ICMP = 1;
+  public static final int IGMP = 2;
   public static final int TCP = 6;
   public static final int UDP = 17;
   public static final int DONT_FRAGMENT = 0x4000;

@@ -23,6 +23,7 @@ public final class Icmp6 {
   private static final int PARAMETER_PROBLEM = 4;
   private static final int ECHO_REQUEST = 128;
   private static final int ECHO_REPLY = 129;
+  private static final int MLD_QUERY = 130;
   private static final int NEIGHBOR_SOLICITATION = 135;
   private static final int NEIGHBOR_ADVERTISEMENT = 136;
   private static final int PORT_UNREACHABLE = 4;
@@ -58,6 +59,10 @@ public final class Icmp6 {
       case ECHO_REQUEST -> answerEcho(p);
       case NEIGHBOR_SOLICITATION -> solicited(nic, p);
       case NEIGHBOR_ADVERTISEMENT -> advertised(nic, p);
+      case MLD_QUERY -> {
+        stack.groups().receiveMld(nic.index(), b, at, p.length());
+        p.free();
+      }
       case UNREACHABLE, TOO_BIG, TIME_EXCEEDED, PARAMETER_PROBLEM -> {
         dispatchError(b, at + LENGTH, p.end, type, Bytes.u8(b, at + 1), Bytes.i32(b, at + 4));
         p.free();

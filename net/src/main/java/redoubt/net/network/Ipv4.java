@@ -19,6 +19,7 @@ import redoubt.net.stack.Route;
  */
 public final class Ipv4 {
   public static final int DEFAULT_TTL = 64;
+  private static final int ALL_HOSTS = 0xe000_0001;
   private static final int OPTION_END = 0;
   private static final int OPTION_NOP = 1;
   private static final int OPTION_LOOSE_ROUTE = 131;
@@ -56,8 +57,7 @@ public final class Ipv4 {
       p.fragmentOffset = Ipv4Header.fragmentOffset(b, at);
       p.hasMoreFragments = Ipv4Header.hasMoreFragments(b, at);
       p.fragmentStart = at + header;
-      Packet whole =
-          reassembler.add(p, Ipv4Header.id(b, at), Ipv4Header.protocol(b, at), 0);
+      Packet whole = reassembler.add(p, Ipv4Header.id(b, at), Ipv4Header.protocol(b, at), 0);
       if (whole == null) {
         return;
       }
@@ -127,9 +127,14 @@ public final class Ipv4 {
       return true;
     }
     // To all hosts of the link: UDP sees it, and nothing answers it with an error.
-    boolean isGroup = isMulticast(p.destination) || nic.isBroadcast(p.destination);
+    boolean isGroup =
+        isMulticast(p.destination) ? isOurs(nic, p.destination) : nic.isBroadcast(p.destination);
     p.isLinkGroup |= isGroup;
     return isGroup;
+  }
+
+  private boolean isOurs(Nic nic, int group) {
+    return group == ALL_HOSTS || nic == stack.loopback() || stack.groups().isJoined(nic, group);
   }
 
   private void deliver(Packet p) {
@@ -143,6 +148,10 @@ public final class Ipv4 {
       case Ipv4Header.TCP -> stack.tcp().receive(p);
       case Ipv4Header.UDP -> stack.udp().receive(p);
       case Ipv4Header.ICMP -> stack.icmp().receive(p);
+      case Ipv4Header.IGMP -> {
+        stack.groups().receiveIgmp(p.interfaceIndex, b, p.start, p.length());
+        p.free();
+      }
       default -> {
         if (!isWanted) {
           stack.icmp().sendError(p, IcmpHeader.UNREACHABLE, IcmpHeader.PROTOCOL_UNREACHABLE, 0);
@@ -284,6 +293,7 @@ public final class Ipv4 {
         return -Errno.ENOBUFS;
       }
       System.arraycopy(p.data, p.start + offset, f.data, f.start, n);
+      f.isLooped = p.isLooped;
       f.end = f.start + n;
       f.prepend(Ipv4Header.MIN_LENGTH);
       int more = offset + n < p.length() ? Ipv4Header.MORE_FRAGMENTS : 0;
@@ -304,17 +314,34 @@ public final class Ipv4 {
     return 0;
   }
 
-  private static void transmit(Packet p, Nic nic, int gateway, int destination) {
+  private void transmit(Packet p, Nic nic, int gateway, int destination) {
     if (nic.link().mac() == 0) {
       nic.transmit(p, 0, EthernetHeader.TYPE_IPV4);
     } else if (nic.isBroadcast(destination)) {
       nic.transmit(p, EthernetHeader.BROADCAST, EthernetHeader.TYPE_IPV4);
     } else if (isMulticast(destination)) {
-      long mac = 0x0100_5e00_0000L | (destination & 0x7f_ffff);
-      nic.transmit(p, mac, EthernetHeader.TYPE_IPV4);
+      loop(p, nic, destination, EthernetHeader.TYPE_IPV4);
+      nic.transmit(p, groupMac(destination), EthernetHeader.TYPE_IPV4);
     } else {
       nic.neighbors().send(p, gateway != 0 ? gateway : destination);
     }
+  }
+
+  /** Who has joined a group here hears, too, what is sent from here (IP_MULTICAST_LOOP). */
+  void loop(Packet p, Nic nic, int group, int type) {
+    Packet copy = p.isLooped && stack.groups().isJoined(nic, group) ? p.copy() : null;
+    if (copy != null) {
+      stack.loopback().transmit(copy, 0, type);
+    }
+  }
+
+  static long groupMac(int group) {
+    return 0x0100_5e00_0000L | (group & 0x7f_ffff);
+  }
+
+  @Nullable Nic nicFor(int group) {
+    Route r = route(group);
+    return r == null || r.nic() == stack.loopback() ? null : r.nic();
   }
 
   /** {@return whether {@code address} means all hosts of a link} */

@@ -27,6 +27,11 @@ public final class Ipv6 {
   private static final int MIN_MTU = 1280;
   private static final int FRAGMENT_HEADER = 8;
 
+  /** The upper halves of ff02::1 and ff01::1. */
+  private static final long ALL_NODES = 0xff02_0000_0000_0000L;
+
+  private static final long ALL_NODES_HERE = 0xff01_0000_0000_0000L;
+
   /** A line of the routing table; gateway 0 where the destination is on the link. */
   public record Route6(
       long prefixHigh, long prefixLow, int prefixLength, int gateway, int source, Nic nic) {
@@ -100,7 +105,8 @@ public final class Ipv6 {
     long toHigh = Ipv6Header.destinationHigh(b, at);
     long toLow = Ipv6Header.destinationLow(b, at);
     boolean isGroup = isMulticast(toHigh);
-    int to = isGroup ? addresses.number(toHigh, toLow) : addresses.lookup(toHigh, toLow);
+    boolean isOurs = !isGroup || isOurs(nic, toHigh, toLow);
+    int to = !isOurs ? 0 : isGroup ? addresses.number(toHigh, toLow) : addresses.lookup(toHigh, toLow);
     if (to == 0 || (!isGroup && !stack.isLocal(to))) {
       return false;
     }
@@ -115,6 +121,22 @@ public final class Ipv6 {
     p.destination = to;
     p.isLinkGroup |= isGroup;
     return true;
+  }
+
+  /** {@return whether {@code nic} is in a group}: all nodes', its neighbours', one that was joined */
+  private boolean isOurs(Nic nic, long high, long low) {
+    if (nic == stack.loopback() || (low == 1 && (high == ALL_NODES || high == ALL_NODES_HERE))) {
+      return true;
+    }
+    if (high == ALL_NODES && low >>> 24 == 0x1ff) {
+      for (int own : nic.addresses6()) {
+        if (((addresses.low(own) ^ low) & 0xff_ffff) == 0) {
+          return true;
+        }
+      }
+    }
+    int group = addresses.lookup(high, low);
+    return group != 0 && stack.groups().isJoined(nic, group);
   }
 
   /** Walks the extension headers, and passes the rest up. */
@@ -342,15 +364,14 @@ public final class Ipv6 {
     }
     int gateway = r == null ? 0 : r.gateway;
     if (longest > mtu) {
-      return fragment(
-          p, nic, gateway, mtu, source, destination, protocol, trafficClass, hopLimit);
+      return fragment(p, nic, gateway, mtu, source, destination, protocol, trafficClass, hopLimit);
     }
     writeHeader(p, source, destination, protocol, trafficClass, hopLimit);
     transmit(p, nic, gateway, destination);
     return 0;
   }
 
-  private void writeHeader(
+  void writeHeader(
       Packet p, int source, int destination, int protocol, int trafficClass, int hopLimit) {
     int payload = p.length();
     p.prepend(Ipv6Header.LENGTH);
@@ -385,6 +406,7 @@ public final class Ipv6 {
         return -Errno.ENOBUFS;
       }
       int more = offset + n < p.length() ? 1 : 0;
+      f.isLooped = p.isLooped;
       Bytes.put32(f.data, f.start, protocol << 24 | offset | more);
       Bytes.put32(f.data, f.start + 4, id);
       System.arraycopy(p.data, p.start + offset, f.data, f.start + FRAGMENT_HEADER, n);
@@ -400,10 +422,21 @@ public final class Ipv6 {
     if (nic == stack.loopback()) {
       nic.transmit(p, 0, EthernetHeader.TYPE_IPV6);
     } else if (isMulticast(addresses.high(destination))) {
+      stack.ipv4().loop(p, nic, destination, EthernetHeader.TYPE_IPV6);
       nic.transmit(p, groupMac(addresses.low(destination)), EthernetHeader.TYPE_IPV6);
     } else {
       nic.neighbors().send(p, gateway != 0 ? gateway : destination);
     }
+  }
+
+  /** {@return whether an address number stands for a group} */
+  public boolean isGroup(int address) {
+    return AddressTable.isV6(address) && isMulticast(addresses.high(address));
+  }
+
+  @Nullable Nic nicFor(int group) {
+    Route6 r = route(group);
+    return r == null ? null : r.nic;
   }
 
   static long groupMac(long low) {

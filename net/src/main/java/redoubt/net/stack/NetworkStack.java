@@ -13,6 +13,7 @@ import redoubt.net.buffer.PacketQueue;
 import redoubt.net.header.Checksum;
 import redoubt.net.link.Link;
 import redoubt.net.network.AddressTable;
+import redoubt.net.network.Groups;
 import redoubt.net.network.Icmp;
 import redoubt.net.network.Icmp6;
 import redoubt.net.network.Ipv4;
@@ -47,6 +48,7 @@ public final class NetworkStack {
   private final List<Nic> nics = new CopyOnWriteArrayList<>();
   private final PacketQueue looped = new PacketQueue();
   private final AddressTable addresses;
+  private final Groups groups;
   private final Ipv4 ipv4;
   private final Ipv6 ipv6;
   private final Icmp6 icmp6;
@@ -70,6 +72,7 @@ public final class NetworkStack {
     this.clock = clock;
     this.secret = secret;
     this.addresses = new AddressTable(secret);
+    this.groups = new Groups(this);
     this.ipv4 = new Ipv4(this);
     this.ipv6 = new Ipv6(this);
     this.icmp6 = new Icmp6(this);
@@ -406,6 +409,10 @@ public final class NetworkStack {
 
   public Icmp6 icmp6() {
     return icmp6;
+  }
+
+  public Groups groups() {
+    return groups;
   }
 
   public Ipv4 ipv4() {

@@ -46,6 +46,7 @@ public final class UdpEndpoint {
   private volatile int error;
   private volatile boolean isReadable;
   private volatile int multicastTtl = 1;
+  private volatile boolean isMulticastLooped = true;
   private volatile boolean takesV4 = true;
   private volatile boolean takesV6;
   private volatile int ttl = Ipv4.DEFAULT_TTL;
@@ -208,7 +209,8 @@ public final class UdpEndpoint {
     long sum = stack.pseudoHeader(source, address, Ipv4Header.UDP, p.length());
     UdpHeader.write(p.data, p.start, p.length(), localPort, port, sum);
     stack.counters().udpOut++;
-    boolean isGroup = Ipv4.isMulticast(address);
+    boolean isGroup = Ipv4.isMulticast(address) || stack.ipv6().isGroup(address);
+    p.isLooped = isGroup && isMulticastLooped;
     int sent =
         stack
             .ipv4()
@@ -442,6 +444,11 @@ public final class UdpEndpoint {
   public void setFamilies(boolean isV4Taken, boolean isV6Taken) {
     takesV4 = isV4Taken;
     takesV6 = isV6Taken;
+  }
+
+  /** IP_MULTICAST_LOOP. */
+  public void setMulticastLooped(boolean isLooped) {
+    this.isMulticastLooped = isLooped;
   }
 
   /** IP_MULTICAST_TTL. */

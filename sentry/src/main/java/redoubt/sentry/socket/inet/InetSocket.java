@@ -6,14 +6,17 @@ import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENOPROTOOPT;
 import static redoubt.abi.Errno.ENOTCONN;
 import static redoubt.abi.Errno.EPERM;
+import static redoubt.abi.Errno.EPROTO;
 import static redoubt.abi.Socket.AF_INET;
 import static redoubt.abi.Socket.AF_INET6;
 import static redoubt.abi.Socket.AF_UNSPEC;
+import static redoubt.abi.Socket.SOCK_STREAM;
 import static redoubt.abi.Socket.SOL_IP;
 import static redoubt.abi.Socket.SOL_IPV6;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.abi.Ip;
 import redoubt.abi.Ipv6;
@@ -40,6 +43,7 @@ abstract class InetSocket extends Socket {
   volatile long remoteLow;
   volatile int remotePort;
   private volatile boolean v6Only;
+  private volatile @Nullable GroupList groups; // made under this
 
   /** Values of SOL_IP and SOL_IPV6 options by number; guarded by itself. */
   private final int[] ipOptions = filled(64);
@@ -327,7 +331,12 @@ abstract class InetSocket extends Socket {
         return 0;
       }
       case Ip.IP_ADD_MEMBERSHIP, Ip.IP_DROP_MEMBERSHIP -> {
-        return length < 8 ? -EINVAL : -redoubt.abi.Errno.ENODEV;
+        boolean join = name == Ip.IP_ADD_MEMBERSHIP;
+        return mayJoin() ? groups().changeV4(inet.stack(), join, s, length) : -EPROTO;
+      }
+      case Ip.MCAST_JOIN_GROUP, Ip.MCAST_LEAVE_GROUP -> {
+        boolean join = name == Ip.MCAST_JOIN_GROUP;
+        return mayJoin() ? groups().change(inet.stack(), false, join, s, length) : -EPROTO;
       }
       default -> {
         return -ENOPROTOOPT;
@@ -374,13 +383,41 @@ abstract class InetSocket extends Socket {
           Ipv6.IPV6_MINHOPCOUNT ->
           keep(ipv6Options, name, v);
       case Ipv6.IPV6_ADD_MEMBERSHIP, Ipv6.IPV6_DROP_MEMBERSHIP -> {
-        return -redoubt.abi.Errno.ENODEV;
+        boolean join = name == Ipv6.IPV6_ADD_MEMBERSHIP;
+        return mayJoin() ? groups().changeV6(inet.stack(), join, s, length) : -EPROTO;
+      }
+      case Ip.MCAST_JOIN_GROUP, Ip.MCAST_LEAVE_GROUP -> {
+        boolean join = name == Ip.MCAST_JOIN_GROUP;
+        return mayJoin() ? groups().change(inet.stack(), true, join, s, length) : -EPROTO;
       }
       default -> {
         return -ENOPROTOOPT;
       }
     }
     return 0;
+  }
+
+  /** Connections go to one peer. */
+  private boolean mayJoin() {
+    return type() != SOCK_STREAM;
+  }
+
+  private synchronized GroupList groups() {
+    GroupList g = groups;
+    if (g == null) {
+      g = new GroupList();
+      groups = g;
+    }
+    return g;
+  }
+
+  /** The socket is being closed. */
+  final void leaveGroups() {
+    GroupList g = groups;
+    NetworkStack stack = inet.stack();
+    if (g != null && stack != null) {
+      g.leaveAll(stack);
+    }
   }
 
   private static void keep(int[] options, int name, int value) {

@@ -142,6 +142,7 @@ final class RawSocket extends InetSocket {
 
   @Override
   protected void release() {
+    leaveGroups();
     endpoint.close();
   }
 

@@ -106,7 +106,7 @@ final class UdpSocket extends InetSocket {
     for (int name : new int[] {SO_BROADCAST, SO_RCVBUF}) {
       apply(w, name);
     }
-    for (int name : new int[] {Ip.IP_TTL, Ip.IP_MULTICAST_TTL, Ip.IP_TOS}) {
+    for (int name : new int[] {Ip.IP_TTL, Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP, Ip.IP_TOS}) {
       applyIp(w, name);
     }
     w.setFamilies(isAny4(), isAny6());
@@ -156,6 +156,7 @@ final class UdpSocket extends InetSocket {
     switch (name) {
       case Ip.IP_TTL -> w.setTtl(v < 0 ? 64 : v);
       case Ip.IP_MULTICAST_TTL -> w.setMulticastTtl(v < 0 ? 1 : v);
+      case Ip.IP_MULTICAST_LOOP -> w.setMulticastLooped(v != 0);
       case Ip.IP_TOS -> w.setTos(Math.max(v, 0));
       default -> {}
     }
@@ -243,6 +244,7 @@ final class UdpSocket extends InetSocket {
 
   @Override
   protected void release() {
+    leaveGroups();
     unbind();
     synchronized (this) {
       dead = true;

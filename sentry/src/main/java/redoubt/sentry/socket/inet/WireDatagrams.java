@@ -162,6 +162,10 @@ final class WireDatagrams {
     endpoint.setMulticastTtl(ttl);
   }
 
+  void setMulticastLooped(boolean on) {
+    endpoint.setMulticastLooped(on);
+  }
+
   void setTos(int tos) {
     endpoint.setTos(tos);
   }
