@@ -338,6 +338,33 @@ class NetworkTest {
   }
 
   @Test
+  void shouldPingOverIpv6() throws Exception {
+    String program =
+        """
+        import os, select, socket, struct, subprocess
+        for to in ("fd00:214::2", "fd00:214::1", "::1"):
+            r = subprocess.run(["ping", "-6", "-n", "-c2", "-i0.1", "-W5", to], capture_output=True)
+            assert b" 2 received" in r.stdout and b"ttl=64" in r.stdout, r
+        r = subprocess.run(["ping", "-6", "-n", "-c1", "-s4000", "-W5", "fd00:214::2"],
+                           capture_output=True)
+        assert b" 1 received" in r.stdout, r
+        s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)
+        s.settimeout(5)
+        only_replies = bytearray([255] * 32)
+        only_replies[16] &= ~2 & 255
+        s.setsockopt(58, 1, bytes(only_replies))
+        s.setsockopt(41, socket.IPV6_RECVHOPLIMIT, 1)
+        s.sendto(struct.pack(">BBHHH", 128, 0, 0xdead, 77, 1) + b"data", ("fd00:214::2", 0))
+        b, c, f, a = s.recvmsg(100, 100)
+        assert b[0] == 129 and b[4:] == struct.pack(">HH", 77, 1) + b"data", b
+        assert a[0] == "fd00:214::2" and (41, 52, struct.pack("i", 64)) in c, (a, c)
+        print("good")
+        """;
+    Result r = runInSandbox("c", "/usr/bin/python3", "-c", program);
+    assertTrue(r.output().contains("good"), r.output());
+  }
+
+  @Test
   void shouldJoinGroups() throws Exception {
     peer(
         """
@@ -459,14 +486,14 @@ class NetworkTest {
     Process peer =
         peer(
             """
-        import socket
-        print("ready")
-        input()
-        l = socket.create_server(("10.214.0.2", 7000))
-        c, a = l.accept()
-        c.sendall(b"x" * 1000)
-        c.recv(10)
-        """);
+            import socket
+            print("ready")
+            input()
+            l = socket.create_server(("10.214.0.2", 7000))
+            c, a = l.accept()
+            c.sendall(b"x" * 1000)
+            c.recv(10)
+            """);
     String id = product.id("c");
     String program =
         """

@@ -54,6 +54,7 @@ public final class Icmp6 {
       return;
     }
     stack.counters().icmpIn++;
+    stack.raw().deliver(p, Ipv6Header.ICMPV6, at);
     int type = Bytes.u8(b, at);
     switch (type) {
       case ECHO_REQUEST -> answerEcho(p);

@@ -106,7 +106,8 @@ public final class Ipv6 {
     long toLow = Ipv6Header.destinationLow(b, at);
     boolean isGroup = isMulticast(toHigh);
     boolean isOurs = !isGroup || isOurs(nic, toHigh, toLow);
-    int to = !isOurs ? 0 : isGroup ? addresses.number(toHigh, toLow) : addresses.lookup(toHigh, toLow);
+    int to =
+        !isOurs ? 0 : isGroup ? addresses.number(toHigh, toLow) : addresses.lookup(toHigh, toLow);
     if (to == 0 || (!isGroup && !stack.isLocal(to))) {
       return false;
     }
@@ -123,7 +124,9 @@ public final class Ipv6 {
     return true;
   }
 
-  /** {@return whether {@code nic} is in a group}: all nodes', its neighbours', one that was joined */
+  /**
+   * {@return whether {@code nic} is in a group}: all nodes', its neighbours', one that was joined
+   */
   private boolean isOurs(Nic nic, long high, long low) {
     if (nic == stack.loopback() || (low == 1 && (high == ALL_NODES || high == ALL_NODES_HERE))) {
       return true;
@@ -147,11 +150,13 @@ public final class Ipv6 {
     for (int i = 0; i < MAX_EXTENSIONS; i++) {
       switch (next) {
         case Ipv4Header.TCP -> {
+          stack.raw().deliver(p, next, at);
           p.start = at;
           stack.tcp().receive(p);
           return;
         }
         case Ipv4Header.UDP -> {
+          stack.raw().deliver(p, next, at);
           p.start = at;
           stack.udp().receive(p);
           return;
@@ -190,6 +195,7 @@ public final class Ipv6 {
           // All of it in one fragment: nothing to wait for (RFC 6946).
         }
         default -> {
+          stack.raw().deliver(p, next, at);
           p.free();
           return;
         }

@@ -8,13 +8,15 @@ import redoubt.abi.Poll;
 import redoubt.net.buffer.Packet;
 import redoubt.net.buffer.PacketQueue;
 import redoubt.net.header.Bytes;
+import redoubt.net.header.Checksum;
 import redoubt.net.header.IcmpHeader;
+import redoubt.net.network.AddressTable;
 import redoubt.net.network.Ipv4;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Readiness;
 
 /**
- * One end of an IP protocol: a raw socket, which gets whole packets (<a
+ * One end of an IP protocol: a raw socket, which gets whole packets, of IPv6 their payload (<a
  * href="https://man7.org/linux/man-pages/man7/raw.7.html">raw(7)</a>), or a ping socket, which
  * sends echo requests under its own identifier and gets their replies (<a
  * href="https://man7.org/linux/man-pages/man7/icmp.7.html">icmp(7)</a>). No call blocks.
@@ -22,10 +24,13 @@ import redoubt.net.stack.Readiness;
 public final class RawEndpoint {
   private static final int DEFAULT_RECEIVE_LIMIT = 212_992;
   private static final int MAX_PAYLOAD = 65_515;
+  private static final int ECHO_REQUEST_V6 = 128;
+  private static final int ECHO_REPLY_V6 = 129;
 
   private final NetworkStack stack;
   private final int protocol;
   private final boolean isPing;
+  private final boolean isV6;
   private final Readiness readiness;
   private final PacketQueue received = new PacketQueue();
   @Nullable RawEndpoint next;
@@ -37,12 +42,17 @@ public final class RawEndpoint {
   private volatile int ttl = Ipv4.DEFAULT_TTL;
   private volatile int tos;
   private volatile int icmpFilter;
+
+  /** ICMP6_FILTER: of 256 types, a set bit keeps that one away. */
+  private volatile int[] icmp6Filter = new int[8];
+
   private volatile boolean isReadable;
 
-  RawEndpoint(NetworkStack stack, int protocol, boolean isPing) {
+  RawEndpoint(NetworkStack stack, int protocol, boolean isPing, boolean isV6) {
     this.stack = stack;
     this.protocol = protocol;
     this.isPing = isPing;
+    this.isV6 = isV6;
     this.readiness = new Readiness(stack);
   }
 
@@ -52,6 +62,10 @@ public final class RawEndpoint {
 
   public boolean isPing() {
     return isPing;
+  }
+
+  boolean isV6() {
+    return isV6;
   }
 
   int protocol() {
@@ -69,12 +83,20 @@ public final class RawEndpoint {
 
   /** Hears only what is sent to {@code address}, and sends from it; 0 for any. */
   public void setLocal(int address) {
-    this.local = address;
+    stack.enter();
+    stack.addresses().pin(address);
+    stack.addresses().unpin(local);
+    local = address;
+    stack.exit();
   }
 
   /** Hears only {@code address}; 0 for all. */
   public void setRemote(int address) {
-    this.remote = address;
+    stack.enter();
+    stack.addresses().pin(address);
+    stack.addresses().unpin(remote);
+    remote = address;
+    stack.exit();
   }
 
   public void setTtl(int ttl) {
@@ -92,6 +114,11 @@ public final class RawEndpoint {
   /** ICMP_FILTER: a set bit keeps that type of message away. */
   public void setIcmpFilter(int mask) {
     this.icmpFilter = mask;
+  }
+
+  /** ICMP6_FILTER, of eight words. */
+  public void setIcmp6Filter(int[] words) {
+    this.icmp6Filter = words.clone();
   }
 
   /** Sends one message, which begins behind the IP header. {@return the length or -errno} */
@@ -115,13 +142,22 @@ public final class RawEndpoint {
       MemorySegment.copy(from, ValueLayout.JAVA_BYTE, at, p.data, p.start, length);
       p.end = p.start + length;
       if (isPing) {
-        if (IcmpHeader.type(p.data, p.start) != IcmpHeader.ECHO_REQUEST
-            || IcmpHeader.code(p.data, p.start) != 0) {
+        int request = isV6 ? ECHO_REQUEST_V6 : IcmpHeader.ECHO_REQUEST;
+        if (IcmpHeader.type(p.data, p.start) != request || IcmpHeader.code(p.data, p.start) != 0) {
           p.free();
           return -Errno.EINVAL;
         }
         Bytes.put16(p.data, p.start + 4, identifier);
-        IcmpHeader.finish(p.data, p.start, IcmpHeader.ECHO_REQUEST, 0, length);
+        if (!isV6) {
+          IcmpHeader.finish(p.data, p.start, IcmpHeader.ECHO_REQUEST, 0, length);
+        }
+      }
+      if (protocol == RawTable.ICMPV6 && length >= 4) {
+        // Nobody but the kernel knows the source: RFC 3542, section 3.1.
+        Bytes.put16(p.data, p.start + 2, 0);
+        long sum = stack.pseudoHeader(source, address, protocol, length);
+        int checksum = Checksum.finish(Checksum.add(sum, p.data, p.start, length));
+        Bytes.put16(p.data, p.start + 2, checksum);
       }
       int r = stack.ipv4().send(p, source, address, protocol, tos, ttl, false);
       return r < 0 ? r : length;
@@ -138,6 +174,8 @@ public final class RawEndpoint {
       return;
     }
     chargedBytes += p.charge;
+    stack.addresses().pin(p.source);
+    stack.addresses().pin(p.destination);
     received.add(p);
     isReadable = true;
     readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
@@ -146,9 +184,13 @@ public final class RawEndpoint {
   /** {@return whether a packet whose payload begins at {@code at} is for this endpoint} */
   boolean wants(Packet p, int packetProtocol, int at) {
     if (packetProtocol != protocol
+        || isV6 != AddressTable.isV6(p.source)
         || (local != 0 && local != p.destination)
         || (remote != 0 && remote != p.source)) {
       return false;
+    }
+    if (isV6) {
+      return wantsV6(p, at);
     }
     if (protocol != RawTable.ICMP || p.end - at < IcmpHeader.LENGTH) {
       return !isPing;
@@ -158,6 +200,17 @@ public final class RawEndpoint {
       return type == IcmpHeader.ECHO_REPLY && Bytes.u16(p.data, at + 4) == identifier;
     }
     return type >= 32 || (icmpFilter >>> type & 1) == 0;
+  }
+
+  private boolean wantsV6(Packet p, int at) {
+    if (protocol != RawTable.ICMPV6 || p.end - at < IcmpHeader.LENGTH) {
+      return !isPing;
+    }
+    int type = IcmpHeader.type(p.data, at);
+    if (isPing) {
+      return type == ECHO_REPLY_V6 && Bytes.u16(p.data, at + 4) == identifier;
+    }
+    return (icmp6Filter[type >>> 5] >>> (type & 31) & 1) == 0;
   }
 
   /** Copies the next message and keeps it: {@link #drop} follows. As {@link UdpEndpoint#peek}. */
@@ -187,12 +240,18 @@ public final class RawEndpoint {
       Packet p = received.poll();
       if (p != null) {
         chargedBytes -= p.charge;
-        p.free();
+        forget(p);
       }
       isReadable = !received.isEmpty();
     } finally {
       stack.exit();
     }
+  }
+
+  private void forget(Packet p) {
+    stack.addresses().unpin(p.source);
+    stack.addresses().unpin(p.destination);
+    p.free();
   }
 
   /** {@return the length of the next message, or 0} */
@@ -217,7 +276,13 @@ public final class RawEndpoint {
     try {
       stack.raw().remove(this);
       readiness.listen(null);
-      received.clear();
+      for (Packet p = received.poll(); p != null; p = received.poll()) {
+        forget(p);
+      }
+      stack.addresses().unpin(local);
+      stack.addresses().unpin(remote);
+      local = 0;
+      remote = 0;
       isReadable = false;
     } finally {
       stack.exit();

@@ -7,6 +7,7 @@ import redoubt.net.stack.NetworkStack;
 /** Raw and ping sockets: each gets its own copy of what is for it. Guarded by the stack's lock. */
 public final class RawTable {
   static final int ICMP = 1;
+  static final int ICMPV6 = 58;
   private static final int MAX = 4096;
 
   private final NetworkStack stack;
@@ -18,13 +19,18 @@ public final class RawTable {
   }
 
   /** {@return a raw socket's endpoint for {@code protocol}, or null when there are too many} */
-  public @Nullable RawEndpoint open(int protocol) {
-    return add(new RawEndpoint(stack, protocol, false));
+  public @Nullable RawEndpoint open(int protocol, boolean isV6) {
+    return add(new RawEndpoint(stack, protocol, false, isV6));
   }
 
   /** {@return a ping socket's endpoint, or null when there are too many} */
-  public @Nullable RawEndpoint openPing() {
-    return add(new RawEndpoint(stack, ICMP, true));
+  public @Nullable RawEndpoint openPing(boolean isV6) {
+    return add(new RawEndpoint(stack, isV6 ? ICMPV6 : ICMP, true, isV6));
+  }
+
+  /** {@return the stack that this is part of} */
+  public NetworkStack stack() {
+    return stack;
   }
 
   private @Nullable RawEndpoint add(RawEndpoint e) {
@@ -46,8 +52,11 @@ public final class RawTable {
   public boolean identify(RawEndpoint e, int wanted) {
     stack.enter();
     try {
-      int id = wanted != 0 ? wanted : Ports.pick(stack.secret(), candidate -> !isTaken(candidate));
-      if (id == 0 || isTaken(id)) {
+      int id =
+          wanted != 0
+              ? wanted
+              : Ports.pick(stack.secret(), candidate -> !isTaken(candidate, e.isV6()));
+      if (id == 0 || isTaken(id, e.isV6())) {
         return false;
       }
       e.setIdentifier(id);
@@ -57,9 +66,9 @@ public final class RawTable {
     }
   }
 
-  private boolean isTaken(int id) {
+  private boolean isTaken(int id, boolean isV6) {
     for (RawEndpoint e = first; e != null; e = e.next) {
-      if (e.isPing() && e.identifier() == id) {
+      if (e.isPing() && e.isV6() == isV6 && e.identifier() == id) {
         return true;
       }
     }
@@ -97,8 +106,8 @@ public final class RawTable {
       isWanted = true;
       Packet copy = p.copy();
       if (copy != null) {
-        copy.ttl = p.data[p.start + 8] & 0xff;
-        copy.start += e.isPing() ? at - p.start : 0;
+        copy.ttl = e.isV6() ? p.ttl : p.data[p.start + 8] & 0xff;
+        copy.start += e.isPing() || e.isV6() ? at - p.start : 0;
         e.deliver(copy);
       }
     }

@@ -69,8 +69,7 @@ final class HostNetwork {
   }
 
   private void relayNames(InetFamily inet, Fd daemon) {
-    int r =
-        new DnsRelay(stack, daemon).start(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT);
+    int r = new DnsRelay(stack, daemon).start(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT);
     if (r < 0) {
       daemon.close();
       log.accept("sentry: no names from Docker: " + Errno.name(-r));

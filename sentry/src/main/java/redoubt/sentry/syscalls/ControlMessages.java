@@ -177,7 +177,9 @@ final class ControlMessages {
     }
     if (c.ttl >= 0) {
       m.set(Memory.INT, used + SIZEOF_CMSGHDR, c.ttl);
-      used = put(m, used, limit, redoubt.abi.Socket.SOL_IP, Ip.IP_TTL, 4, c);
+      boolean v6 = s.family() == redoubt.abi.Socket.AF_INET6;
+      int level = v6 ? redoubt.abi.Socket.SOL_IPV6 : redoubt.abi.Socket.SOL_IP;
+      used = put(m, used, limit, level, v6 ? Ipv6.IPV6_HOPLIMIT : Ip.IP_TTL, 4, c);
     }
     if (c.hasCredentials && s.passesCredentials()) {
       long data = used + SIZEOF_CMSGHDR;

@@ -15,9 +15,9 @@ import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 
 /**
- * The multicast groups of one socket: IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP, MCAST_JOIN_GROUP and their
- * opposites, in the order of errors of {@code ip_mc_join_group} and {@code ipv6_sock_mc_join}.
- * Guarded by the stack's lock.
+ * The multicast groups of one socket: IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP, MCAST_JOIN_GROUP and
+ * their opposites, in the order of errors of {@code ip_mc_join_group} and {@code
+ * ipv6_sock_mc_join}. Guarded by the stack's lock.
  *
  * <p>What differs from Linux: without a network there is no interface to join on, not even the
  * loopback's by its number; lists of sources are not there.
@@ -58,8 +58,7 @@ final class GroupList {
   }
 
   /** struct group_req: an interface's number and a sockaddr of the level's family. */
-  long change(
-      @Nullable NetworkStack stack, boolean v6, boolean join, MemorySegment s, int length) {
+  long change(@Nullable NetworkStack stack, boolean v6, boolean join, MemorySegment s, int length) {
     if (length < 136) {
       return -EINVAL;
     }

@@ -220,27 +220,28 @@ public final class InetFamily {
     if (!t.hasCapability(Caps.CAP_NET_RAW)) {
       throw ErrnoException.of(EPERM);
     }
-    if (family != AF_INET || protocol <= 0 || protocol > 254) {
+    if (protocol <= 0 || protocol > 254) {
       throw ErrnoException.of(EPROTONOSUPPORT);
     }
     RawTable table = stackForRaw().raw();
-    RawEndpoint e = table.open(protocol);
+    RawEndpoint e = table.open(protocol, family == AF_INET6);
     if (e == null) {
       throw ErrnoException.of(ENOBUFS);
     }
-    return new RawSocket(t, this, table, e, protocol, flags);
+    return new RawSocket(t, this, table, e, family, protocol, flags);
   }
 
-  private Socket createPing(Task t, int flags) {
+  private Socket createPing(Task t, int family, int flags) {
     if (!mayPing(t)) {
       throw ErrnoException.of(EACCES);
     }
     RawTable table = stackForRaw().raw();
-    RawEndpoint e = table.openPing();
+    RawEndpoint e = table.openPing(family == AF_INET6);
     if (e == null) {
       throw ErrnoException.of(ENOBUFS);
     }
-    return new RawSocket(t, this, table, e, Ip.IPPROTO_ICMP, flags);
+    int protocol = family == AF_INET6 ? RawSocket.IPPROTO_ICMPV6 : Ip.IPPROTO_ICMP;
+    return new RawSocket(t, this, table, e, family, protocol, flags);
   }
 
   private Socket create(Task t, int family, int type, int protocol, int flags) {
@@ -252,8 +253,8 @@ public final class InetFamily {
         return new TcpSocket(t, this, family, flags);
       }
       case SOCK_DGRAM -> {
-        if (family == AF_INET && protocol == Ip.IPPROTO_ICMP) {
-          return createPing(t, flags);
+        if (protocol == (family == AF_INET6 ? RawSocket.IPPROTO_ICMPV6 : Ip.IPPROTO_ICMP)) {
+          return createPing(t, family, flags);
         }
         if (protocol != 0 && protocol != Ip.IPPROTO_UDP) {
           throw ErrnoException.of(EPROTONOSUPPORT);

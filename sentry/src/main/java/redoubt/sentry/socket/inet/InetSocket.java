@@ -269,6 +269,14 @@ abstract class InetSocket extends Socket {
   }
 
   /** {@return an option of SOL_IP that was set, or {@code otherwise}} */
+  final int ipv6Option(int name, int otherwise) {
+    int v = kept(ipv6Options, name);
+    return v == UNSET ? otherwise : v;
+  }
+
+  /** An option of SOL_IPV6 has a new value. */
+  void ipv6OptionSet(int name) {}
+
   final int ipOption(int name, int otherwise) {
     int v = kept(ipOptions, name);
     return v == UNSET ? otherwise : v;
@@ -361,6 +369,7 @@ abstract class InetSocket extends Socket {
           return -EINVAL;
         }
         keep(ipv6Options, name, v);
+        ipv6OptionSet(name);
       }
       case Ipv6.IPV6_MULTICAST_LOOP,
           Ipv6.IPV6_MTU_DISCOVER,
@@ -380,8 +389,10 @@ abstract class InetSocket extends Socket {
           Ipv6.IPV6_UNICAST_IF,
           Ipv6.IPV6_MULTICAST_IF,
           Ipv6.IPV6_FLOWINFO_SEND,
-          Ipv6.IPV6_MINHOPCOUNT ->
-          keep(ipv6Options, name, v);
+          Ipv6.IPV6_MINHOPCOUNT -> {
+        keep(ipv6Options, name, v);
+        ipv6OptionSet(name);
+      }
       case Ipv6.IPV6_ADD_MEMBERSHIP, Ipv6.IPV6_DROP_MEMBERSHIP -> {
         boolean join = name == Ipv6.IPV6_ADD_MEMBERSHIP;
         return mayJoin() ? groups().changeV6(inet.stack(), join, s, length) : -EPROTO;

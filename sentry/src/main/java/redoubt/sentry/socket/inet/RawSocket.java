@@ -7,12 +7,12 @@ import static redoubt.abi.Errno.EDESTADDRREQ;
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.EMSGSIZE;
+import static redoubt.abi.Errno.ENETUNREACH;
 import static redoubt.abi.Errno.ENOPROTOOPT;
 import static redoubt.abi.Errno.EOPNOTSUPP;
 import static redoubt.abi.Poll.POLLOUT;
 import static redoubt.abi.Poll.POLLWRBAND;
 import static redoubt.abi.Poll.POLLWRNORM;
-import static redoubt.abi.Socket.AF_INET;
 import static redoubt.abi.Socket.AF_UNSPEC;
 import static redoubt.abi.Socket.MSG_ERRQUEUE;
 import static redoubt.abi.Socket.MSG_OOB;
@@ -25,8 +25,10 @@ import static redoubt.abi.Socket.SO_RCVBUFFORCE;
 
 import java.lang.foreign.MemorySegment;
 import redoubt.abi.Ip;
+import redoubt.abi.Ipv6;
 import redoubt.abi.Tcp;
 import redoubt.host.Memory;
+import redoubt.net.stack.NetworkStack;
 import redoubt.net.transport.RawEndpoint;
 import redoubt.net.transport.RawTable;
 import redoubt.net.transport.UdpEndpoint;
@@ -37,8 +39,7 @@ import redoubt.sentry.socket.SocketAddress;
 import redoubt.sentry.socket.SocketCall;
 
 /**
- * Raw sockets of IPv4 and ping sockets: <a
- * href="https://man7.org/linux/man-pages/man7/raw.7.html">raw(7)</a>, <a
+ * Raw and ping sockets: <a href="https://man7.org/linux/man-pages/man7/raw.7.html">raw(7)</a>, <a
  * href="https://man7.org/linux/man-pages/man7/icmp.7.html">icmp(7)</a>. All goes through the stack,
  * also to the sandbox itself.
  *
@@ -48,6 +49,8 @@ final class RawSocket extends InetSocket {
   private static final int LONGEST = 65536;
   private static final int SOL_RAW = 255;
   private static final int ICMP_FILTER = 1;
+  private static final int ICMP6_FILTER = 1;
+  static final int IPPROTO_ICMPV6 = 58;
 
   private final RawTable table;
   private final RawEndpoint endpoint;
@@ -55,15 +58,15 @@ final class RawSocket extends InetSocket {
   private final boolean isPing;
 
   RawSocket(
-      Task t, InetFamily inet, RawTable table, RawEndpoint endpoint, int protocol, int flags) {
+      Task t,
+      InetFamily inet,
+      RawTable table,
+      RawEndpoint endpoint,
+      int family,
+      int protocol,
+      int flags) {
     super(
-        t,
-        inet,
-        inet.rawPorts,
-        AF_INET,
-        endpoint.isPing() ? SOCK_DGRAM : SOCK_RAW,
-        protocol,
-        flags);
+        t, inet, inet.rawPorts, family, endpoint.isPing() ? SOCK_DGRAM : SOCK_RAW, protocol, flags);
     this.table = table;
     this.endpoint = endpoint;
     this.isPing = endpoint.isPing();
@@ -74,12 +77,14 @@ final class RawSocket extends InetSocket {
 
   @Override
   public synchronized long bind(Task t, SocketCall c) {
-    long r = InetAddresses.check(c.name, AF_INET);
+    long r = InetAddresses.check(c.name, family());
     if (r < 0) {
       return r;
     }
+    long high = InetAddresses.high(c.name);
     long low = InetAddresses.low(c.name);
-    if (!InetAddresses.isAny(0, low) && !inet.isLocal(0, low)) {
+    boolean isAny = InetAddresses.isAny(high, low);
+    if (!isAny && (isForeign(high, low) || !inet.isLocal(high, low))) {
       return -EADDRNOTAVAIL;
     }
     if (isPing) {
@@ -91,9 +96,30 @@ final class RawSocket extends InetSocket {
       }
       localPort = endpoint.identifier();
     }
+    localHigh = high;
     localLow = low;
-    endpoint.setLocal((int) low);
+    setAddress(high, low, true);
     return 0;
+  }
+
+  /** {@return whether it is IPv4's, which these sockets of IPv6 do not have to do with} */
+  private boolean isForeign(long high, long low) {
+    return isV6() && InetAddresses.isV4(high, low);
+  }
+
+  private void setAddress(long high, long low, boolean isLocal) {
+    NetworkStack stack = table.stack();
+    stack.enter();
+    try {
+      int number = InetAddresses.isAny(high, low) ? 0 : InetFamily.number(stack, high, low);
+      if (isLocal) {
+        endpoint.setLocal(number);
+      } else {
+        endpoint.setRemote(number);
+      }
+    } finally {
+      stack.exit();
+    }
   }
 
   private synchronized long identify() {
@@ -114,23 +140,27 @@ final class RawSocket extends InetSocket {
       remotePort = 0;
       return 0;
     }
-    long r = InetAddresses.check(a, AF_INET);
+    long r = InetAddresses.check(a, family());
     if (r == 0) {
       r = identify();
     }
     if (r < 0) {
       return r;
     }
-    long low = destinationLow(0, InetAddresses.low(a));
-    r = inet.route(0, low);
+    long high = InetAddresses.high(a);
+    long low = destinationLow(high, InetAddresses.low(a));
+    r = isForeign(high, low) ? -ENETUNREACH : inet.route(high, low);
     if (r < 0) {
       return r;
     }
     synchronized (this) {
-      localLow = sourceLow(0, low);
+      long sourceHigh = sourceHigh(high, low);
+      localLow = sourceLow(high, low);
+      localHigh = sourceHigh;
+      remoteHigh = high;
       remoteLow = low;
       remotePort = 1; // connected; raw(7) has no ports
-      endpoint.setRemote((int) low);
+      setAddress(high, low, false);
     }
     return 0;
   }
@@ -157,13 +187,15 @@ final class RawSocket extends InetSocket {
     if (total > LONGEST - 21) {
       return -EMSGSIZE;
     }
+    long high = remoteHigh;
     long low = remoteLow;
     if (c.name.length > 0) {
-      long r = InetAddresses.check(c.name, AF_INET);
+      long r = InetAddresses.check(c.name, family());
       if (r < 0) {
         return r;
       }
-      low = destinationLow(0, InetAddresses.low(c.name));
+      high = InetAddresses.high(c.name);
+      low = destinationLow(high, InetAddresses.low(c.name));
     } else if (remotePort == 0) {
       return -EDESTADDRREQ;
     }
@@ -175,7 +207,17 @@ final class RawSocket extends InetSocket {
     if (total > 0 && src.get(buffer, 0, total) < total) {
       return -EFAULT;
     }
-    return endpoint.sendTo(buffer, 0, (int) total, (int) low);
+    if (isForeign(high, low)) {
+      return -ENETUNREACH;
+    }
+    NetworkStack stack = table.stack();
+    stack.enter();
+    try {
+      int to = InetFamily.number(stack, high, low);
+      return to == 0 && isV6() ? -ENETUNREACH : endpoint.sendTo(buffer, 0, (int) total, to);
+    } finally {
+      stack.exit();
+    }
   }
 
   @Override
@@ -201,14 +243,22 @@ final class RawSocket extends InetSocket {
       c.outFlags |= MSG_TRUNC;
       r = (c.flags & MSG_TRUNC) != 0 ? length : n;
     }
-    InetAddresses.write(AF_INET, 0, InetAddresses.mapped(info.source), 0, c.name);
+    NetworkStack stack = table.stack();
+    InetAddresses.write(
+        family(),
+        InetFamily.high(stack, info.source),
+        InetFamily.low(stack, info.source),
+        0,
+        c.name);
     if (wantsPacketInfo()) {
       c.hasPacketInfo = true;
-      c.packetInfoHigh = 0;
-      c.packetInfoLow = InetAddresses.mapped(info.destination);
+      c.packetInfoHigh = InetFamily.high(stack, info.destination);
+      c.packetInfoLow = InetFamily.low(stack, info.destination);
       c.packetInfoIndex = info.interfaceIndex;
     }
-    c.ttl = ipOption(Ip.IP_RECVTTL, 0) != 0 ? info.ttl : -1;
+    boolean wantsTtl =
+        isV6() ? ipv6Option(Ipv6.IPV6_RECVHOPLIMIT, 0) != 0 : ipOption(Ip.IP_RECVTTL, 0) != 0;
+    c.ttl = wantsTtl ? info.ttl : -1;
     c.timestampNs = wantsTimestamp() || wantsTimestampNs() ? Clocks.realtimeNs() : 0;
     if ((c.flags & MSG_PEEK) == 0) {
       endpoint.drop();
@@ -237,6 +287,19 @@ final class RawSocket extends InetSocket {
       endpoint.setIcmpFilter(s.get(Memory.INT, 0));
       return 0;
     }
+    if (level == IPPROTO_ICMPV6 && name == ICMP6_FILTER && !isPing) {
+      if (protocol() != IPPROTO_ICMPV6 || length < 32) {
+        return protocol() != IPPROTO_ICMPV6 ? -ENOPROTOOPT : -EINVAL;
+      }
+      int[] words = new int[8];
+      MemorySegment.copy(s, Memory.INT, 0, words, 0, 8);
+      endpoint.setIcmp6Filter(words);
+      return 0;
+    }
+    if (isV6() && level == SOL_RAW && name == Ipv6.IPV6_CHECKSUM && !isPing) {
+      // ICMPv6 has its checksum where RFC 3542 says, asked for or not.
+      return length < 4 ? -EINVAL : protocol() == IPPROTO_ICMPV6 ? 0 : -ENOPROTOOPT;
+    }
     return level == SOL_RAW ? -ENOPROTOOPT : super.setProtocolOption(t, level, name, s, length);
   }
 
@@ -246,6 +309,16 @@ final class RawSocket extends InetSocket {
     switch (name) {
       case Ip.IP_TTL -> endpoint.setTtl(v < 0 ? 64 : v);
       case Ip.IP_TOS -> endpoint.setTos(Math.max(v, 0));
+      default -> {}
+    }
+  }
+
+  @Override
+  void ipv6OptionSet(int name) {
+    int v = ipv6Option(name, -1);
+    switch (name) {
+      case Ipv6.IPV6_UNICAST_HOPS -> endpoint.setTtl(v < 0 ? 64 : v);
+      case Ipv6.IPV6_TCLASS -> endpoint.setTos(Math.max(v, 0));
       default -> {}
     }
   }

@@ -38,6 +38,7 @@ import static redoubt.abi.Socket.SO_RCVBUFFORCE;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Ip;
+import redoubt.abi.Ipv6;
 import redoubt.abi.Tcp;
 import redoubt.abi.Udp;
 import redoubt.host.Memory;
@@ -59,6 +60,10 @@ final class UdpSocket extends InetSocket {
 
   /** What a datagram counts besides its bytes (sk_buff and shared info). */
   private static final int OVERHEAD = 768;
+
+  private static final int[] IPV6_OPTIONS = {
+    Ipv6.IPV6_UNICAST_HOPS, Ipv6.IPV6_MULTICAST_HOPS, Ipv6.IPV6_MULTICAST_LOOP, Ipv6.IPV6_TCLASS
+  };
 
   private final PacketQueue received = new PacketQueue(); // guarded by this
 
@@ -109,6 +114,11 @@ final class UdpSocket extends InetSocket {
     for (int name : new int[] {Ip.IP_TTL, Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP, Ip.IP_TOS}) {
       applyIp(w, name);
     }
+    if (isV6() && !isAny4()) {
+      for (int name : IPV6_OPTIONS) {
+        applyIpv6(w, name);
+      }
+    }
     w.setFamilies(isAny4(), isAny6());
     w.attach(this, localHigh, any ? 0 : localLow, localPort);
   }
@@ -148,6 +158,25 @@ final class UdpSocket extends InetSocket {
     WireDatagrams w = wire;
     if (w != null) {
       applyIp(w, name);
+    }
+  }
+
+  @Override
+  void ipv6OptionSet(int name) {
+    WireDatagrams w = wire;
+    if (w != null && isV6()) {
+      applyIpv6(w, name);
+    }
+  }
+
+  private void applyIpv6(WireDatagrams w, int name) {
+    int v = ipv6Option(name, -1);
+    switch (name) {
+      case Ipv6.IPV6_UNICAST_HOPS -> w.setTtl(v < 0 ? 64 : v);
+      case Ipv6.IPV6_MULTICAST_HOPS -> w.setMulticastTtl(v < 0 ? 1 : v);
+      case Ipv6.IPV6_MULTICAST_LOOP -> w.setMulticastLooped(v != 0);
+      case Ipv6.IPV6_TCLASS -> w.setTos(Math.max(v, 0));
+      default -> {}
     }
   }
 
