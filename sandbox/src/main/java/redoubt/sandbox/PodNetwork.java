@@ -42,6 +42,9 @@ final class PodNetwork implements AutoCloseable {
   /** Names of tap devices begin with it: native/launcher. */
   private static final String TAP = "redoubt";
 
+  /** As many as resolv.conf(5) has (MAXNS). */
+  private static final int MAX_SERVERS = 3;
+
   /** As many records of a kind the launcher takes. */
   private static final int MAX_ORDERS = 512;
 
@@ -54,6 +57,7 @@ final class PodNetwork implements AutoCloseable {
   private final List<byte[]> restoring = new ArrayList<>();
 
   private final boolean forGuest;
+  private final List<NetworkConfig.Ip> servers = new ArrayList<>();
   private boolean hasResolver;
 
   private PodNetwork(Fd namespace, boolean forGuest) {
@@ -133,6 +137,7 @@ final class PodNetwork implements AutoCloseable {
     if (!forGuest && hasDockerResolver()) {
       sockets.add(DatagramSocket.connected(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT));
       hasResolver = true;
+      readServers(HostFiles.readText("/etc/resolv.conf", 1 << 16));
     }
     for (byte[] message : netlink.dump(Netlink.RTM_GETNEIGH, AF_INET)) {
       readNeighbor(new RouteMessage(message, Netlink.SIZEOF_NDMSG));
@@ -149,6 +154,33 @@ final class PodNetwork implements AutoCloseable {
   private static boolean hasDockerResolver() {
     String sockets = HostFiles.readText("/proc/thread-self/net/udp", 1 << 20);
     return sockets != null && sockets.contains(": 0B00007F:");
+  }
+
+  /** The IPv4 name servers of resolv.conf(5), but for those on the host's loopback. */
+  private void readServers(@Nullable String resolvConf) {
+    for (String line : resolvConf == null ? new String[0] : resolvConf.split("\n")) {
+      String[] words = line.strip().split("\\s+");
+      if (words.length >= 2 && words[0].equals("nameserver") && servers.size() < MAX_SERVERS) {
+        byte[] address = dotted(words[1]);
+        if (address != null && address[0] != 127) {
+          servers.add(NetworkConfig.Ip.of(address));
+        }
+      }
+    }
+  }
+
+  private static byte @Nullable [] dotted(String text) {
+    String[] parts = text.split("\\.", -1);
+    byte[] address = new byte[4];
+    for (int i = 0; i < 4; i++) {
+      if (parts.length != 4
+          || !parts[i].matches("[0-9]{1,3}")
+          || Integer.parseInt(parts[i]) > 255) {
+        return null;
+      }
+      address[i] = (byte) Integer.parseInt(parts[i]);
+    }
+    return address;
   }
 
   private void readInterface(RouteMessage m, List<RouteMessage> addresses) {
@@ -241,7 +273,7 @@ final class PodNetwork implements AutoCloseable {
   }
 
   NetworkConfig config() {
-    return new NetworkConfig(interfaces, routes, neighbors, hasResolver);
+    return new NetworkConfig(interfaces, routes, neighbors, hasResolver, servers);
   }
 
   /** {@return a packet socket of each interface, then one to the resolver if there is one} */

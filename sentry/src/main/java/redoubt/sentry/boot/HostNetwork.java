@@ -63,13 +63,15 @@ final class HostNetwork {
     timers = new TimerThread(stack);
     inet.attach(stack);
     if (config.resolver()) {
-      relayNames(inet, fds.getLast());
+      relayNames(inet, fds.getLast(), config.servers());
     }
     attached = true;
   }
 
-  private void relayNames(InetFamily inet, Fd daemon) {
-    int r = new DnsRelay(stack, daemon).start(NetworkConfig.RESOLVER, NetworkConfig.RESOLVER_PORT);
+  private void relayNames(InetFamily inet, Fd daemon, List<NetworkConfig.Ip> servers) {
+    List<Integer> reachable =
+        servers.stream().filter(NetworkConfig.Ip::isV4).map(NetworkConfig.Ip::v4).toList();
+    int r = new DnsRelay(stack, daemon, reachable).start(NetworkConfig.RESOLVER);
     if (r < 0) {
       daemon.close();
       log.accept("sentry: no names from Docker: " + Errno.name(-r));

@@ -10,9 +10,14 @@ import java.util.List;
  *     order
  * @param resolver whether Docker's resolver is in the namespace: then a socket connected to it
  *     comes after the others
+ * @param servers the host's name servers, for what Docker's resolver does not know
  */
 public record NetworkConfig(
-    List<Interface> interfaces, List<Route> routes, List<Neighbor> neighbors, boolean resolver) {
+    List<Interface> interfaces,
+    List<Route> routes,
+    List<Neighbor> neighbors,
+    boolean resolver,
+    List<Ip> servers) {
   /** Where Docker's resolver is: 127.0.0.11. */
   public static final int RESOLVER = 0x7f00_000b;
 
@@ -112,6 +117,9 @@ public record NetworkConfig(
     if (resolver) {
       w.flag(4, true);
     }
+    for (Ip s : servers) {
+      w.record(5, s.write());
+    }
     return w;
   }
 
@@ -120,16 +128,18 @@ public record NetworkConfig(
     var routes = new ArrayList<Route>();
     var neighbors = new ArrayList<Neighbor>();
     boolean resolver = false;
+    var servers = new ArrayList<Ip>();
     while (r.next()) {
       switch (r.tag()) {
         case 1 -> interfaces.add(readInterface(r.record()));
         case 2 -> routes.add(readRoute(r.record()));
         case 3 -> neighbors.add(readNeighbor(r.record()));
         case 4 -> resolver = r.flag();
+        case 5 -> servers.add(Ip.read(r.record()));
         default -> {}
       }
     }
-    return new NetworkConfig(interfaces, routes, neighbors, resolver);
+    return new NetworkConfig(interfaces, routes, neighbors, resolver, servers);
   }
 
   private static Interface readInterface(WireReader r) {

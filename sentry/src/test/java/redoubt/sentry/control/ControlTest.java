@@ -233,7 +233,8 @@ class ControlTest {
                         new NetworkConfig.Address(four, 24), new NetworkConfig.Address(six, 64)))),
             List.of(new NetworkConfig.Route(four, 8, NetworkConfig.Ip.NONE, six, 7, 100)),
             List.of(new NetworkConfig.Neighbor(four, 5, 7, true)),
-            true);
+            true,
+            List.of(six));
     try (Fd file = HostFiles.memoryFile("x", new byte[0])) {
       owner.network(network, List.of(file));
     }
