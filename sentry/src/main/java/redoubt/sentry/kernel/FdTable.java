@@ -20,6 +20,9 @@ public final class FdTable {
   private static final VarHandle SLOT =
       MethodHandles.arrayElementVarHandle(FileDescription[].class);
 
+  /** Room of a new table, a multiple of 64 as each. */
+  private static final int LEAST = 64;
+
   private volatile @Nullable FileDescription[] files;
   private long[] cloexec; // guarded by this, one bit per descriptor
   private int firstFree; // guarded by this: no free slot below
@@ -29,8 +32,8 @@ public final class FdTable {
   private final ArrayList<Task> answered = new ArrayList<>(0); // guarded by this
 
   public FdTable() {
-    files = new FileDescription[64];
-    cloexec = new long[1];
+    files = new FileDescription[LEAST];
+    cloexec = new long[LEAST / Long.SIZE];
   }
 
   private FdTable(@Nullable FileDescription[] files, long[] cloexec, int firstFree) {
@@ -39,15 +42,30 @@ public final class FdTable {
     this.firstFree = firstFree;
   }
 
-  /** {@return a table of its own with the same descriptions}, as fork(2) makes it */
+  /**
+   * {@return a table of its own with the same descriptions}, as fork(2) makes it: no longer than
+   * the highest of them needs, as fs/file.c sane_fdtable_size, or each child of a process that once
+   * had many would pay for them.
+   */
   public synchronized FdTable copy() {
-    @Nullable FileDescription[] f = files.clone();
+    @Nullable FileDescription[] all = files;
+    int size = all.length;
+    while (size > LEAST && all[size - 1] == null) {
+      size--;
+    }
+    size = (size + Long.SIZE - 1) & -Long.SIZE;
+    @Nullable FileDescription[] f = Arrays.copyOf(all, size);
     for (FileDescription d : f) {
       if (d != null) {
         d.incRef();
       }
     }
-    return new FdTable(f, cloexec.clone(), firstFree);
+    return new FdTable(f, Arrays.copyOf(cloexec, size / Long.SIZE), Math.min(firstFree, size));
+  }
+
+  /** {@return how many descriptors there is room for now} */
+  int capacity() {
+    return files.length;
   }
 
   synchronized FdTable share() {

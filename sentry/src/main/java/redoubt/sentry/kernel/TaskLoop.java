@@ -2,6 +2,7 @@ package redoubt.sentry.kernel;
 
 import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EIO;
+import static redoubt.abi.Errno.ENOMEM;
 import static redoubt.abi.Errno.ERESTARTNOHAND;
 import static redoubt.abi.Errno.ERESTARTSYS;
 import static redoubt.abi.Errno.ERESTART_RESTARTBLOCK;
@@ -185,7 +186,7 @@ final class TaskLoop implements Runnable {
     } catch (RuntimeException | java.lang.Error e) {
       InternalError.report(t, "system call " + a.nr, e);
       t.context().clearQueuedCopies();
-      return -EIO;
+      return e instanceof OutOfMemoryError ? -ENOMEM : -EIO;
     }
   }
 

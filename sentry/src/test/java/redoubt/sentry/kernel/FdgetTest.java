@@ -53,6 +53,19 @@ class FdgetTest {
     assertNull(task.fdget(fd));
   }
 
+  @Test
+  void shouldCopyNoMoreThanTheHighestDescriptorNeeds() {
+    g.ok(Nr.DUP2, fd, 1000);
+    FdTable wide = task.fds().copy();
+    assertTrue(wide.capacity() > 1000, "1000 is open");
+    assertNotNull(wide.peek(1000));
+    g.ok(Nr.CLOSE, 1000);
+    assertTrue(task.fds().capacity() > 1000, "the table itself keeps its room");
+    FdTable narrow = task.fds().copy();
+    assertEquals(64, narrow.capacity());
+    assertEquals(task.fds().peek(fd), narrow.peek(fd));
+  }
+
   private static FileDescription given(FileDescription f) {
     assertNotNull(f);
     return f;
