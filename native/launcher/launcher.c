@@ -563,6 +563,8 @@ __attribute__((noreturn)) static void run_vmm(struct sockets *s) {
   struct __user_cap_data_struct data[2] = {{1u << CAP_SETPCAP, 1u << CAP_SETPCAP, 0}, {0, 0, 0}};
   if (syscall(SYS_capset, &header, data)) fail("capset");
   drop_capabilities(0);
+  // Without a warden nobody owns the guest. After setresuid, which would take the signal back.
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) fail("PR_SET_PDEATHSIG");
   arrange(moves, 4 + plan.vmm_tap);
   filter_vmm();
   execve(plan.vmm.item[0], plan.vmm.item, env);
