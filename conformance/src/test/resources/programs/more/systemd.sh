@@ -1,6 +1,7 @@
 # systemd as pid 1, with the rights of docker run --privileged: units, restarts, slices, timers, the journal.
 # pid1: /lib/systemd/systemd --unit=basic.target
 # needs: /lib/systemd/systemd
+for i in $(seq 60); do [ -S /run/systemd/private ] && break; sleep 0.5; done
 exec 2>&1; export SYSTEMD_PAGER= SYSTEMD_COLORS=0
 timeout 60 systemctl is-system-running --wait >/dev/null; systemctl list-jobs --no-legend; systemctl is-active basic.target sysinit.target systemd-journald.service dbus.socket; ps -p 1 -o comm=
 mkdir -p /run/systemd/system; cd /run/systemd/system

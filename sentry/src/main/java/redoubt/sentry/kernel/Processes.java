@@ -49,7 +49,9 @@ public final class Processes {
       g.tasks.add(t);
       pid.task = t;
       ns.setInit(g);
-      CgroupMembers.join(t, container.cgroup);
+      // As runc exec: the root may divide what it has among groups, and then has no processes.
+      ThreadGroup first = container.init;
+      CgroupMembers.join(t, first == null ? container.cgroup : first.leader.cgroup);
       kernel.tasks().count++;
       kernel.tasks().forks++;
       if (container.init == null) {
