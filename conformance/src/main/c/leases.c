@@ -1,6 +1,7 @@
 /* fcntl(2): leases and their breaking, owners and signals of files, F_NOTIFY. */
 #include "conf.h"
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #define WAIT_MS 3000
 
@@ -169,6 +170,42 @@ static void owners(void) {
   V("none again", fcntl(p[0], F_GETOWN));
 }
 
+static void async(const char *name, int fds[2]) {
+  char what[64], b[8];
+  catch(SIGRTMIN + 3);
+  fcntl(fds[0], F_SETOWN, getpid());
+  fcntl(fds[0], F_SETSIG, SIGRTMIN + 3);
+  snprintf(what, sizeof what, "O_ASYNC on %s", name);
+  R(what, fcntl(fds[0], F_SETFL, O_ASYNC | O_NONBLOCK | (fcntl(fds[0], F_GETFL) & O_ACCMODE)));
+  write(fds[1], "x", 1);
+  snprintf(what, sizeof what, "%s signal", name);
+  V(what, await() - SIGRTMIN);
+  snprintf(what, sizeof what, "%s si_code", name);
+  V(what, got_code);
+  snprintf(what, sizeof what, "%s si_band", name);
+  H(what, got_band);
+  snprintf(what, sizeof what, "%s si_fd", name);
+  T(what, got_fd == fds[0]);
+  read(fds[0], b, 8);
+  msleep(20);
+  got = 0;
+  fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  write(fds[1], "x", 1);
+  msleep(50);
+  snprintf(what, sizeof what, "%s none without O_ASYNC", name);
+  V(what, got);
+  close(fds[0]);
+  close(fds[1]);
+}
+
+static void asyncs(void) {
+  int p[2];
+  pipe(p);
+  async("pipe", p);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, p);
+  async("socket", p);
+}
+
 static void notify(void) {
   mkdir("d", 0755);
   int d = open("d", O_RDONLY), f = open("f", O_RDONLY);
@@ -209,6 +246,7 @@ int main(void) {
   breaking();
   timing();
   owners();
+  asyncs();
   notify();
   return 0;
 }

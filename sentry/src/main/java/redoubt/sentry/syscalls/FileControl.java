@@ -12,6 +12,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.Dnotify;
+import redoubt.sentry.vfs.Fasync;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.FileLocks;
 import redoubt.sentry.vfs.FileOwner;
@@ -63,7 +64,7 @@ final class FileControl {
       case Fcntl.F_GETFD -> t.fds().descriptorFlags(fd);
       case Fcntl.F_SETFD -> t.fds().setDescriptorFlags(fd, (arg & Fcntl.FD_CLOEXEC) != 0);
       case Fcntl.F_GETFL -> f.flags();
-      case Fcntl.F_SETFL -> setFlags(t, f, (int) arg);
+      case Fcntl.F_SETFL -> setFlags(t, f, fd, (int) arg);
       case Fcntl.F_GETLK, Fcntl.F_OFD_GETLK -> getLock(t, f, cmd, arg);
       case Fcntl.F_SETLK, Fcntl.F_SETLKW, Fcntl.F_OFD_SETLK, Fcntl.F_OFD_SETLKW ->
           setLock(t, f, fd, cmd, arg);
@@ -96,14 +97,18 @@ final class FileControl {
     return r;
   }
 
-  private static long setFlags(Task t, FileDescription f, int flags) {
+  private static long setFlags(Task t, FileDescription f, int fd, int flags) {
     int old = f.flags();
     if ((flags & Fcntl.O_NOATIME) != 0
         && (old & Fcntl.O_NOATIME) == 0
         && !Attributes.isOwnerOrCapable(t, f.inode())) {
       return -EPERM;
     }
-    return f.setFlags(flags);
+    long r = f.setFlags(flags);
+    if (r >= 0 && ((old ^ flags) & FileDescription.O_ASYNC) != 0) {
+      Fasync.set(t.kernel(), f, fd, (flags & FileDescription.O_ASYNC) != 0);
+    }
+    return r;
   }
 
   // ---- owners ----

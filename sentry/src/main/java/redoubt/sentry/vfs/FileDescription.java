@@ -33,6 +33,7 @@ public abstract class FileDescription {
   public static final int O_RDWR = 2;
   public static final int O_APPEND = 02000;
   public static final int O_NONBLOCK = 04000;
+  public static final int O_ASYNC = 020000;
   public static final int O_DIRECT = 040000;
   public static final int O_PATH = 010000000;
 
@@ -40,7 +41,7 @@ public abstract class FileDescription {
   private static final int F_GETPIPE_SZ = 1032;
 
   /** Flags that fcntl(F_SETFL) may change. */
-  public static final int SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | 020000 | 01000000;
+  public static final int SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_ASYNC | 01000000;
 
   public static final int POLLIN = 1;
   public static final int POLLPRI = 2;
@@ -68,6 +69,9 @@ public abstract class FileDescription {
 
   /** Whether it holds a lease on its file; written by {@link Leases}. */
   volatile boolean hasLease;
+
+  /** O_ASYNC. */
+  volatile @Nullable Fasync fasync;
 
   /** What of its directory is told by a signal: F_NOTIFY. */
   volatile @Nullable Dnotify dnotify;
@@ -229,6 +233,10 @@ public abstract class FileDescription {
       FsNotify.closed(this);
       if (hasLease) {
         Leases.closed(this);
+      }
+      Fasync async = fasync;
+      if (async != null) {
+        async.end();
       }
       Dnotify d = dnotify;
       if (d != null) {
