@@ -162,18 +162,20 @@ public final class FdTable {
   }
 
   /**
-   * Lets the platform answer calls of {@code t} on {@code fd}, as long as that is {@code f}.
-   *
-   * @param let tells its context which
+   * The context of {@code t} will be told to answer calls on {@code f} by itself; {@link
+   * #answersGiven} follows.
    */
-  void answer(Task t, int fd, FileDescription f, Runnable let) {
+  void answersFollow(Task t, FileDescription f) {
     synchronized (this) {
       if (!answered.contains(t)) {
         answered.add(t);
       }
     }
     f.hasStandingAnswers = true;
-    let.run();
+  }
+
+  /** The answers on {@code fd} are taken back unless that is still {@code f}. */
+  void answersGiven(Task t, int fd, FileDescription f) {
     if (peek(fd) != f) {
       t.context().setStanding(fd, 0);
     }

@@ -65,15 +65,14 @@ public final class FileGrants {
         return;
       }
     }
-    FileViews.View view = v;
     long length = Math.min(v.length, file.viewableBytes() - v.offset);
     int what =
         (f.isReadable() ? GuestContext.READS_VIEW : 0) | (writable ? GuestContext.WRITES_VIEW : 0);
-    t.grant(
-        f,
-        grants,
-        seen,
-        fd -> t.context().grantView(fd, view.slot, view.offset, length, view.address, what));
+    int fd = t.grantsFollow(f);
+    if (fd >= 0) {
+      grants.giveView(seen, t.context(), fd, v.slot, v.offset, length, v.address, what);
+      t.grantsGiven(f, fd);
+    }
   }
 
   /** Whether writes need nothing but the bytes in their place. */
@@ -106,6 +105,10 @@ public final class FileGrants {
    */
   public static void offerStatus(
       Task t, FileDescription f, Grants grants, int seen, Region status) {
-    t.grant(f, grants, seen, fd -> t.context().grantStatus(fd, status));
+    int fd = t.grantsFollow(f);
+    if (fd >= 0) {
+      grants.giveStatus(seen, t.context(), fd, status);
+      t.grantsGiven(f, fd);
+    }
   }
 }

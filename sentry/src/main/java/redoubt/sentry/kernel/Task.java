@@ -10,7 +10,6 @@ import static redoubt.abi.Errno.ERESTARTSYS;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Nr;
@@ -19,7 +18,6 @@ import redoubt.host.Memory;
 import redoubt.host.Region;
 import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.mm.MemoryManager;
-import redoubt.sentry.platform.Grants;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.MountNamespace;
@@ -655,25 +653,27 @@ public final class Task {
     int reading = GuestContext.READS_ZEROS | GuestContext.READS_NOTHING;
     int allowed =
         what & ~(f.isReadable() ? 0 : reading) & ~(f.isWritable() ? 0 : GuestContext.DISCARDS);
-    fds.answer(this, gotFd, f, () -> context.setStanding(gotFd, allowed));
-    if (!mayAnswer()) {
-      context.clearAnswers();
-    }
+    fds.answersFollow(this, f);
+    context.setStanding(gotFd, allowed);
+    grantsGiven(f, gotFd);
     return gotFd;
   }
 
   /**
-   * Grants calls on {@code f} to the platform, as {@link #offerAnswers}, unless the file has
-   * changed since its {@link Grants#version} was {@code seen}.
-   *
-   * @param grant for a descriptor
+   * {@return the descriptor on which the context may be granted answers for {@code f}}, or -1; as
+   * {@link #offerAnswers}. {@link #grantsGiven} follows.
    */
-  void grant(FileDescription f, Grants grants, int seen, IntConsumer grant) {
+  int grantsFollow(FileDescription f) {
     if (got != f || gotFd >= GuestContext.STANDING_FDS || !mayAnswer()) {
-      return;
+      return -1;
     }
-    int fd = gotFd;
-    fds.answer(this, fd, f, () -> grants.give(seen, context, fd, () -> grant.accept(fd)));
+    fds.answersFollow(this, f);
+    return gotFd;
+  }
+
+  /** Takes back what should not have been granted after all. */
+  void grantsGiven(FileDescription f, int fd) {
+    fds.answersGiven(this, fd, f);
     if (!mayAnswer()) {
       context.clearAnswers();
     }

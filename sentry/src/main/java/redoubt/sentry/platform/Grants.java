@@ -1,5 +1,7 @@
 package redoubt.sentry.platform;
 
+import redoubt.host.Region;
+
 /**
  * What contexts were let answer by themselves on the strength of one file's state: {@link
  * GuestContext#grantView}, {@link GuestContext#grantStatus}. Whoever changes the state takes all of
@@ -20,25 +22,45 @@ public final class Grants {
     return version;
   }
 
-  /**
-   * Carries out {@code grant}, unless the state has changed since {@code seen} was read.
-   *
-   * @param grant for {@code context} on descriptor {@code fd}
-   */
-  public void give(int seen, GuestContext context, int fd, Runnable grant) {
+  /** {@link GuestContext#grantStatus}, unless the state has changed since {@code seen} was read. */
+  public void giveStatus(int seen, GuestContext context, int fd, Region status) {
     synchronized (this) {
-      if (version != seen) {
-        return;
+      if (note(seen, context, fd)) {
+        context.grantStatus(fd, status);
       }
-      if (!isKnown(context, fd)) {
-        if (count == LIMIT) {
-          withdrawLocked();
-        }
-        contexts[count] = context;
-        fds[count++] = fd;
-      }
-      grant.run();
     }
+  }
+
+  /** {@link GuestContext#grantView}, unless the state has changed since {@code seen} was read. */
+  public void giveView(
+      int seen,
+      GuestContext context,
+      int fd,
+      int view,
+      long offset,
+      long length,
+      long address,
+      int what) {
+    synchronized (this) {
+      if (note(seen, context, fd)) {
+        context.grantView(fd, view, offset, length, address, what);
+      }
+    }
+  }
+
+  // Preconditions: holds this.
+  private boolean note(int seen, GuestContext context, int fd) {
+    if (version != seen) {
+      return false;
+    }
+    if (!isKnown(context, fd)) {
+      if (count == LIMIT) {
+        withdrawLocked();
+      }
+      contexts[count] = context;
+      fds[count++] = fd;
+    }
+    return true;
   }
 
   private boolean isKnown(GuestContext context, int fd) {
