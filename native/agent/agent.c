@@ -207,6 +207,27 @@ static int64_t keyed(const char *text, const char *key) {
   return 0;
 }
 
+// Modules that a list in the initramfs names, in its order.
+static void load_modules(const char *list_name) {
+  static char list[4096];
+  long fd = sys(openat, modules_fd, list_name, O_RDONLY | O_CLOEXEC, 0);
+  long n = fd < 0 ? fd : sys(read, fd, list, sizeof list - 1);
+  if (fd >= 0) sys(close, fd);
+  if (n <= 0) return;
+  list[n] = 0;
+  for (char *at = list; *at;) {
+    char *end = find(at, '\n');
+    if (end) *end = 0;
+    fd = sys(openat, modules_fd, at, O_RDONLY | O_CLOEXEC, 0);
+    long r = fd < 0 ? fd : sys(finit_module, fd, "", 0);
+    if (r < 0 && r != -EEXIST) say("module %s: error %l", at, -r);
+    sys(close, fd);
+    sys(unlinkat, modules_fd, at, 0);  // the initramfs is memory
+    if (!end) break;
+    at = end + 1;
+  }
+}
+
 // ---- FUSE ---------------------------------------------------------------------------------------
 
 static long mount_fuse(int container, struct attach *a, int writable) {
@@ -233,6 +254,24 @@ static long mount_fuse(int container, struct attach *a, int writable) {
   }
   mounts[i] = (struct fuse_mount){1, fd, container, writable, a->index};
   return 0;
+}
+
+// A disk that has an EROFS image, in the place of a file system of the gofer.
+static long mount_disk(int container, struct attach *a, const char *disk) {
+  char path[64], device[64];
+  int i = 0;
+  while (i < MOUNTS && mounts[i].used) i++;
+  if (i == MOUNTS) return -ENFILE;
+  for (const char *c = disk; *c; c++)
+    if (*c < '0' || *c > 'z' || *c == '/') return -EINVAL;
+  load_modules("block");
+  format(path, sizeof path, "/run/fs/%d", (int)a->index);
+  format(device, sizeof device, "/dev/%s", disk);
+  sys(mkdir, path, 0755);
+  long r = sys(mount, device, path, "erofs", MS_RDONLY | MS_NODEV, "");
+  if (r < 0) sys(rmdir, path);
+  else mounts[i] = (struct fuse_mount){1, -1, container, 0, a->index};
+  return r;
 }
 
 static void fuse_readable(struct fuse_mount *m) {
@@ -266,6 +305,7 @@ static void unmount_all(int container) {
       sys(umount2, path, MNT_DETACH);
       sys(rmdir, path);
       sys(unlink, path);
+      if (mounts[i].fd < 0) mounts[i].used = 0;
     }
 }
 
@@ -557,18 +597,20 @@ static void create(uint32_t id, struct request *q) {
   for (int k = 0; k < q->attach_count; k++) {
     struct wire a = q->attaches[k];
     int writable = 0;
+    char disk[16] = "";
     while (wire_next(&a)) switch (a.tag) {
       case 1: wire_text(&a, attaches[k].name, sizeof attaches[k].name); break;
       case 2: attaches[k].index = wire_number(&a); break;
       case 3: attaches[k].is_directory = wire_number(&a) != 0; break;
       case 4: writable = wire_number(&a) != 0; break;
+      case 5: wire_text(&a, disk, sizeof disk); break;
     }
-    long r = a.bad ? -EPROTO : mount_fuse(i, &attaches[k], writable);
+    long r = a.bad ? -EPROTO : disk[0] ? mount_disk(i, &attaches[k], disk) : mount_fuse(i, &attaches[k], writable);
     if (r < 0) {
       unmount_all(i);
       drop_process(p);
       c->used = 0;
-      return refuse(id, r, "mounting the gofer's files in the guest");
+      return refuse(id, r, disk[0] ? "mounting the root disk in the guest" : "mounting the gofer's files in the guest");
     }
   }
   p->is_init = 1;
@@ -785,27 +827,6 @@ static void channel_frame(int type, uint32_t id, uint8_t *payload, uint32_t leng
   }
 }
 
-// Modules that a list in the initramfs names, in its order.
-static void load_modules(const char *list_name) {
-  static char list[4096];
-  long fd = sys(openat, modules_fd, list_name, O_RDONLY | O_CLOEXEC, 0);
-  long n = fd < 0 ? fd : sys(read, fd, list, sizeof list - 1);
-  if (fd >= 0) sys(close, fd);
-  if (n <= 0) return;
-  list[n] = 0;
-  for (char *at = list; *at;) {
-    char *end = find(at, '\n');
-    if (end) *end = 0;
-    fd = sys(openat, modules_fd, at, O_RDONLY | O_CLOEXEC, 0);
-    long r = fd < 0 ? fd : sys(finit_module, fd, "", 0);
-    if (r < 0 && r != -EEXIST) say("module %s: error %l", at, -r);
-    sys(close, fd);
-    sys(unlinkat, modules_fd, at, 0);  // the initramfs is memory
-    if (!end) break;
-    at = end + 1;
-  }
-}
-
 static void configure_network(uint32_t id, struct request *q) {
   char what[64];
   if (!q->has_config) return refuse(id, -EPROTO, "no configuration");
@@ -916,7 +937,7 @@ static void loop(void) {
     polls[n++] = (struct pollfd){signals, POLLIN, 0};
     if (fuse_outstanding < FUSE_OUTSTANDING)
       for (int i = 0; i < MOUNTS; i++)
-        if (mounts[i].used) polls[n++] = (struct pollfd){mounts[i].fd, POLLIN, 0};
+        if (mounts[i].used && mounts[i].fd >= 0) polls[n++] = (struct pollfd){mounts[i].fd, POLLIN, 0};
     for (int i = 0; i < PROCESSES; i++) {
       struct process *p = &processes[i];
       if (!p->used) continue;

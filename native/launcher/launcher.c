@@ -31,6 +31,7 @@
 //   vmm-link N        socket type of the link between warden and guest
 //   vmm-tap N         N network devices in the sandbox's network namespace, named redoubt0 and so on, whose other ends it gets
 //   vmm-tap-header 1  with a virtio_net_hdr before each frame
+//   vmm-disk FD       file that it gets as its disk
 //   vmm-ptrace 1      its filter allows ptrace(2): it traces its own children
 //   train 1           no confinement at all: the JVMs write AOT caches when they end
 //   watch FD          stay; when the other end closes, kill the sandbox, then
@@ -91,6 +92,7 @@ enum {
   VMM_MONITOR = 4,
   VMM_FIRST_TAP = 5,
   TAP_LIMIT = 8,
+  VMM_DISK = VMM_FIRST_TAP + TAP_LIMIT,
   GOFER_SOCKET = 3,
   GOFER_LOG = 4,
   GOFER_READY = 5,
@@ -108,10 +110,10 @@ static struct {
   char *root, *keeper;
   struct list attach, bind, cgroup, rlimit, sentry, gofer, remove, vmm, vmm_bind, vmm_env, vmm_device;
   unsigned vmm_uid;
-  int vmm_link, vmm_ptrace, vmm_cpu, vmm_tap, vmm_tap_header;
+  int vmm_link, vmm_ptrace, vmm_cpu, vmm_tap, vmm_tap_header, vmm_disk;
   long vmm_memory;
 } plan = {.log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
-          .uid = 65534, .gid = 65534, .vmm_uid = 65533, .vmm_link = SOCK_STREAM, .vmm_cpu = -1};
+          .uid = 65534, .gid = 65534, .vmm_uid = 65533, .vmm_link = SOCK_STREAM, .vmm_cpu = -1, .vmm_disk = -1};
 
 static struct {
   int control, child, tty, proxy, done, netns, sandbox;
@@ -190,6 +192,7 @@ static void read_plan(void) {
     else if (KEY("vmm-memory")) plan.vmm_memory = atol(value);
     else if (KEY("vmm-link")) plan.vmm_link = atoi(value);
     else if (KEY("vmm-cpu")) plan.vmm_cpu = atoi(value);
+    else if (KEY("vmm-disk")) plan.vmm_disk = atoi(value);
     else if (KEY("vmm-tap")) plan.vmm_tap = atoi(value);
     else if (KEY("vmm-tap-header")) plan.vmm_tap_header = atoi(value);
     else if (KEY("vmm-ptrace")) plan.vmm_ptrace = atoi(value);
@@ -481,7 +484,7 @@ static void filter_vmm(void) {
       SYS_setrlimit, SYS_prlimit64, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getparam,
       SYS_sched_getscheduler, SYS_getcpu, SYS_personality, SYS_wait4, SYS_waitid, SYS_exit, SYS_exit_group,
       SYS_restart_syscall, SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_sendmmsg, SYS_recvmmsg,
-      SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_ioctl, SYS_execve, SYS_vfork,
+      SYS_socketpair /* UML's disk thread; it reaches nobody */, SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_shutdown, SYS_ioctl, SYS_execve, SYS_vfork,
       SYS_fork};
   enum { COUNT = sizeof allowed / sizeof *allowed };
   struct sock_filter code[COUNT * 2 + 32];
@@ -546,9 +549,11 @@ static void make_taps(struct sockets *s) {
 // Hostile as soon as the guest has broken out of it: own namespaces and user, a root with its files only, no
 // capabilities, a filter.
 __attribute__((noreturn)) static void run_vmm(struct sockets *s) {
-  struct move moves[4 + TAP_LIMIT] = {
+  int count = 4;
+  struct move moves[5 + TAP_LIMIT] = {
       {s->console[1], 1}, {s->console[1], 2}, {s->keeper[1], VMM_LINK}, {s->monitor[1], VMM_MONITOR}};
-  for (int i = 0; i < plan.vmm_tap; i++) moves[4 + i] = (struct move){s->tap[i], VMM_FIRST_TAP + i};
+  for (int i = 0; i < plan.vmm_tap; i++) moves[count++] = (struct move){s->tap[i], VMM_FIRST_TAP + i};
+  if (plan.vmm_disk >= 0) moves[count++] = (struct move){plan.vmm_disk, VMM_DISK};
   char *env[LIST_LIMIT + 1];
   memcpy(env, plan.vmm_env.item, sizeof env);
   build_root(&plan.vmm_bind);
@@ -565,7 +570,7 @@ __attribute__((noreturn)) static void run_vmm(struct sockets *s) {
   drop_capabilities(0);
   // Without a warden nobody owns the guest. After setresuid, which would take the signal back.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) fail("PR_SET_PDEATHSIG");
-  arrange(moves, 4 + plan.vmm_tap);
+  arrange(moves, count);
   filter_vmm();
   execve(plan.vmm.item[0], plan.vmm.item, env);
   fail("start of %s", plan.vmm.item[0]);
@@ -735,7 +740,7 @@ static int boot(void) {
   close(s.gofer[0]), close(s.gofer[1]), close(s.keeper[0]), close(s.keeper[1]);
   close(s.sentry_ready[1]), close(s.gofer_ready[1]), close(s.map[1]);
   if (plan.vmm.count) close(s.monitor[0]), close(s.monitor[1]), close(s.console[0]), close(s.console[1]);
-  close(plan.owner), close(plan.listener);
+  close(plan.owner), close(plan.listener), close(plan.vmm_disk);
   for (int i = 0; i < plan.attach.count; i++) close(atoi(plan.attach.item[i]));
 
   // The stage asks for its user once it is in its user namespace.

@@ -29,6 +29,10 @@ final class Context {
       throw new UsageException(
           "--platform=" + platform + " is not there; only systrap is (redoubt help platforms)");
     }
+    String rootfs = global.get("rootfs", "auto");
+    if (!java.util.List.of("9p", "block", "auto").contains(rootfs)) {
+      throw new UsageException("--rootfs=" + rootfs + ": give 9p, block or auto");
+    }
     String overlay = global.get("overlay", "root");
     if (!overlay.equals("root") && !overlay.equals("none")) {
       throw new UsageException("--overlay=" + overlay + ": give root or none");
@@ -56,6 +60,11 @@ final class Context {
             "overlay",
             "WHAT",
             "root (default): writes to the root stay in memory; none: they" + " go to the host")
+        .value(
+            "rootfs",
+            "HOW",
+            "with --kernel=uml or vm: 9p: from the gofer; block: as a disk image that is made first;"
+                + " auto (default): 9p")
         .flag("ignore-cgroups", "use no control groups of the host")
         .flag("systemd-cgroup", "take cgroupsPath as slice:prefix:name")
         .value("rootless", "MODE", "accepted for compatibility")
@@ -98,6 +107,7 @@ final class Context {
         preserveFds,
         foreground,
         overlaysRoot(),
+        global.get("rootfs", "auto").equals("block"),
         cgroups && !global.is("ignore-cgroups"),
         global.get("network", cgroups ? "auto" : "none"),
         kernel(annotations),

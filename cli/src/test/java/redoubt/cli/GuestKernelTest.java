@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -109,6 +110,54 @@ class GuestKernelTest {
       assertEquals(0, product.redoubt("delete", "--force", id).code());
       product.assertNothingLeft();
     }
+  }
+
+  /** A root file system of a shell, its libraries and a file with a second name. */
+  private Path smallRoot() throws Exception {
+    Path root = Files.createDirectory(product.directory.resolve("small"));
+    String script =
+        "cd '%s' && mkdir -p bin proc tmp && for f in /bin/sh /bin/cat /bin/stat $(ldd /bin/sh /bin/cat"
+            + " /bin/stat | grep -o '/[^ :]*' | sort -u); do mkdir -p \".${f%%/*}\" && cp -L $f .$f;"
+            + " done && head -c 3000000 /dev/zero >one && ln one two && chmod 4711 one && chown 12:34 one";
+    Process p =
+        new ProcessBuilder("sh", "-c", script.formatted(root)).redirectErrorStream(true).start();
+    String text = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, p.waitFor(), text);
+    return root;
+  }
+
+  @Test
+  void shouldTakeItsRootFromADisk() throws Exception {
+    assumeTrue(Files.exists(Path.of("/usr/bin/mkfs.erofs")), "no erofs-utils here");
+    Path root = smallRoot();
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      String script =
+          "stat -c '%h %a %u:%g %s' two; cat one >/tmp/copy; stat -c %s /tmp/copy; echo x >new; cat new;"
+              + " read a </proc/mounts; echo $a";
+      String bundle =
+          product.bundleOf(
+              """
+              {"ociVersion": "1.2.0", "root": {"path": "%s"},
+               "process": {"args": ["/bin/sh", "-c", "%s"], "cwd": "/", "env": ["PATH=/bin"]},
+               "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}
+              """
+                  .formatted(root, script));
+      String id = product.id("disk" + kernel);
+      Result r =
+          product.redoubt("--kernel", kernel, "--rootfs=block", "run", "--bundle", bundle, id);
+      assertTrue(r.output().startsWith("2 4711 12:34 3000000\n3000000\nx\n"), r.output());
+      assertEquals(0, r.code(), r.output());
+      assertTrue(Files.notExists(root.resolve("new")));
+      // No host file is behind it: what the host changes now is not seen, and nothing is left.
+      product.assertNothingLeft();
+    }
+    Result sentry =
+        product.redoubt(
+            "--rootfs=block", "run", "--bundle", product.bundle("/bin/true"), product.id("s"));
+    assertEquals(1, sentry.code());
+    assertTrue(sentry.output().contains("--rootfs=block is for"), sentry.output());
+    product.assertNothingLeft();
   }
 
   @Test

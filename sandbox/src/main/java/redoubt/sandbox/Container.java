@@ -16,6 +16,7 @@ import redoubt.host.UnixStream;
 import redoubt.oci.Process;
 import redoubt.oci.Spec;
 import redoubt.oci.SpecException;
+import redoubt.sandbox.guest.RootImage;
 import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlClient;
@@ -286,6 +287,11 @@ public final class Container {
     plan.add("gofer-type", SOCK_SEQPACKET).addAll("gofer", gofer);
     Long limit = spec.linux().resources().memoryLimit();
     made.describe(plan, installation, machine(limit != null && limit > 0 ? limit : 0));
+    Fd image = rootImage(translator);
+    if (image != null) {
+      fds[8] = image.number();
+      plan.add("vmm-disk", 8);
+    }
     Fd[] watch = null;
     if (options.foreground()) {
       watch = HostFiles.pipe();
@@ -311,12 +317,31 @@ public final class Container {
       status[0].close();
       throw e;
     } finally {
+      if (image != null) {
+        image.close();
+      }
       if (watch != null) {
         watch[0].close();
         watchPipe = watch[1];
       }
     }
     return status[0];
+  }
+
+  /** {@return the root as a disk}, or null where it is not asked for */
+  private @Nullable Fd rootImage(Translator translator) {
+    if (!options.blockRoot()) {
+      return null;
+    }
+    if (options.kernel().equals("sentry")) {
+      throw new SandboxException("--rootfs=block is for --kernel=uml or vm; a sentry takes 9p");
+    }
+    if (!options.overlayRoot() && !spec.root().readonly()) {
+      throw new SandboxException(
+          "--rootfs=block: the disk is read-only; it needs --overlay=root, or a root that is"
+              + " readonly");
+    }
+    return RootImage.of(translator.rootPath(spec));
   }
 
   private Machine machine(long memoryLimit) {
@@ -340,7 +365,7 @@ public final class Container {
       throw new SandboxException(
           "the network namespace has more than " + MOST_INTERFACES + " interfaces");
     }
-    return new Machine(cpus(), memoryLimit, interfaces, mtu);
+    return new Machine(cpus(), memoryLimit, interfaces, mtu, options.blockRoot());
   }
 
   private String logPath() {

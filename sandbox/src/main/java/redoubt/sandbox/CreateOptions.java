@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param preserveFds how many descriptors from 3 on the container gets
  * @param foreground the sandbox ends with this process, and leaves nothing behind
  * @param overlayRoot whether a writable root gets an upper in memory
+ * @param blockRoot whether a guest kernel gets the root as a disk, not from the gofer
  * @param cgroups whether the host's control groups are used
  * @param network {@code none}, {@code sandbox}, or {@code auto}: sandbox if config.json names a
  *     network namespace
@@ -24,6 +25,7 @@ public record CreateOptions(
     int preserveFds,
     boolean foreground,
     boolean overlayRoot,
+    boolean blockRoot,
     boolean cgroups,
     String network,
     String kernel,

@@ -76,7 +76,7 @@ public record Installation(
   }
 
   /** {@return the argument vector of a warden} */
-  public List<String> wardenCommand(String link, int bootSeconds) {
+  public List<String> wardenCommand(String link, int bootSeconds, String rootDisk) {
     var command =
         new ArrayList<String>(
             command(
@@ -85,6 +85,7 @@ public record Installation(
                 "redoubt.sandbox/redoubt.sandbox.warden.WardenMain"));
     command.add("--link=" + link);
     command.add("--boot-seconds=" + bootSeconds);
+    command.add("--root-disk=" + rootDisk);
     return command;
   }
 

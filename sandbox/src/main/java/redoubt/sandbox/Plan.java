@@ -11,6 +11,9 @@ final class Plan {
   /** The VMM's descriptor of its first tap device. */
   static final int FIRST_TAP = 5;
 
+  /** The VMM's descriptor of its disk. */
+  static final int DISK = 13;
+
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
   Plan add(String key, String value) {

@@ -33,9 +33,9 @@ final class UmlSandbox extends Sandbox {
   @Override
   void describe(Plan plan, Installation installation, Machine machine) {
     long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
-    GuestImages.Image image = GuestImages.uml(installation.agent(), machine.interfaces() > 0);
+    GuestImages.Image image = GuestImages.uml(installation.agent(), machine.extras());
     String shim = installation.umlShim();
-    plan.addAll("sentry", installation.wardenCommand("packets", BOOT_SECONDS));
+    plan.addAll("sentry", installation.wardenCommand("packets", BOOT_SECONDS, machine.block() ? "ubda" : ""));
     var command = new ArrayList<String>();
     command.addAll(
         List.of(
@@ -53,6 +53,9 @@ final class UmlSandbox extends Sandbox {
             "noreboot",
             "loglevel=4",
             "redoubt.link=packet:vec0"));
+    if (machine.block()) {
+      command.add("ubd0r=/proc/self/fd/" + Plan.DISK);
+    }
     // Frames of a tap device are read and written one by one: it is no socket.
     for (int i = 0; i < machine.interfaces(); i++) {
       String device = "vec" + (1 + i) + ":transport=fd,fd=" + (Plan.FIRST_TAP + i);

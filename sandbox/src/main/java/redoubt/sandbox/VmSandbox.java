@@ -28,11 +28,11 @@ final class VmSandbox extends Sandbox {
   @Override
   void describe(Plan plan, Installation installation, Machine machine) {
     long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
-    GuestImages.Image image = GuestImages.vm(installation.agent(), machine.interfaces() > 0);
+    GuestImages.Image image = GuestImages.vm(installation.agent(), machine.extras());
     String qemu = GuestImages.qemu();
     boolean kvm = Kvm.probe(installation.launcher()).isEmpty();
     String bus = kvm ? "device" : "pci";
-    plan.addAll("sentry", installation.wardenCommand("stream", BOOT_SECONDS));
+    plan.addAll("sentry", installation.wardenCommand("stream", BOOT_SECONDS, machine.block() ? "vda" : ""));
     var command =
         new ArrayList<String>(
             List.of(
@@ -85,6 +85,16 @@ final class VmSandbox extends Sandbox {
             "virtio-rng-" + bus,
             "-device",
             "virtio-balloon-" + bus + ",free-page-reporting=on"));
+    if (machine.block()) {
+      command.addAll(
+          List.of(
+              "-add-fd",
+              "set=1,fd=" + Plan.DISK,
+              "-blockdev",
+              "driver=file,node-name=root,filename=/dev/fdset/1,read-only=on,locking=off",
+              "-device",
+              "virtio-blk-" + bus + ",drive=root"));
+    }
     for (int i = 0; i < machine.interfaces(); i++) {
       command.addAll(
           List.of(

@@ -36,8 +36,10 @@ public final class GuestImages {
           "virtio_rng",
           "virtio_balloon");
 
-  /** Loaded when the guest gets a network. */
-  private static final List<String> NETWORK_NAMES = List.of("virtio_net", "ipv6");
+  /** Modules that are loaded when the guest gets such a thing. */
+  private static final Map<String, List<String>> EXTRAS =
+      Map.of(
+          "network", List.of("virtio_net", "ipv6"), "block", List.of("virtio_blk", "erofs"));
 
   /**
    * What a guest is booted from.
@@ -82,25 +84,25 @@ public final class GuestImages {
   /**
    * {@return Debian's User Mode Linux}
    *
-   * @param network whether the guest has network devices
+   * @param extras what else the guest needs: network, block
    * @throws SandboxException if it is not installed
    */
-  public static Image uml(String agent, boolean network) {
+  public static Image uml(String agent, List<String> extras) {
     File program = new File(UML);
     File modules = newest(UML_MODULES);
     if (!program.canExecute() || modules == null) {
       throw new SandboxException("--kernel=uml needs " + UML + ": apt-get install user-mode-linux");
     }
-    return new Image(UML, initramfs("uml", program, modules, agent, UML_NAMES, network));
+    return new Image(UML, initramfs("uml", program, modules, agent, UML_NAMES, extras));
   }
 
   /**
    * {@return a kernel for virtual machines}
    *
-   * @param network whether the guest has network devices
+   * @param extras what else the guest needs: network, block
    * @throws SandboxException if there is none
    */
-  public static Image vm(String agent, boolean network) {
+  public static Image vm(String agent, List<String> extras) {
     for (String root : List.of(cache() + "/kernel", "")) {
       File modules = newest(root + "/lib/modules", "-cloud-amd64");
       if (modules == null) {
@@ -109,7 +111,7 @@ public final class GuestImages {
       File kernel = new File(root + "/boot/vmlinuz-" + modules.getName());
       if (kernel.isFile()) {
         return new Image(
-            kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES, network));
+            kernel.getPath(), initramfs("vm", kernel, modules, agent, VM_NAMES, extras));
       }
     }
     throw new SandboxException(
@@ -172,10 +174,10 @@ public final class GuestImages {
       File kernel,
       File modules,
       String agent,
-      List<String> names,
-      boolean hasNetwork) {
+      List<String> atBoot,
+      List<String> extras) {
     File agentFile = new File(agent);
-    String prefix = "initramfs-" + kind + (hasNetwork ? "-net-" : "-") + modules.getName() + "-";
+    String prefix = "initramfs-" + kind + "-" + String.join("-", extras) + (extras.isEmpty() ? "" : "-") + modules.getName() + "-";
     String path =
         cache()
             + "/"
@@ -187,25 +189,20 @@ public final class GuestImages {
     }
     try {
       var wanted = new Modules(modules.toPath());
-      for (String name : names) {
+      for (String name : atBoot) {
         wanted.add(name);
       }
       var archive = new Cpio().directory("proc").directory("sys").directory("dev");
       archive.directory("run").directory("modules");
       archive.file("init", 0755, Files.readAllBytes(agentFile.toPath()));
-      int atBoot = wanted.inOrder().size();
-      for (String name : hasNetwork ? NETWORK_NAMES : List.<String>of()) {
-        wanted.add(name);
+      var names = new ArrayList<String>();
+      list(archive, "list", wanted, names);
+      for (String extra : extras) {
+        for (String name : EXTRAS.getOrDefault(extra, List.of())) {
+          wanted.add(name);
+        }
+        list(archive, extra, wanted, names);
       }
-      var list = new StringBuilder();
-      var network = new StringBuilder();
-      int count = 0;
-      for (Map.Entry<String, byte[]> module : wanted.inOrder().entrySet()) {
-        (count++ < atBoot ? list : network).append(module.getKey()).append('\n');
-        archive.file("modules/" + module.getKey(), 0644, module.getValue());
-      }
-      archive.file("modules/list", 0644, list.toString().getBytes(StandardCharsets.US_ASCII));
-      archive.file("modules/network", 0644, network.toString().getBytes(StandardCharsets.US_ASCII));
       File[] old = new File(cache()).listFiles((d, name) -> name.startsWith(prefix));
       write(Path.of(path), archive.finish());
       for (File file : old == null ? new File[0] : old) {
@@ -215,6 +212,19 @@ public final class GuestImages {
     } catch (IOException e) {
       throw new SandboxException("making the guest's initramfs: " + e.getMessage());
     }
+  }
+
+  /** Puts the modules that are new into the archive, and a list of them in load order. */
+  private static void list(Cpio archive, String file, Modules wanted, List<String> known) {
+    var list = new StringBuilder();
+    for (Map.Entry<String, byte[]> module : wanted.inOrder().entrySet()) {
+      if (!known.contains(module.getKey())) {
+        known.add(module.getKey());
+        list.append(module.getKey()).append('\n');
+        archive.file("modules/" + module.getKey(), 0644, module.getValue());
+      }
+    }
+    archive.file("modules/" + file, 0644, list.toString().getBytes(StandardCharsets.US_ASCII));
   }
 
   /** Writes a file that is there whole or not at all. */

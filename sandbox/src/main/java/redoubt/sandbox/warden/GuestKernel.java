@@ -50,6 +50,7 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
   private final FuseServer fuse;
   private final Supplier<String> hostReason;
   private final Runnable confine;
+  private final String rootDisk;
   private final long bootDeadlineNs;
 
   private static final class Container {
@@ -81,7 +82,8 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
       HostLog log,
       Supplier<String> hostReason,
       Runnable confine,
-      int bootSeconds) {
+      int bootSeconds,
+      String rootDisk) {
     this.link = link;
     this.gofer = gofer;
     this.console = console;
@@ -89,6 +91,7 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
     this.log = log;
     this.hostReason = hostReason;
     this.confine = confine;
+    this.rootDisk = rootDisk;
     this.bootDeadlineNs = System.nanoTime() + bootSeconds * 1_000_000_000L;
     this.agent = new GuestAgent(link);
     this.fuse = new FuseServer(gofer, link, log);
@@ -269,7 +272,7 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
     try {
       for (MountConfig mount : mounts) {
         if (mount.type().equals("gofer")) {
-          request.record(4, attach(mount));
+          request.record(4, attach(mount, mount == config.root()));
         }
       }
     } catch (ControlException e) {
@@ -293,10 +296,14 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
     init.begin();
   }
 
-  private WireWriter attach(MountConfig mount) {
+  private WireWriter attach(MountConfig mount, boolean isRoot) {
     int index;
     synchronized (mu) {
       index = ++lastMount;
+    }
+    if (isRoot && !rootDisk.isEmpty()) {
+      var disk = new WireWriter().string(1, mount.attach()).number(2, index);
+      return disk.flag(3, true).string(5, rootDisk);
     }
     boolean readonly = mount.overlay() || (mount.flags() & 1) != 0;
     long mode = fuse.attach(index, mount.attach(), readonly, mount.overlay());

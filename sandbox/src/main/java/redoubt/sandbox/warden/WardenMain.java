@@ -20,6 +20,7 @@ import redoubt.sentry.control.HostRoot;
  * <pre>
  *   --link=stream|packets   what the link is
  *   --boot-seconds=N        how long the guest may take to boot
+ *   --root-disk=NAME        the guest's disk that has the root file system, if not the gofer's
  *   --vmm=PID               the VMM's pid, added by the launcher
  * </pre>
  */
@@ -33,12 +34,15 @@ public final class WardenMain {
     boolean packets = false;
     int bootSeconds = 60;
     int vmm = 0;
+    String rootDisk = "";
     for (String arg : args) {
       String value = arg.substring(arg.indexOf('=') + 1);
       if (arg.startsWith("--link=")) {
         packets = value.equals("packets");
       } else if (arg.startsWith("--boot-seconds=")) {
         bootSeconds = Integer.parseInt(value);
+      } else if (arg.startsWith("--root-disk=")) {
+        rootDisk = value;
       } else if (arg.startsWith("--vmm=")) {
         vmm = Integer.parseInt(value);
       }
@@ -59,7 +63,8 @@ public final class WardenMain {
             log,
             () -> vmmEnd(vmmPid),
             WardenMain::confine,
-            bootSeconds);
+            bootSeconds,
+            rootDisk);
     var owner = new Thread(null, () -> endWithOwner(kernel), "owner", 96 << 10);
     owner.setDaemon(true);
     owner.start();
