@@ -1007,4 +1007,6 @@ __attribute__((used)) void agent_main(void) {
   loop();
 }
 
+#ifndef FUZZ
 __asm__(".globl _start\n_start:\n xor %ebp,%ebp\n and $-16,%rsp\n call agent_main\n");
+#endif

@@ -75,7 +75,10 @@ int vformat(char *to, size_t size, const char *form, va_list args) {
       if (v < 0) PUT('-');
       do digits[k++] = '0' + u % 10;
       while (u /= 10);
-      while (k) PUT(digits[--k]);
+      while (k) {  // PUT leaves its argument alone when the text is full
+        k--;
+        PUT(digits[k]);
+      }
     } else if (*form) {
       PUT(*form);
     } else {

@@ -118,7 +118,7 @@ class GuestKernelTest {
     String script =
         "cd '%s' && mkdir -p bin proc tmp && for f in /bin/sh /bin/cat /bin/stat $(ldd /bin/sh /bin/cat"
             + " /bin/stat | grep -o '/[^ :]*' | sort -u); do mkdir -p \".${f%%/*}\" && cp -L $f .$f;"
-            + " done && head -c 3000000 /dev/zero >one && ln one two && chmod 4711 one && chown 12:34 one";
+            + " done && head -c 3000000 /dev/zero >one && ln one two && chown 12:34 one && chmod 4755 one";
     Process p =
         new ProcessBuilder("sh", "-c", script.formatted(root)).redirectErrorStream(true).start();
     String text = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -146,7 +146,7 @@ class GuestKernelTest {
       String id = product.id("disk" + kernel);
       Result r =
           product.redoubt("--kernel", kernel, "--rootfs=block", "run", "--bundle", bundle, id);
-      assertTrue(r.output().startsWith("2 4711 12:34 3000000\n3000000\nx\n"), r.output());
+      assertTrue(r.output().startsWith("2 4755 12:34 3000000\n3000000\nx\n"), r.output());
       assertEquals(0, r.code(), r.output());
       assertTrue(Files.notExists(root.resolve("new")));
       // No host file is behind it: what the host changes now is not seen, and nothing is left.

@@ -35,7 +35,9 @@ final class UmlSandbox extends Sandbox {
     long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
     GuestImages.Image image = GuestImages.uml(installation.agent(), machine.extras());
     String shim = installation.umlShim();
-    plan.addAll("sentry", installation.wardenCommand("packets", BOOT_SECONDS, machine.block() ? "ubda" : ""));
+    plan.addAll(
+        "sentry",
+        installation.wardenCommand("packets", BOOT_SECONDS, machine.block() ? "ubda" : ""));
     var command = new ArrayList<String>();
     command.addAll(
         List.of(

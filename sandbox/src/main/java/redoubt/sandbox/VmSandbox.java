@@ -32,7 +32,8 @@ final class VmSandbox extends Sandbox {
     String qemu = GuestImages.qemu();
     boolean kvm = Kvm.probe(installation.launcher()).isEmpty();
     String bus = kvm ? "device" : "pci";
-    plan.addAll("sentry", installation.wardenCommand("stream", BOOT_SECONDS, machine.block() ? "vda" : ""));
+    plan.addAll(
+        "sentry", installation.wardenCommand("stream", BOOT_SECONDS, machine.block() ? "vda" : ""));
     var command =
         new ArrayList<String>(
             List.of(

@@ -38,8 +38,7 @@ public final class GuestImages {
 
   /** Modules that are loaded when the guest gets such a thing. */
   private static final Map<String, List<String>> EXTRAS =
-      Map.of(
-          "network", List.of("virtio_net", "ipv6"), "block", List.of("virtio_blk", "erofs"));
+      Map.of("network", List.of("virtio_net", "ipv6"), "block", List.of("virtio_blk", "erofs"));
 
   /**
    * What a guest is booted from.
@@ -177,7 +176,14 @@ public final class GuestImages {
       List<String> atBoot,
       List<String> extras) {
     File agentFile = new File(agent);
-    String prefix = "initramfs-" + kind + "-" + String.join("-", extras) + (extras.isEmpty() ? "" : "-") + modules.getName() + "-";
+    String prefix =
+        "initramfs-"
+            + kind
+            + "-"
+            + String.join("-", extras)
+            + (extras.isEmpty() ? "" : "-")
+            + modules.getName()
+            + "-";
     String path =
         cache()
             + "/"

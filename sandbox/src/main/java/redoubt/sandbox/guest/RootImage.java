@@ -8,9 +8,8 @@ import redoubt.host.Spawn;
 import redoubt.sandbox.SandboxException;
 
 /**
- * A root file system as an <a
- * href="https://docs.kernel.org/filesystems/erofs.html">EROFS</a> image in a file without a name:
- * it is gone with the last of its descriptors, whoever is killed.
+ * A root file system as an <a href="https://docs.kernel.org/filesystems/erofs.html">EROFS</a> image
+ * in a file without a name: it is gone with the last of its descriptors, whoever is killed.
  */
 public final class RootImage {
   private static final String MKFS = "/usr/bin/mkfs.erofs";
