@@ -2,6 +2,7 @@ package redoubt.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -188,13 +189,28 @@ class ConfinementTest {
   void shouldHoldOnlyDescriptorsThatWereHandedOver() throws IOException {
     Map<Integer, String> sentry = descriptors(sandbox.sentry());
     sentry.forEach((fd, target) -> assertHandedOver(sandbox.sentry(), fd, target));
-    descriptors(sandbox.keeper())
-        .forEach((fd, target) -> assertHandedOver(sandbox.keeper(), fd, target));
+    Map<Integer, String> keeper = descriptors(sandbox.keeper());
+    assertOwnProc(sandbox.keeper());
+    keeper.remove(PROC_FD);
+    keeper.forEach((fd, target) -> assertHandedOver(sandbox.keeper(), fd, target));
     // The network namespaces have no interface but loopback, and nobody listens there.
     for (ProcessHandle p : List.of(sandbox.sentry(), sandbox.gofer())) {
       assertEquals(1, Files.readAllLines(proc(p, "net/tcp")).size());
       assertEquals(3, Files.readAllLines(proc(p, "net/dev")).size());
     }
+  }
+
+  /** Where the keeper looks up what stubs use: FD_PROC of layout.h. */
+  private static final int PROC_FD = 1006;
+
+  /** The /proc of the sandbox's own processes and nobody else's, only to open files below. */
+  private static void assertOwnProc(ProcessHandle keeper) throws IOException {
+    String info = Files.readString(proc(keeper, "fdinfo/" + PROC_FD));
+    int flags = Integer.parseInt(info.replaceAll("(?s).*flags:\\s*(\\d+).*", "$1"), 8);
+    assertEquals(010000000, flags & 010000003, "O_PATH");
+    Path root = proc(keeper, "fd/" + PROC_FD);
+    assertTrue(Files.readString(root.resolve("1/stat")).startsWith("1 (java)"));
+    assertFalse(Files.exists(root.resolve(Long.toString(ProcessHandle.current().pid()))));
   }
 
   private static void assertHandedOver(ProcessHandle p, int fd, String target) {
