@@ -3,6 +3,16 @@
 
 struct linux_dirent64 { uint64_t ino; int64_t off; unsigned short len; unsigned char type; char name[]; };
 
+/* Puts the names in a directory into text, in the order that they come in; returns how many. */
+static int names_of(const char *path, char *text) {
+  DIR *d = opendir(path);
+  int n = 0;
+  char *end = text;
+  for (struct dirent *e; (e = readdir(d)) && end < text + (1 << 20) - 300; n++) end += sprintf(end, "%s\n", e->d_name);
+  closedir(d);
+  return n;
+}
+
 int main(void) {
   scratch_dir();
   R("mkdir", mkdir("d", 0777));
@@ -147,5 +157,7 @@ int main(void) {
     R("  opendir", open("conformance-locked", O_RDONLY));
   });
   rmdir("conformance-locked");
+  static char first[1 << 20], second[1 << 20];
+  YES("listed again in the same order", names_of("/usr/bin", first) > 10 && names_of("/usr/bin", second) > 10 && !strcmp(first, second));
   return 0;
 }

@@ -5,7 +5,7 @@ import static redoubt.abi.Errno.ENFILE;
 import static redoubt.abi.Errno.ENOENT;
 import static redoubt.abi.Errno.EXDEV;
 
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -230,7 +230,8 @@ public final class GoferDir extends GoferInode implements ListableDir {
     }
     long before = gofer.changes();
     DirListing out = new DirListing();
-    Map<String, GoferInode> names = gofer.shared ? null : new HashMap<>();
+    // In the order that the host told them, so that every listing has the same.
+    Map<String, GoferInode> names = gofer.shared ? null : new LinkedHashMap<>();
     P9Dir batch = gofer.takeDir();
     int f = useFid();
     try {
