@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static char b[1 << 20];
@@ -516,6 +517,69 @@ static void reconnecting(void) {
   show("again-bound-name", b, 0);
 }
 
+/* Data for a peer that has closed are taken as far as the send buffer goes. */
+static void send_to_nobody(void) {
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof here;
+  int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
+  bind(l, (void *)&here, n), listen(l, 1), getsockname(l, (void *)&here, &n);
+  connect(c, (void *)&here, n);
+  close(accept(l, NULL, NULL));
+  usleep(20000);
+  long size = 256 << 20, sent = 0, r;
+  char *data = calloc(1, size);
+  fcntl(c, F_SETFL, O_NONBLOCK);
+  while (sent < size && ((r = send(c, data + sent, size - sent, MSG_NOSIGNAL)) > 0 || errno == EAGAIN)) sent += r > 0 ? r : 0;
+  printf("send-to-nobody: %s\n", strerrorname_np(errno));
+  T("not-all", sent > 0 && sent < size);
+  free(data), close(l), close(c);
+}
+
+/* udplite(7): ports of its own, coverage of at least its header. */
+static void udplite(void) {
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof here;
+  int l = socket(AF_INET, SOCK_DGRAM, 136), u = socket(AF_INET, SOCK_DGRAM, 0), v, who = -1;
+  char text[8] = "";
+  R("lite-bind", bind(l, (void *)&here, n));
+  getsockname(l, (void *)&here, &n);
+  R("udp-same-port", bind(u, (void *)&here, n));
+  int from = socket(AF_INET, SOCK_DGRAM, 136);
+  R("lite-send", sendto(from, "lite", 4, 0, (void *)&here, n));
+  R("lite-recv", recv(l, text, sizeof text, 0));
+  S("lite-text", text);
+  R("udp-nothing", recv(u, text, sizeof text, MSG_DONTWAIT));
+  for (int name = 10; name <= 11; name++)
+    for (int i = 0; i < 3; i++) {
+      v = (int[]){0, 5, 70000}[i];
+      R("coverage", setsockopt(l, 136, name, &v, sizeof v));
+      n = sizeof v;
+      R("coverage-get", getsockopt(l, 136, name, &v, &n));
+      V("coverage-is", v);
+    }
+  R("coverage-on-udp", setsockopt(u, 136, 10, &v, sizeof v));
+  n = sizeof who;
+  getsockopt(l, SOL_SOCKET, SO_PROTOCOL, &who, &n);
+  V("lite-protocol", who);
+  close(l), close(u), close(from);
+}
+
+/* Ranges that no program can have are refused before the socket is looked at. */
+static void bad_ranges(void) {
+  int u = socket(AF_INET, SOCK_DGRAM, 0);
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct iovec v = {(void *)-1, 100};
+  struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &v, .msg_iovlen = 1};
+  R("bad-sendto", sendto(u, (void *)-1, 100, 0, (void *)&to, sizeof to));
+  R("bad-sendto-fd", sendto(99, (void *)-1, 100, 0, (void *)&to, sizeof to));
+  R("bad-sendmsg", sendmsg(u, &m, 0));
+  R("bad-recv", recv(u, (void *)-1, 100, MSG_DONTWAIT));
+  R("bad-recvmsg", recvmsg(u, &m, MSG_DONTWAIT));
+  int mark;
+  R("mark-udp", ioctl(u, SIOCATMARK, &mark));
+  R("mark-tcp", ioctl(socket(AF_INET, SOCK_STREAM, 0), SIOCATMARK, &mark));
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   reconnecting();
@@ -535,5 +599,8 @@ int main(void) {
   R("udp-error-queue", recv(socket(AF_INET, SOCK_DGRAM, 0), eq, 1, MSG_ERRQUEUE));
   R("pair-inet", socketpair(AF_INET, SOCK_STREAM, 0, q));
   R("pair-inet-wrong-protocol", socketpair(AF_INET, SOCK_STREAM, IPPROTO_UDP, q));
+  bad_ranges();
+  udplite();
+  send_to_nobody();
   return 0;
 }

@@ -224,5 +224,8 @@ int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
   semaphores();
   messages();
+  unsigned long limits[9] = {0}; /* struct shminfo */
+  OK("shm info", shmctl(0, IPC_INFO, (void *)limits));
+  printf("shm limits: %lx %lx %lx %lx\n", limits[0], limits[1], limits[2], limits[4]);
   return 0;
 }

@@ -875,6 +875,7 @@ public final class Task {
     }
     MemorySegment s = scratch();
     long total = 0;
+    boolean ok = true;
     for (int done = 0; done < count; ) {
       int n = Math.min(count - done, 256);
       long r = copyIn(uaddr + done * 16L, s, 0, n * 16L);
@@ -886,12 +887,16 @@ public final class Task {
         if (length < 0) {
           return -EINVAL;
         }
+        ok &= UserIo.accessOk(s.get(Memory.LONG, i * 16L), length);
         length = Math.min(length, UserIo.MAX_RW_COUNT - total);
         vectors[2 * (done + i)] = s.get(Memory.LONG, i * 16L);
         vectors[2 * (done + i) + 1] = length;
         total += length;
       }
       done += n;
+    }
+    if (!ok) {
+      return -EFAULT; // lib/iov_iter.c looks at all lengths first
     }
     userIo.vectors(vectors, count, total);
     return total;

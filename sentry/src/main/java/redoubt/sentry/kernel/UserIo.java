@@ -14,6 +14,14 @@ import redoubt.sentry.platform.GuestContext;
  * its own; a fault then turns the call's result into EFAULT.
  */
 public final class UserIo extends IoBuffer {
+  /** One past what a program of 48-bit addresses can have (TASK_SIZE_MAX). */
+  private static final long TASK_SIZE_MAX = 0x7fff_ffff_f000L;
+
+  /** {@return whether a range can be a user's}, which Linux checks before it asks the file */
+  public static boolean accessOk(long uaddr, long length) {
+    return uaddr >= 0 && length >= 0 && uaddr <= TASK_SIZE_MAX && length <= TASK_SIZE_MAX - uaddr;
+  }
+
   /** Most iovecs in a call (UIO_MAXIOV). */
   public static final int MAX_IOVECS = 1024;
 

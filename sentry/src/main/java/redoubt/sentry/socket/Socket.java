@@ -250,7 +250,7 @@ public abstract class Socket extends FileDescription {
       case Ioctls.FIONREAD -> t.copyOutInt(a.long2(), (int) Math.min(unread(), Integer.MAX_VALUE));
       case 0x5411 ->
           t.copyOutInt(a.long2(), (int) Math.min(unsent(), Integer.MAX_VALUE)); // SIOCOUTQ
-      case Ioctls.SIOCATMARK -> t.copyOutInt(a.long2(), 0);
+      case Ioctls.SIOCATMARK -> isStream() ? t.copyOutInt(a.long2(), 0) : -ENOTTY;
       case Ioctls.SIOCGPGRP, Ioctls.FIOGETOWN ->
           t.copyOutInt(a.long2(), owner == null ? 0 : owner.number(t.pidNamespace()));
       case Ioctls.SIOCSPGRP, Ioctls.FIOSETOWN -> setOwner(t, a.long2());

@@ -14,6 +14,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.ipc.Epoll;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.UserIo;
 import redoubt.sentry.kernel.Waiter;
 import redoubt.sentry.vfs.FileDescription;
 
@@ -133,7 +134,7 @@ public final class EventPoll {
     if (max <= 0 || max > MAX_EVENTS) {
       return -EINVAL;
     }
-    if (!ReadWrite.accessOk(uevents, max * (long) redoubt.abi.Epoll.SIZEOF_EPOLL_EVENT)) {
+    if (!UserIo.accessOk(uevents, max * (long) redoubt.abi.Epoll.SIZEOF_EPOLL_EVENT)) {
       return -EFAULT;
     }
     FileDescription f = t.fdget(epfd);

@@ -48,7 +48,7 @@ final class ReadWrite {
       if (r < 0) {
         return r;
       }
-      if (!accessOk(uaddr, count)) {
+      if (!UserIo.accessOk(uaddr, count)) {
         return -EFAULT;
       }
       if (offset >= 0 && offset + count < 0) {
@@ -63,14 +63,6 @@ final class ReadWrite {
     } finally {
       t.fdput(f);
     }
-  }
-
-  /** One past what a program of 48-bit addresses can have (TASK_SIZE_MAX). */
-  private static final long TASK_SIZE_MAX = 0x7fff_ffff_f000L;
-
-  /** {@return whether a range can be a user's}, which Linux checks before it asks the file */
-  static boolean accessOk(long uaddr, long length) {
-    return uaddr >= 0 && length >= 0 && uaddr <= TASK_SIZE_MAX && length <= TASK_SIZE_MAX - uaddr;
   }
 
   private static long checkRead(FileDescription f, long offset) {
@@ -104,7 +96,7 @@ final class ReadWrite {
       if (r < 0) {
         return r;
       }
-      if (!accessOk(uaddr, count)) {
+      if (!UserIo.accessOk(uaddr, count)) {
         return -EFAULT;
       }
       UserIo io = t.userBuffer(uaddr, Math.min(count, UserIo.MAX_RW_COUNT));

@@ -379,6 +379,9 @@ public final class SocketCalls {
 
   /** Sends: <a href="https://man7.org/linux/man-pages/man2/send.2.html">sendto(2)</a>. */
   public static long sendto(Task t, Args a) {
+    if (!UserIo.accessOk(a.long1(), limited(a.long2()))) {
+      return -EFAULT;
+    }
     Socket s = find(t, a.int0());
     if (s == null) {
       return notSocket(t, a.int0());
@@ -534,6 +537,9 @@ public final class SocketCalls {
 
   /** Receives: <a href="https://man7.org/linux/man-pages/man2/recv.2.html">recvfrom(2)</a>. */
   public static long recvfrom(Task t, Args a) {
+    if (!UserIo.accessOk(a.long1(), limited(a.long2()))) {
+      return -EFAULT;
+    }
     Socket s = find(t, a.int0());
     if (s == null) {
       return notSocket(t, a.int0());

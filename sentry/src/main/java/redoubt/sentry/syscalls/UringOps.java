@@ -23,6 +23,7 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.UserIo;
 import redoubt.sentry.kernel.WaitQueue;
 import redoubt.sentry.vfs.FileDescription;
 
@@ -468,7 +469,7 @@ final class UringOps {
     if (count <= 0 || count > Uring.MOST || length == 0) {
       return -EINVAL;
     }
-    if (!ReadWrite.accessOk(r.addr, length * count)) {
+    if (!UserIo.accessOk(r.addr, length * count)) {
       return -EFAULT;
     }
     if (r.off > 0xffff || r.off + count > Uring.MOST) {

@@ -156,11 +156,11 @@ public final class SharedMemory {
   private static long info(Task t, long uaddr, SharedSegments all) {
     MemorySegment m = t.scratch();
     m.asSlice(0, Ipc.SIZEOF_SHMINFO64).fill((byte) 0);
-    m.set(Memory.LONG, Ipc.SHMINFO64_SHMMAX, SharedSegments.SHMMAX);
+    m.set(Memory.LONG, Ipc.SHMINFO64_SHMMAX, SharedSegments.SYSCTL_MAX);
     m.set(Memory.LONG, Ipc.SHMINFO64_SHMMIN, Ipc.SHMMIN);
     m.set(Memory.LONG, Ipc.SHMINFO64_SHMMNI, Ipc.SHMMNI);
     m.set(Memory.LONG, Ipc.SHMINFO64_SHMSEG, Ipc.SHMMNI);
-    m.set(Memory.LONG, Ipc.SHMINFO64_SHMALL, SharedSegments.SHMMAX / 4096);
+    m.set(Memory.LONG, Ipc.SHMINFO64_SHMALL, SharedSegments.SYSCTL_MAX);
     long e = t.copyOutScratch(uaddr, Ipc.SIZEOF_SHMINFO64);
     return e < 0 ? e : all.highestId();
   }

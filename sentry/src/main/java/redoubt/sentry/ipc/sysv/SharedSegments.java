@@ -19,7 +19,10 @@ import redoubt.sentry.mm.MemoryFile;
 
 /** The shared memory segments of a sandbox: Linux's ipc_ids for shm. A subsystem of the kernel. */
 public final class SharedSegments implements redoubt.sentry.kernel.IpcNamespace.Part {
-  /** kernel.shmmax: as large as the memory file lets them be. */
+  /** kernel.shmmax and shmall, which limit nothing: ULONG_MAX - (1 << 24). */
+  static final long SYSCTL_MAX = -1L - (1 << 24);
+
+  /** As large as the memory file lets them be. */
   public static final long SHMMAX = Long.MAX_VALUE & -4096L & ~(1L << 62);
 
   private final Kernel kernel;

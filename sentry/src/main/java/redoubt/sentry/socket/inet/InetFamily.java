@@ -36,6 +36,7 @@ import redoubt.sentry.socket.SocketFamily;
 public final class InetFamily {
   final PortTable tcpPorts = new PortTable(true);
   final PortTable udpPorts = new PortTable(false);
+  final PortTable udpLitePorts = new PortTable(false);
 
   /** Raw sockets have no ports; it stays empty. */
   final PortTable rawPorts = new PortTable(false);
@@ -256,10 +257,11 @@ public final class InetFamily {
         if (protocol == (family == AF_INET6 ? RawSocket.IPPROTO_ICMPV6 : Ip.IPPROTO_ICMP)) {
           return createPing(t, family, flags);
         }
-        if (protocol != 0 && protocol != Ip.IPPROTO_UDP) {
+        boolean lite = protocol == Ip.IPPROTO_UDPLITE;
+        if (protocol != 0 && protocol != Ip.IPPROTO_UDP && !lite) {
           throw ErrnoException.of(EPROTONOSUPPORT);
         }
-        return new UdpSocket(t, this, family, flags);
+        return new UdpSocket(t, this, family, lite, flags);
       }
       case SOCK_RAW -> {
         return createRaw(t, family, protocol, flags);

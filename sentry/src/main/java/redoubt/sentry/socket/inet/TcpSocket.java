@@ -752,8 +752,9 @@ final class TcpSocket extends InetSocket {
       }
     }
     if (r == -ECONNRESET) {
-      reset(); // the peer's host answers data for nobody with RST; the data were taken before that
-      return total;
+      // The peer's host answers data for nobody with RST; what the send buffer holds was taken.
+      reset();
+      return Math.min(total, sendBuffer());
     }
     if (r > 0) {
       bytesSent += r;

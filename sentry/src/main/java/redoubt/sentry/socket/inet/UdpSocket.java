@@ -57,6 +57,9 @@ import redoubt.sentry.socket.SocketCall;
  */
 final class UdpSocket extends InetSocket {
   private static final int MAX_PAYLOAD = 65507;
+  private static final int HEADER = 8;
+  private static final int UDPLITE_SEND_CSCOV = 10;
+  private static final int UDPLITE_RECV_CSCOV = 11;
 
   /** What a datagram counts besides its bytes (sk_buff and shared info). */
   private static final int OVERHEAD = 768;
@@ -80,8 +83,27 @@ final class UdpSocket extends InetSocket {
   private volatile boolean dead;
   private volatile int corked;
 
-  UdpSocket(Task t, InetFamily inet, int family, int flags) {
-    super(t, inet, inet.udpPorts, family, SOCK_DGRAM, Ip.IPPROTO_UDP, flags);
+  /** Whether it is UDP-Lite's (RFC 3828): ports of its own, and inside the sandbox only. */
+  private final boolean lite;
+
+  /** Bytes that UDP-Lite's checksum covers when sent, and at least when received; 0 is all. */
+  private volatile int sendCoverage;
+
+  private volatile int receiveCoverage;
+
+  /**
+   * @param lite for IPPROTO_UDPLITE
+   */
+  UdpSocket(Task t, InetFamily inet, int family, boolean lite, int flags) {
+    super(
+        t,
+        inet,
+        lite ? inet.udpLitePorts : inet.udpPorts,
+        family,
+        SOCK_DGRAM,
+        lite ? Ip.IPPROTO_UDPLITE : Ip.IPPROTO_UDP,
+        flags);
+    this.lite = lite;
   }
 
   @Override
@@ -103,7 +125,7 @@ final class UdpSocket extends InetSocket {
   void bound() {
     NetworkStack stack = inet.stack();
     boolean any = InetAddresses.isAny(localHigh, localLow);
-    if (stack == null || InetAddresses.isLoopback(localHigh, localLow)) {
+    if (stack == null || lite || InetAddresses.isLoopback(localHigh, localLow)) {
       return;
     }
     WireDatagrams w = new WireDatagrams(stack);
@@ -351,6 +373,9 @@ final class UdpSocket extends InetSocket {
 
   /** As the family's route; a group or broadcast can be reached wherever there is a network. */
   private long routeTo(long high, long low) {
+    if (lite && !inet.isLocal(high, low)) {
+      return -ENETUNREACH;
+    }
     return InetAddresses.isGroup(high, low) && inet.stack() != null ? 0 : inet.route(high, low);
   }
 
@@ -358,7 +383,8 @@ final class UdpSocket extends InetSocket {
     long fromLow = sourceLow(high, low);
     long fromHigh = sourceHigh(high, low);
     int seed = localPort * 31 + port;
-    if (!(inet.udpPorts.find(high, low, port, fromHigh, fromLow, localPort, seed)
+    PortTable ports = lite ? inet.udpLitePorts : inet.udpPorts;
+    if (!(ports.find(high, low, port, fromHigh, fromLow, localPort, seed)
         instanceof UdpSocket to)) {
       return unreachable(total, high, low, port);
     }
@@ -478,11 +504,15 @@ final class UdpSocket extends InetSocket {
 
   @Override
   protected long setProtocolOption(Task t, int level, int name, MemorySegment s, int length) {
-    if (level != SOL_UDP) {
+    if (level != (lite ? Ip.IPPROTO_UDPLITE : SOL_UDP)) {
       return super.setProtocolOption(t, level, name, s, length);
     }
     if (length < 4) {
       return -EINVAL;
+    }
+    if (lite && (name == UDPLITE_SEND_CSCOV || name == UDPLITE_RECV_CSCOV)) {
+      setCoverage(name, s.get(Memory.INT, 0));
+      return 0;
     }
     if (name == Udp.UDP_CORK || name == Udp.UDP_GRO) {
       corked = name == Udp.UDP_CORK ? s.get(Memory.INT, 0) : corked;
@@ -493,14 +523,28 @@ final class UdpSocket extends InetSocket {
 
   @Override
   protected long protocolOption(Task t, int level, int name, MemorySegment s, int limit) {
-    if (level != SOL_UDP) {
+    if (level != (lite ? Ip.IPPROTO_UDPLITE : SOL_UDP)) {
       return super.protocolOption(t, level, name, s, limit);
+    }
+    if (lite && (name == UDPLITE_SEND_CSCOV || name == UDPLITE_RECV_CSCOV)) {
+      s.set(Memory.INT, 0, name == UDPLITE_SEND_CSCOV ? sendCoverage : receiveCoverage);
+      return Math.min(limit, 4);
     }
     if (name != Udp.UDP_CORK && name != Udp.UDP_GRO) {
       return -ENOPROTOOPT;
     }
     s.set(Memory.INT, 0, name == Udp.UDP_CORK ? corked : 0);
     return Math.min(limit, 4);
+  }
+
+  /** net/ipv4/udp.c udp_lib_setsockopt: at least the header, 16 bits. Nothing is summed here. */
+  private void setCoverage(int name, int value) {
+    int v = value != 0 && value < HEADER ? HEADER : Math.min(value, 0xffff);
+    if (name == UDPLITE_SEND_CSCOV) {
+      sendCoverage = v;
+    } else {
+      receiveCoverage = v;
+    }
   }
 
   @Override
