@@ -149,8 +149,8 @@ public interface GuestContext {
   void queueDrainWindow(long uaddr, long length);
 
   /**
-   * {@return the string at {@code uaddr}, a byte a char, if the platform has it at hand}, else null;
-   * it is shorter than {@code limit} bytes
+   * {@return the string at {@code uaddr}, a byte a char, if the platform has it at hand}, else
+   * null; it is shorter than {@code limit} bytes
    */
   default @Nullable String stringHere(long uaddr, int limit) {
     return null;

@@ -128,9 +128,7 @@ final class Fetched {
         while (end < bytes.length && bytes[end] != 0) {
           end++;
         }
-        return end == bytes.length
-            ? null
-            : new String(bytes, 0, end, StandardCharsets.ISO_8859_1);
+        return end == bytes.length ? null : new String(bytes, 0, end, StandardCharsets.ISO_8859_1);
       }
     }
     return null;

@@ -22,8 +22,9 @@ import redoubt.host.TextScan;
  *
  * <p>The first replaces one instruction of five bytes by another, so who jumps to either of the two
  * finds what it expects. The second relocates what follows (a jump at its end is made anew), and is
- * made only where no branch leads to the bytes that go. Trampolines lie at a constant distance from the text ({@link #DISTANCE}),
- * so both can be shared by processes that map the file at different addresses.
+ * made only where no branch leads to the bytes that go. Trampolines lie at a constant distance from
+ * the text ({@link #DISTANCE}), so both can be shared by processes that map the file at different
+ * addresses.
  */
 public final class SitePatcher {
   /** From each byte of the text to where its trampoline area is mapped. */

@@ -24,7 +24,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Which call sites are patched, by hand-made text and in the C libraries and programs that are here. */
+/**
+ * Which call sites are patched, by hand-made text and in the C libraries and programs that are
+ * here.
+ */
 class SitePatcherTest {
   private static final int ENTRY = 0x50;
   private static final String SYSCALL = "0f05";
@@ -51,7 +54,8 @@ class SitePatcherTest {
     assertEquals(1, p.count());
     assertEquals((byte) 0xe9, text[102]);
     assertEquals("31c0", hex(text, 100, 2));
-    assertTrue(hex(p.code(), 0, p.code().length).contains(SYSCALL + CMP + "e9"), "call, tail, back");
+    assertTrue(
+        hex(p.code(), 0, p.code().length).contains(SYSCALL + CMP + "e9"), "call, tail, back");
   }
 
   @Test
