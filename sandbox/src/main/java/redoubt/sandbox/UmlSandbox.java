@@ -49,7 +49,7 @@ final class UmlSandbox extends Sandbox {
             "con=null",
             "con0=null,fd:1",
             "ssl=null",
-            "vec0:transport=fd,fd=3,mac=02:00:00:00:00:02,mtu=16384,depth=32",
+            "vec0:transport=fd,fd=3,mac=02:00:00:00:00:02,mtu=16384,depth=128",
             "rdinit=/init",
             "panic=-1",
             "noreboot",
