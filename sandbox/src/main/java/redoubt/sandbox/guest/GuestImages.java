@@ -212,7 +212,9 @@ public final class GuestImages {
       File[] old = new File(cache()).listFiles((d, name) -> name.startsWith(prefix));
       write(Path.of(path), archive.finish());
       for (File file : old == null ? new File[0] : old) {
-        Files.deleteIfExists(file.toPath()); // of another agent or kernel
+        if (!file.getPath().equals(path)) { // somebody else may have made ours meanwhile
+          Files.deleteIfExists(file.toPath()); // of another agent or kernel
+        }
       }
       return path;
     } catch (IOException e) {
