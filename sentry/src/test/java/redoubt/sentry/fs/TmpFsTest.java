@@ -190,6 +190,9 @@ class TmpFsTest {
   @Test
   void shouldHonourSeals() {
     TmpFile f = fs("").newFile(0600, ROOT);
+    assertEquals(F_SEAL_SEAL, f.seals());
+    assertEquals(-EPERM, f.addSeals(F_SEAL_SHRINK), "only memory files that ask for it");
+    f.allowSealing();
     f.opened(O_RDWR);
     write(f, 0, 100);
     assertEquals(0, f.addSeals(F_SEAL_SHRINK | F_SEAL_GROW));
