@@ -3,9 +3,10 @@ package redoubt.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static redoubt.cli.Commands.run;
+import static redoubt.cli.Commands.succeeds;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -64,23 +65,6 @@ class GuestNetworkTest {
   private void assumeWorks(String kernel) throws Exception {
     String doctor = product.redoubt("doctor").output();
     assumeTrue(doctor.contains("--kernel=" + kernel + ": works"), doctor);
-  }
-
-  private static boolean succeeds(String... command) throws InterruptedException {
-    try {
-      Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
-      p.getInputStream().readAllBytes();
-      return p.waitFor() == 0;
-    } catch (IOException e) {
-      return false;
-    }
-  }
-
-  private static String run(String... command) throws Exception {
-    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String text = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, p.waitFor(), String.join(" ", command) + ": " + text);
-    return text;
   }
 
   private static String[] concat(String[] first, String... more) {

@@ -3,11 +3,12 @@ package redoubt.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static redoubt.cli.Commands.run;
+import static redoubt.cli.Commands.succeeds;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -70,24 +71,6 @@ class NetworkTest {
     }
     succeeds("ip", "netns", "del", pod);
     succeeds("ip", "netns", "del", far);
-  }
-
-  /** {@return whether the command ends well}; one that is not there does not. */
-  private static boolean succeeds(String... command) throws InterruptedException {
-    try {
-      Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
-      p.getInputStream().readAllBytes();
-      return p.waitFor() == 0;
-    } catch (IOException e) {
-      return false;
-    }
-  }
-
-  private static String run(String... command) throws Exception {
-    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String text = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, p.waitFor(), String.join(" ", command) + ": " + text);
-    return text;
   }
 
   /** Starts a Python program on Linux's side, which says a line when it is ready. */

@@ -3,6 +3,7 @@ package redoubt.net.buffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
+import redoubt.net.header.Checksum;
 
 /**
  * One frame: {@code data[start, end)}. A layer that goes in moves {@code start} forward past its
@@ -95,6 +96,14 @@ public final class Packet {
     borrowedOffset = offset;
     borrowedAt = end;
     end += length;
+  }
+
+  /** Completes the checksum that was left to the link, if one was. All bytes must be here. */
+  public void completeChecksum() {
+    if (checksumStart != 0) {
+      Checksum.complete(data, checksumStart, checksumOffset, end - checksumStart);
+      checksumStart = 0;
+    }
   }
 
   /** Copies what is borrowed into {@link #data}: whoever keeps the packet, or looks at it. */

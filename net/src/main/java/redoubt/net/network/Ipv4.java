@@ -279,10 +279,7 @@ public final class Ipv4 {
       int tos,
       int ttl) {
     p.fill();
-    if (p.checksumStart != 0) {
-      Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
-      p.checksumStart = 0;
-    }
+    p.completeChecksum();
     int id = nextId();
     int most = (mtu - Ipv4Header.MIN_LENGTH) & ~7;
     for (int offset = 0; offset < p.length(); offset += most) {

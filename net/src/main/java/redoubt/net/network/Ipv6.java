@@ -7,7 +7,6 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.net.buffer.Packet;
 import redoubt.net.header.Bytes;
-import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.Ipv6Header;
@@ -398,10 +397,7 @@ public final class Ipv6 {
       int trafficClass,
       int hopLimit) {
     p.fill();
-    if (p.checksumStart != 0) {
-      Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
-      p.checksumStart = 0;
-    }
+    p.completeChecksum();
     int id = (int) stack.secret().next();
     int most = (mtu - Ipv6Header.LENGTH - FRAGMENT_HEADER) & ~7;
     for (int offset = 0; offset < p.length(); offset += most) {

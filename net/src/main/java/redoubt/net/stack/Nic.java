@@ -2,7 +2,6 @@ package redoubt.net.stack;
 
 import java.util.Arrays;
 import redoubt.net.buffer.Packet;
-import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.link.Link;
 import redoubt.net.network.NeighborTable;
@@ -213,9 +212,8 @@ public final class Nic {
     if (!link.takesBorrowed()) {
       p.fill();
     }
-    if (p.checksumStart != 0 && !link.offloads()) {
-      Checksum.complete(p.data, p.checksumStart, p.checksumOffset, p.end - p.checksumStart);
-      p.checksumStart = 0;
+    if (!link.offloads()) {
+      p.completeChecksum();
     }
     if (link.mac() != 0) {
       p.prepend(EthernetHeader.LENGTH);

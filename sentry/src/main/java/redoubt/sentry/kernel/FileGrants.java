@@ -92,8 +92,7 @@ public final class FileGrants {
 
   /** {@return what {@link #offerStatus} wants to know from before the status was read, or null} */
   public static @Nullable Grants statusGrants(FileDescription f) {
-    Mappable file = f.mappable();
-    Grants grants = file == null ? null : file.grants();
+    Grants grants = f.grants();
     f.statusHeat = grants == null ? HOPELESS : HOT_AGAIN;
     return grants;
   }

@@ -169,8 +169,7 @@ public abstract class FileDescription {
   /** Replaces the {@link #SETTABLE} flags. Returns 0 or -errno. */
   public long setFlags(int newFlags) {
     flags = (flags & ~SETTABLE) | (newFlags & SETTABLE);
-    Mappable file = hasStandingAnswers ? mappable() : null;
-    Grants grants = file == null ? null : file.grants();
+    Grants grants = hasStandingAnswers ? grants() : null;
     if (grants != null) {
       grants.withdraw(); // what a write means is different now
     }
@@ -444,6 +443,12 @@ public abstract class FileDescription {
   /** {@return how its pages are mapped, or null (ENODEV)} */
   public @Nullable Mappable mappable() {
     return inode().mappable();
+  }
+
+  /** {@return what stubs answer by themselves about its file}, or null where they never do */
+  public final @Nullable Grants grants() {
+    Mappable file = mappable();
+    return file == null ? null : file.grants();
   }
 
   /** {@return 0, or why it cannot be mapped with these PROT_* and MAP_* bits} */
