@@ -44,7 +44,7 @@ final class Attributes {
         || t.creds().hasCapabilityOver(inode.uid(), inode.gid(), Caps.CAP_FOWNER);
   }
 
-  private static boolean inGroupOrCapable(Task t, Inode inode) {
+  static boolean inGroupOrCapable(Task t, Inode inode) {
     return t.creds().inGroup(inode.gid())
         || t.creds().hasCapabilityOver(inode.uid(), inode.gid(), Caps.CAP_FSETID);
   }

@@ -1,6 +1,7 @@
 package redoubt.sentry.syscalls;
 
 import static redoubt.abi.Errno.E2BIG;
+import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.EBADF;
 import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ENODATA;
@@ -11,6 +12,7 @@ import static redoubt.abi.Errno.ERANGE;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Limits;
@@ -22,9 +24,12 @@ import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.FsNotify;
 import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.PosixAcl;
+import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.Vfs;
 import redoubt.sentry.vfs.VfsPath;
 
@@ -81,11 +86,81 @@ final class ExtendedAttributes {
       }
       MemorySegment.copy(buffer, Memory.BYTE, 0, value, 0, value.length);
     }
+    if (isAcl(name)) {
+      PosixAcl acl = value.length == 0 ? null : PosixAcl.parse(value, t.userNamespace());
+      return setAcl(t, p, name, acl);
+    }
     Vfs.checkWritable(p.mount);
     checkPermission(t, p.inode(), name, true);
     p.inode().setxattr(name, value, flags);
     FsNotify.attributes(p.dentry);
     return 0;
+  }
+
+  // ---- access control lists ----
+
+  private static boolean isAcl(String name) {
+    return name.equals(Xattr.XATTR_NAME_POSIX_ACL_ACCESS)
+        || name.equals(Xattr.XATTR_NAME_POSIX_ACL_DEFAULT);
+  }
+
+  /** set_posix_acl of fs/posix_acl.c; null takes the list away. */
+  private static long setAcl(Task t, VfsPath p, String name, @Nullable PosixAcl acl) {
+    Vfs.checkWritable(p.mount);
+    Inode inode = p.inode();
+    boolean access = name.equals(Xattr.XATTR_NAME_POSIX_ACL_ACCESS);
+    if (!inode.hasAcls()) {
+      return -EOPNOTSUPP;
+    }
+    if (!access && !inode.isDirectory()) {
+      return acl == null ? 0 : -EACCES;
+    }
+    if (!Attributes.isOwnerOrCapable(t, inode)) {
+      return -EPERM;
+    }
+    if (acl != null && !acl.isValid()) {
+      return -EINVAL;
+    }
+    synchronized (inode) {
+      if (acl == null || (access && acl.isMode())) {
+        removeIfThere(inode, name);
+      } else {
+        inode.setxattr(name, acl.toXattr(UserNamespace.ROOT), 0);
+      }
+      if (access) {
+        SetAttr s = new SetAttr();
+        s.valid = SetAttr.MODE;
+        s.mode = (acl == null ? inode.mode() : acl.mode(inode.mode())) & 07777;
+        if (!Attributes.inGroupOrCapable(t, inode)) {
+          s.mode &= ~Stat.S_ISGID;
+        }
+        inode.setattr(s);
+      }
+    }
+    FsNotify.attributes(p.dentry);
+    return 0;
+  }
+
+  private static void removeIfThere(Inode inode, String name) {
+    try {
+      inode.removexattr(name);
+    } catch (ErrnoException e) {
+      if (e.errno() != ENODATA) {
+        throw e;
+      }
+    }
+  }
+
+  /** Anyone who finds the file may read its list: vfs_get_acl. */
+  private static byte[] acl(Task t, Inode inode, String name) {
+    if (!inode.hasAcls()) {
+      throw ErrnoException.of(EOPNOTSUPP);
+    }
+    PosixAcl acl = PosixAcl.parse(inode.getxattr(name), UserNamespace.ROOT);
+    if (acl == null) {
+      throw ErrnoException.of(ENODATA);
+    }
+    return acl.toXattr(t.userNamespace());
   }
 
   private static String name(Task t, long uname) {
@@ -108,7 +183,7 @@ final class ExtendedAttributes {
       return;
     }
     if (name.startsWith(Xattr.XATTR_SYSTEM_PREFIX)) {
-      throw ErrnoException.of(EOPNOTSUPP); // no ACLs
+      throw ErrnoException.of(EOPNOTSUPP); // ACLs do not come here
     }
     if (name.startsWith(Xattr.XATTR_TRUSTED_PREFIX)) {
       if (!c.hasCapability(Caps.CAP_SYS_ADMIN)) {
@@ -148,6 +223,9 @@ final class ExtendedAttributes {
 
   private static long get(Task t, VfsPath p, Args a) {
     String name = name(t, a.a1);
+    if (isAcl(name)) {
+      return give(t, acl(t, p.inode(), name), a.a2, a.a3);
+    }
     checkPermission(t, p.inode(), name, false);
     return give(t, p.inode().getxattr(name), a.a2, a.a3);
   }
@@ -215,6 +293,9 @@ final class ExtendedAttributes {
 
   private static long remove(Task t, VfsPath p, long uname) {
     String name = name(t, uname);
+    if (isAcl(name)) {
+      return setAcl(t, p, name, null);
+    }
     Vfs.checkWritable(p.mount);
     checkPermission(t, p.inode(), name, true);
     p.inode().removexattr(name);

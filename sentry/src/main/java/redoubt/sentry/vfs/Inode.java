@@ -307,6 +307,20 @@ public abstract class Inode {
 
   // ---- permissions ----
 
+  /** {@return whether its filesystem has access control lists for files like this one} */
+  public boolean hasAcls() {
+    return false;
+  }
+
+  /**
+   * {@return its access control list}, or null if mode bits say all
+   *
+   * @param inherited what a directory gives to files made in it: its default ACL
+   */
+  public @Nullable PosixAcl acl(boolean inherited) {
+    return null;
+  }
+
   /**
    * Checks {@code mask} (MAY_*) as Linux's generic_permission.
    *
@@ -324,6 +338,8 @@ public abstract class Inode {
     int bits;
     if (c.fsuid == uid()) {
       bits = mode >> 6;
+    } else if ((mode & 070) != 0 && acl(false) instanceof PosixAcl acl) {
+      bits = acl.permits(c, gid(), mask) ? mask : 0;
     } else if (c.inGroup(gid())) {
       bits = mode >> 3;
     } else {

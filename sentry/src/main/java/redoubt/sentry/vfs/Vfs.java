@@ -125,7 +125,7 @@ public final class Vfs {
     Dentry d;
     try {
       synchronized (dir) {
-        inode = dir.create(name, mode & ~t.fs().umask() & 07777, t.creds());
+        inode = dir.create(name, masked(t, dir, mode) & 07777, t.creds());
         d = entered(parent.dentry, name, inode);
       }
     } catch (ErrnoException e) {
@@ -151,7 +151,7 @@ public final class Vfs {
     checkWritable(parent.mount);
     Inode dir = parent.inode();
     dir.checkPermission(t.creds(), MAY_WRITE | MAY_EXEC);
-    Inode inode = dir.tmpfile(mode & ~t.fs().umask() & 07777, t.creds());
+    Inode inode = dir.tmpfile(masked(t, dir, mode) & 07777, t.creds());
     Dentry d = Dentry.anonymous(inode, "#" + inode.ino());
     return inode.open(t, new VfsPath(parent.mount, d), flags & ~O_DIRECTORY).opened();
   }
@@ -236,7 +236,7 @@ public final class Vfs {
         start,
         path,
         Inode.S_IFDIR,
-        (dir, name) -> dir.mkdir(name, mode & ~t.fs().umask() & 01777, t.creds()));
+        (dir, name) -> dir.mkdir(name, masked(t, dir, mode) & 01777, t.creds()));
   }
 
   /**
@@ -244,18 +244,32 @@ public final class Vfs {
    */
   public static void mknod(Task t, VfsPath start, String path, int mode, long rdev) {
     int type = mode & Inode.S_IFMT;
-    int perm = mode & ~t.fs().umask() & 07777;
+    int perm = mode & 07777;
     switch (type) {
       case 0, Inode.S_IFREG ->
-          makeNode(t, start, path, Inode.S_IFREG, (dir, name) -> dir.create(name, perm, t.creds()));
+          makeNode(
+              t,
+              start,
+              path,
+              Inode.S_IFREG,
+              (dir, name) -> dir.create(name, masked(t, dir, perm), t.creds()));
       case Inode.S_IFIFO, Inode.S_IFSOCK ->
-          makeNode(t, start, path, type, (dir, name) -> dir.mknod(name, type | perm, 0, t.creds()));
+          makeNode(
+              t,
+              start,
+              path,
+              type,
+              (dir, name) -> dir.mknod(name, type | masked(t, dir, perm), 0, t.creds()));
       case Inode.S_IFCHR, Inode.S_IFBLK -> {
         if (!t.creds().hasCapability(CAP_MKNOD)) {
           throw ErrnoException.of(EPERM);
         }
         makeNode(
-            t, start, path, type, (dir, name) -> dir.mknod(name, type | perm, rdev, t.creds()));
+            t,
+            start,
+            path,
+            type,
+            (dir, name) -> dir.mknod(name, type | masked(t, dir, perm), rdev, t.creds()));
       }
       case Inode.S_IFDIR -> throw ErrnoException.of(EPERM);
       default -> throw ErrnoException.of(EINVAL);
@@ -274,13 +288,13 @@ public final class Vfs {
    * caller's.
    */
   public static VfsPath bindSocket(Task t, VfsPath start, String path, int mode) {
-    int perm = mode & ~t.fs().umask() & 07777;
+    int perm = mode & 07777;
     return makeNode(
         t,
         start,
         path,
         Inode.S_IFSOCK,
-        (dir, name) -> dir.mknod(name, Inode.S_IFSOCK | perm, 0, t.creds()));
+        (dir, name) -> dir.mknod(name, Inode.S_IFSOCK | masked(t, dir, perm), 0, t.creds()));
   }
 
   /** Gives the file at {@code old} another name. */
@@ -575,6 +589,13 @@ public final class Vfs {
       throw ErrnoException.of(ENOENT);
     }
     return parent;
+  }
+
+  /**
+   * {@return {@code mode} without what the umask takes}; a default ACL stands in the umask's place
+   */
+  private static int masked(Task t, Inode dir, int mode) {
+    return dir.acl(true) != null ? mode : mode & ~t.fs().umask();
   }
 
   private static Inode checkedForCreate(Task t, VfsPath parent) {

@@ -11,14 +11,17 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Stat;
+import redoubt.abi.Xattr;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.Memory;
 import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.PosixAcl;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.SpecialFiles;
 import redoubt.sentry.vfs.StatData;
@@ -438,6 +441,24 @@ public abstract class GoferInode extends Inode {
   }
 
   // ---- extended attributes ----
+
+  @Override
+  public boolean hasAcls() {
+    return !isSymlink();
+  }
+
+  /** Of files that are shared with the host mode bits count: each walk would be a message more. */
+  @Override
+  public @Nullable PosixAcl acl(boolean inherited) {
+    if (gofer.shared || isSymlink()) {
+      return null;
+    }
+    String name =
+        inherited ? Xattr.XATTR_NAME_POSIX_ACL_DEFAULT : Xattr.XATTR_NAME_POSIX_ACL_ACCESS;
+    return listxattr().contains(name)
+        ? PosixAcl.parse(getxattr(name), UserNamespace.ROOT)
+        : null;
+  }
 
   @Override
   public byte[] getxattr(String attribute) {

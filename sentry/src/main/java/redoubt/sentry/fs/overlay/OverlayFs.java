@@ -5,6 +5,7 @@ import static redoubt.abi.Errno.ENOTDIR;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.List;
+import redoubt.abi.Xattr;
 import redoubt.host.Memory;
 import redoubt.sentry.fs.tmpfs.TmpDir;
 import redoubt.sentry.fs.tmpfs.TmpFs;
@@ -107,12 +108,12 @@ public final class OverlayFs extends FileSystem {
       try {
         to.setxattr(name, from.getxattr(name), 0);
       } catch (ErrnoException e) {
-        // An ACL, which tmpfs does not have: the mode bits that were made of it remain.
         if (e.errno() != redoubt.abi.Errno.EOPNOTSUPP && e.errno() != redoubt.abi.Errno.ENODATA) {
           throw e;
         }
       }
     }
+    dropInherited(from, to);
     StatData s = new StatData();
     from.stat(s);
     SetAttr a = new SetAttr();
@@ -126,6 +127,16 @@ public final class OverlayFs extends FileSystem {
     a.atimeNs = s.atimeNs;
     a.mtimeNs = s.mtimeNs;
     to.setattr(a);
+  }
+
+  /** A copy has no ACLs of the directory that it is put into. */
+  private static void dropInherited(Inode from, TmpInode to) {
+    if (to.acl(false) != null && from.acl(false) == null) {
+      to.removexattr(Xattr.XATTR_NAME_POSIX_ACL_ACCESS);
+    }
+    if (to.acl(true) != null && from.acl(true) == null) {
+      to.removexattr(Xattr.XATTR_NAME_POSIX_ACL_DEFAULT);
+    }
   }
 
   MemorySegment takeCopyBuffer() {

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.fs.tmpfs.TmpInode;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.PosixAcl;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.StatData;
 
@@ -130,6 +131,16 @@ public abstract class OverlayInode extends Inode {
   }
 
   // ---- extended attributes ----
+
+  @Override
+  public final boolean hasAcls() {
+    return real().hasAcls();
+  }
+
+  @Override
+  public final @Nullable PosixAcl acl(boolean inherited) {
+    return real().acl(inherited);
+  }
 
   @Override
   public final byte[] getxattr(String name) {

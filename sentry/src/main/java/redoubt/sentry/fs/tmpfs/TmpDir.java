@@ -91,6 +91,7 @@ public final class TmpDir extends TmpInode implements ListableDir {
       checkFree(name);
       int gid = newGid(creds);
       TmpFile f = new TmpFile(tmpfs, newMode(mode, gid, creds), creds.fsuid, gid, 1);
+      f.inherit(this);
       enter(name, f);
       return f;
     }
@@ -105,6 +106,7 @@ public final class TmpDir extends TmpInode implements ListableDir {
       }
       int inherited = mode() & Stat.S_ISGID;
       TmpDir d = new TmpDir(tmpfs, mode & 07777 | inherited, creds.fsuid, newGid(creds), this);
+      d.inherit(this);
       enter(name, d);
       nlink++;
       return d;
@@ -118,6 +120,7 @@ public final class TmpDir extends TmpInode implements ListableDir {
       int gid = newGid(creds);
       int m = mode & S_IFMT | newMode(mode & 07777, gid, creds);
       TmpNode n = new TmpNode(tmpfs, m, rdev, null, creds.fsuid, gid);
+      n.inherit(this);
       enter(name, n);
       return n;
     }
@@ -137,7 +140,9 @@ public final class TmpDir extends TmpInode implements ListableDir {
   public TmpFile tmpfile(int mode, Credentials creds) {
     synchronized (this) {
       int gid = newGid(creds);
-      return new TmpFile(tmpfs, newMode(mode, gid, creds), creds.fsuid, gid, 0);
+      TmpFile f = new TmpFile(tmpfs, newMode(mode, gid, creds), creds.fsuid, gid, 0);
+      f.inherit(this);
+      return f;
     }
   }
 

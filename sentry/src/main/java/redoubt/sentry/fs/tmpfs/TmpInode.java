@@ -12,8 +12,10 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Xattr;
 import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.ErrnoException;
+import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.platform.Grants;
 import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.PosixAcl;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.StatData;
 
@@ -35,6 +37,8 @@ public abstract class TmpInode extends Inode {
   volatile long ctimeNs;
   private final long btimeNs;
   private @Nullable TreeMap<String, byte[]> xattrs; // guarded by this
+  private volatile @Nullable PosixAcl accessAcl; // written under this
+  private volatile @Nullable PosixAcl defaultAcl; // written under this
 
   /**
    * The overlay's inode above this one, which lives as long as this one does; owned by the overlay.
@@ -135,6 +139,8 @@ public abstract class TmpInode extends Inode {
       }
       if (a.has(SetAttr.MODE)) {
         mode = (mode & S_IFMT) | (a.mode & 07777);
+        PosixAcl acl = accessAcl;
+        accessAcl = acl == null ? null : acl.withMode(mode);
       }
       if (a.has(SetAttr.UID)) {
         uid = a.uid;
@@ -219,8 +225,72 @@ public abstract class TmpInode extends Inode {
         x.forEach((k, v) -> tmpfs.chargeXattr(-(k.length() + v.length + XATTR_OVERHEAD)));
         xattrs = null;
       }
+      tmpfs.chargeXattr(-weight(accessAcl) - weight(defaultAcl));
+      accessAcl = null;
+      defaultAcl = null;
     }
   }
+
+  // ---- access control lists ----
+
+  private static long weight(@Nullable PosixAcl acl) {
+    return acl == null ? 0 : acl.weight();
+  }
+
+  @Override
+  public final boolean hasAcls() {
+    return !isSymlink();
+  }
+
+  @Override
+  public final @Nullable PosixAcl acl(boolean inherited) {
+    return inherited ? defaultAcl : accessAcl;
+  }
+
+  private void setAcl(boolean inherited, @Nullable PosixAcl acl) {
+    synchronized (this) {
+      tmpfs.chargeXattr(weight(acl) - weight(acl(inherited)));
+      if (inherited) {
+        defaultAcl = acl;
+      } else {
+        accessAcl = acl;
+        mode = acl == null ? mode : acl.mode(mode);
+      }
+      changed();
+    }
+  }
+
+  /** Gets what {@code dir}, in which it is made, gives to new files: simple_acl_create. */
+  final void inherit(TmpDir dir) {
+    PosixAcl given = dir.acl(true);
+    if (given == null || isSymlink()) {
+      return;
+    }
+    try {
+      PosixAcl mine = given.limitedTo(mode);
+      mode = mine.mode(mode);
+      if (!mine.isMode()) {
+        setAcl(false, mine);
+      }
+      if (isDirectory()) {
+        setAcl(true, given);
+      }
+    } catch (ErrnoException e) {
+      gone();
+      throw e;
+    }
+  }
+
+  private static boolean isAcl(String name) {
+    return name.equals(Xattr.XATTR_NAME_POSIX_ACL_ACCESS)
+        || name.equals(Xattr.XATTR_NAME_POSIX_ACL_DEFAULT);
+  }
+
+  private static boolean isDefault(String name) {
+    return name.equals(Xattr.XATTR_NAME_POSIX_ACL_DEFAULT);
+  }
+
+  // ---- extended attributes ----
 
   /** {@return whether it has extended attributes}, of which a write may take some away */
   final boolean hasXattrs() {
@@ -231,6 +301,13 @@ public abstract class TmpInode extends Inode {
 
   @Override
   public final byte[] getxattr(String name) {
+    if (isAcl(name)) {
+      PosixAcl acl = acl(isDefault(name));
+      if (acl == null) {
+        throw ErrnoException.of(ENODATA);
+      }
+      return acl.toXattr(UserNamespace.ROOT);
+    }
     synchronized (this) {
       byte[] v = xattrs == null ? null : xattrs.get(name);
       if (v == null) {
@@ -242,6 +319,10 @@ public abstract class TmpInode extends Inode {
 
   @Override
   public final void setxattr(String name, byte[] value, int flags) {
+    if (isAcl(name) && hasAcls()) {
+      setAcl(isDefault(name), PosixAcl.parse(value, UserNamespace.ROOT));
+      return;
+    }
     if (!isStored(name)) {
       throw ErrnoException.of(EOPNOTSUPP);
     }
@@ -270,6 +351,10 @@ public abstract class TmpInode extends Inode {
 
   @Override
   public final void removexattr(String name) {
+    if (isAcl(name)) {
+      setAcl(isDefault(name), null);
+      return;
+    }
     synchronized (this) {
       byte[] old = xattrs == null ? null : xattrs.remove(name);
       if (old == null) {
@@ -283,7 +368,17 @@ public abstract class TmpInode extends Inode {
   @Override
   public final List<String> listxattr() {
     synchronized (this) {
-      return xattrs == null ? List.of() : new ArrayList<>(xattrs.keySet());
+      List<String> names = new ArrayList<>();
+      if (accessAcl != null) {
+        names.add(Xattr.XATTR_NAME_POSIX_ACL_ACCESS);
+      }
+      if (defaultAcl != null) {
+        names.add(Xattr.XATTR_NAME_POSIX_ACL_DEFAULT);
+      }
+      if (xattrs != null) {
+        names.addAll(xattrs.keySet());
+      }
+      return names;
     }
   }
 
