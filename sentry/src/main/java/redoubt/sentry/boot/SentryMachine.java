@@ -23,6 +23,7 @@ import redoubt.sentry.fs.devpts.DevPtsFs;
 import redoubt.sentry.fs.gofer.GoferFs;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.overlay.OverlayFs;
+import redoubt.sentry.fs.overlay.OverlayMount;
 import redoubt.sentry.fs.proc.ProcFs;
 import redoubt.sentry.fs.sys.SysFs;
 import redoubt.sentry.fs.tmpfs.TmpFs;
@@ -94,6 +95,10 @@ final class SentryMachine implements SandboxKernel.Machine {
             new OverlayFs(
                 tmpfs(kernel, Credentials.root(), List.of()),
                 new GoferFs(gofer, kernel.platform(), source, false).root()));
+    types.register(
+        "overlay",
+        (c, source, options) ->
+            OverlayMount.make(c, options, tmpfs(kernel, Credentials.root(), List.of())));
     types.register("tmpfs", (c, source, options) -> tmpfs(kernel, c.creds(), options));
     types.register(
         "devtmpfs",

@@ -12,10 +12,19 @@ import redoubt.sentry.vfs.FileSystem;
 
 /** The filesystem types of a kernel, as /proc/filesystems lists them. A subsystem of the kernel. */
 public final class FileSystems {
-  /** Who mounts, and whose numbers of processes and users count. */
-  public record Owner(Container container, PidNamespace pids, Cgroup cgroup, Credentials creds) {
+  /**
+   * Who mounts, and whose numbers of processes and users count.
+   *
+   * @param task whose paths options name; null while a container is built
+   */
+  public record Owner(
+      Container container,
+      PidNamespace pids,
+      Cgroup cgroup,
+      Credentials creds,
+      @Nullable Task task) {
     public static Owner of(Task t) {
-      return new Owner(t.container(), t.pidNamespace(), t.namespaces().cgroup.root, t.creds());
+      return new Owner(t.container(), t.pidNamespace(), t.namespaces().cgroup.root, t.creds(), t);
     }
   }
 

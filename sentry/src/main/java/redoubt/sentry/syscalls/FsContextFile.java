@@ -16,6 +16,7 @@ import redoubt.abi.Caps;
 import redoubt.sentry.fs.FileSystems;
 import redoubt.sentry.fs.tmpfs.TmpFsOptions;
 import redoubt.sentry.ipc.AnonymousFiles;
+import redoubt.sentry.fs.overlay.OverlayOptions;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Latin1;
@@ -128,6 +129,7 @@ final class FsContextFile extends FileDescription {
       case "tmpfs" -> TmpFsOptions.isValid(option);
       case "devpts" -> DEVPTS.contains(name);
       case "proc" -> PROC.contains(name);
+      case "overlay" -> OverlayOptions.isValid(option);
       default -> false;
     };
   }

@@ -44,7 +44,7 @@ public abstract class FileSystem {
     return readOnly;
   }
 
-  public final void setReadOnly(boolean ro) {
+  public void setReadOnly(boolean ro) {
     readOnly = ro;
   }
 

@@ -5,6 +5,7 @@ import static redoubt.abi.Errno.EISDIR;
 import static redoubt.abi.Errno.ENOENT;
 import static redoubt.abi.Errno.ENOTDIR;
 import static redoubt.abi.Errno.ENOTEMPTY;
+import static redoubt.abi.Errno.EPERM;
 import static redoubt.abi.Errno.EXDEV;
 
 import java.lang.ref.WeakReference;
@@ -104,8 +105,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
 
   private OverlayInode ofUpper(TmpInode c, String name) {
     synchronized (overlay.mu) {
-      if (c.overlay instanceof OverlayInode o) {
-        return o;
+      OverlayInode known = overlay.above(c);
+      if (known != null) {
+        return known;
       }
       // It was there when the overlay was made.
       OverlayInode o;
@@ -117,7 +119,7 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
       } else {
         o = new OverlayNode(overlay, c, null, this, name);
       }
-      c.overlay = o;
+      overlay.setAbove(c, o);
       return o;
     }
   }
@@ -269,8 +271,8 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
       u.forEach((name, inode) -> {
         seen.add(name);
         if (!OverlayFs.isWhiteout(inode)) {
-          long ino =
-              inode.overlay instanceof OverlayInode o ? o.ino() : OverlayFs.UPPER_INO + inode.ino();
+          OverlayInode o = overlay.above(inode);
+          long ino = o != null ? o.ino() : OverlayFs.UPPER_INO + inode.ino();
           out.add(name, ino, DirListing.typeOf(inode.mode()));
         }
       });
@@ -371,6 +373,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
       TmpInode made;
       try {
         made = maker.make(u);
+        if (whiteout && made instanceof TmpDir d) {
+          markOpaque(d);
+        }
       } catch (ErrnoException e) {
         if (whiteout) {
           putWhiteout(u, name);
@@ -385,8 +390,15 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
       } else {
         o = new OverlayNode(overlay, made, null, this, name);
       }
-      made.overlay = o;
+      overlay.setAbove(made, o);
       return o;
+    }
+  }
+
+  /** What lower directories have is not to be seen through {@code d}, at the next mount neither. */
+  private void markOpaque(TmpDir d) {
+    if (overlay.lasting) {
+      d.setxattr(OPAQUE, new byte[] {'y'}, 0);
     }
   }
 
@@ -421,6 +433,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
 
   @Override
   public Inode mknod(String name, int mode, long rdev, Credentials creds) {
+    if (overlay.lasting && (mode & S_IFMT) == S_IFCHR && rdev == 0) {
+      throw ErrnoException.of(EPERM); // a whiteout
+    }
     return make(name, u -> u.mknod(name, mode, rdev, creds));
   }
 
@@ -433,7 +448,7 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
   public Inode tmpfile(int mode, Credentials creds) {
     TmpFile f = copyUp().tmpfile(mode, creds);
     OverlayFile o = new OverlayFile(overlay, f, null, null, "");
-    f.overlay = o;
+    overlay.setAbove(f, o);
     return o;
   }
 
@@ -538,6 +553,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
     if (replaced != null && (flags & Fcntl.RENAME_NOREPLACE) != 0) {
       throw ErrnoException.of(EEXIST);
     }
+    if (overlay.lasting && (isMerged(moving) || (exchange && isMerged(replaced)))) {
+      throw ErrnoException.of(EXDEV); // no redirect_dir
+    }
     moving.copyUp();
     if (exchange && replaced != null) {
       replaced.copyUp();
@@ -551,6 +569,8 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
         hides(name, moving);
         newDir.hides(newName, replaced);
         from.rename(name, to, newName, Fcntl.RENAME_EXCHANGE);
+        markMoved(moving);
+        markMoved(replaced);
         return;
       }
       if (replaced instanceof OverlayDir d) {
@@ -572,10 +592,36 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
       dropWhiteout(to, newName);
       boolean below = hides(name, moving);
       from.rename(name, to, newName, 0);
+      markMoved(moving);
       if (below || (flags & Fcntl.RENAME_WHITEOUT) != 0) {
         putWhiteout(from, name);
       }
     }
+  }
+
+  private static boolean isMerged(@Nullable OverlayInode inode) {
+    return inode instanceof OverlayDir d && !d.lowers.isEmpty();
+  }
+
+  private void markMoved(@Nullable OverlayInode moved) {
+    if (moved instanceof OverlayDir d && d.upperDir() instanceof TmpDir u) {
+      markOpaque(u);
+    }
+  }
+
+  /** Names of ours alone may change below, in a guest's overlay that has its upper directory here. */
+  @Override
+  public boolean revalidate(Dentry child) {
+    return !lowers.isEmpty() || lookup(child.name()) == child.inodeOrNull();
+  }
+
+  List<Inode> lowers() {
+    return lowers;
+  }
+
+  /** {@return the tmpfs directory that is all of this one}, or null if it has more to it */
+  @Nullable TmpDir whole() {
+    return lowers.isEmpty() ? upperDir() : null;
   }
 
   @Override

@@ -3,8 +3,12 @@ package redoubt.sentry.fs.overlay;
 import static redoubt.abi.Errno.ENOTDIR;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
 import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
+import org.jspecify.annotations.Nullable;
 import redoubt.abi.Xattr;
 import redoubt.host.Memory;
 import redoubt.sentry.fs.tmpfs.TmpDir;
@@ -14,11 +18,15 @@ import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.vfs.FileSystem;
 import redoubt.sentry.vfs.Inode;
+import redoubt.sentry.vfs.Mount;
 import redoubt.sentry.vfs.SetAttr;
 import redoubt.sentry.vfs.StatData;
 import redoubt.sentry.vfs.StatfsData;
 
-/** A writable tmpfs over lower directories that nobody changes. */
+/**
+ * A writable directory of a tmpfs over lower directories that nobody changes: a container's root,
+ * or one that a guest mounted ({@link OverlayMount}), whose upper directory others see, too.
+ */
 public final class OverlayFs extends FileSystem {
   /** OVERLAYFS_SUPER_MAGIC. */
   public static final long MAGIC = 0x794c7630;
@@ -34,6 +42,26 @@ public final class OverlayFs extends FileSystem {
   static final Credentials KERNEL = Credentials.root();
 
   final TmpFs upper;
+
+  /**
+   * Whether a guest mounted it: what it says lies in the upper directory as Linux would have it,
+   * for the next mount and for who reads it there.
+   */
+  final boolean lasting;
+
+  private final boolean writable;
+
+  /** Keeps the layers' filesystems while this one is mounted. */
+  private final List<Mount> layers;
+
+  private final String options;
+
+  /** Which of our inodes shows an upper one; guarded by itself. Only when lasting. */
+  private final Map<TmpInode, WeakReference<OverlayInode>> above = new WeakHashMap<>();
+
+  /** A guest's overlay has its upper directory in this one: names change behind its back. */
+  private volatile boolean changesBelow;
+
   final Object mu = new Object();
   private final boolean batches;
   private final OverlayDir root;
@@ -47,6 +75,10 @@ public final class OverlayFs extends FileSystem {
   public OverlayFs(TmpFs upper, Inode... lowers) {
     super("overlay");
     this.upper = upper;
+    this.lasting = false;
+    this.writable = true;
+    this.layers = List.of();
+    this.options = "";
     boolean batched = false;
     for (Inode lower : lowers) {
       if (!lower.isDirectory()) {
@@ -60,7 +92,73 @@ public final class OverlayFs extends FileSystem {
       copyAttributes(lowers[0], top);
     }
     root = new OverlayDir(this, top, List.of(lowers), null, "", !top.isEmpty());
-    top.overlay = root;
+    setAbove(top, root);
+  }
+
+  /**
+   * A guest's overlay.
+   *
+   * @param layers ours to keep, and to let go of in the end
+   * @param options what /proc/mounts shows
+   * @param writable whether {@code top} is an upper directory; if not, it stays empty
+   */
+  OverlayFs(
+      TmpDir top, List<Inode> lowers, List<Mount> layers, String options, boolean writable) {
+    super("overlay");
+    this.upper = (TmpFs) top.fs;
+    this.writable = writable;
+    super.setReadOnly(!writable);
+    this.lasting = true;
+    this.layers = layers;
+    this.options = options;
+    this.batches = false;
+    root = new OverlayDir(this, top, List.copyOf(lowers), null, "", true);
+    setAbove(top, root);
+  }
+
+  @Override
+  public void setReadOnly(boolean readOnly) {
+    super.setReadOnly(readOnly || !writable);
+  }
+
+  /** {@return our inode for the upper {@code inode}, if it has one} */
+  @Nullable OverlayInode above(TmpInode inode) {
+    if (!lasting) {
+      return (OverlayInode) inode.overlay;
+    }
+    synchronized (above) {
+      WeakReference<OverlayInode> ref = above.get(inode);
+      return ref == null ? null : ref.get();
+    }
+  }
+
+  void setAbove(TmpInode inode, OverlayInode ours) {
+    if (!lasting) {
+      inode.overlay = ours;
+      return;
+    }
+    synchronized (above) {
+      above.put(inode, new WeakReference<>(ours));
+    }
+  }
+
+  void changesBelow() {
+    changesBelow = true;
+  }
+
+  @Override
+  public boolean needsRevalidate() {
+    return changesBelow;
+  }
+
+  @Override
+  public String showOptions() {
+    return options;
+  }
+
+  @Override
+  public void release() {
+    layers.forEach(Mount::discard);
   }
 
   @Override

@@ -55,7 +55,7 @@ public abstract class OverlayInode extends Inode {
   }
 
   final void setUpper(TmpInode u) {
-    u.overlay = this;
+    overlay.setAbove(u, this);
     upper = u;
   }
 
@@ -132,6 +132,14 @@ public abstract class OverlayInode extends Inode {
 
   // ---- extended attributes ----
 
+  /**
+   * {@return whether {@code name} is how an overlay remembers things} In a container's root only
+   * merged files hide it: who unpacks the layers of others there says so.
+   */
+  private boolean isPrivate(String name) {
+    return (lower != null || overlay.lasting) && name.startsWith(PRIVATE_XATTR);
+  }
+
   @Override
   public final boolean hasAcls() {
     return real().hasAcls();
@@ -144,7 +152,7 @@ public abstract class OverlayInode extends Inode {
 
   @Override
   public final byte[] getxattr(String name) {
-    if (name.startsWith(PRIVATE_XATTR)) {
+    if (isPrivate(name)) {
       throw ErrnoException.of(ENODATA);
     }
     return real().getxattr(name);
@@ -152,7 +160,7 @@ public abstract class OverlayInode extends Inode {
 
   @Override
   public final void setxattr(String name, byte[] value, int flags) {
-    if (name.startsWith(PRIVATE_XATTR)) {
+    if (isPrivate(name)) {
       throw ErrnoException.of(EPERM);
     }
     copyUp().setxattr(name, value, flags);
@@ -160,7 +168,7 @@ public abstract class OverlayInode extends Inode {
 
   @Override
   public final void removexattr(String name) {
-    if (name.startsWith(PRIVATE_XATTR)) {
+    if (isPrivate(name)) {
       throw ErrnoException.of(ENODATA);
     }
     if (upper == null) {
@@ -173,9 +181,9 @@ public abstract class OverlayInode extends Inode {
   public final List<String> listxattr() {
     List<String> all = real().listxattr();
     for (int i = 0; i < all.size(); i++) {
-      if (all.get(i).startsWith(PRIVATE_XATTR)) {
+      if (isPrivate(all.get(i))) {
         List<String> shown = new ArrayList<>(all);
-        shown.removeIf(n -> n.startsWith(PRIVATE_XATTR));
+        shown.removeIf(this::isPrivate);
         return shown;
       }
     }

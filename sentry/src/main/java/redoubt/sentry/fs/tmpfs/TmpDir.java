@@ -22,6 +22,7 @@ import redoubt.sentry.fs.ListableDir;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
+import redoubt.sentry.vfs.Dentry;
 import redoubt.sentry.vfs.DirSink;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.Inode;
@@ -81,6 +82,11 @@ public final class TmpDir extends TmpInode implements ListableDir {
       Entry e = byName.get(name);
       return e == null ? null : e.inode;
     }
+  }
+
+  @Override
+  public boolean revalidate(Dentry child) {
+    return lookup(child.name()) == child.inodeOrNull();
   }
 
   // ---- making ----

@@ -35,6 +35,7 @@ public final class TmpFs extends FileSystem {
   private final AtomicLong xattrBytes = new AtomicLong();
   private final AtomicLong nextIno = new AtomicLong(1);
   private final TmpDir root;
+  private volatile boolean changesBelow;
 
   public TmpFs(MemoryFile memory, Platform platform, TmpFsOptions options) {
     super("tmpfs");
@@ -74,6 +75,16 @@ public final class TmpFs extends FileSystem {
       inodeLimit = limit;
     }
     options = options.with(o);
+  }
+
+  /** An overlay has its upper directory here: names change behind the dentries' back. */
+  public void changesBelow() {
+    changesBelow = true;
+  }
+
+  @Override
+  public boolean needsRevalidate() {
+    return changesBelow;
   }
 
   @Override
