@@ -73,7 +73,8 @@ final class ContainerBuilder {
   private MountNamespace makeRoot(ContainerConfig c, Container container) {
     FileSystem fs =
         fileSystem(
-            new FileSystems.Owner(container, container.pids, container.cgroup, Credentials.root(), null),
+            new FileSystems.Owner(
+                container, container.pids, container.cgroup, Credentials.root(), null),
             c.root());
     return new MountNamespace(
         new Mount(fs, new Dentry(fs.root()), c.root().source(), atimeRule((int) c.root().flags())));

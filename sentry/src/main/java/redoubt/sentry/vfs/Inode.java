@@ -332,18 +332,23 @@ public abstract class Inode {
     }
   }
 
+  /** {@return what {@code mode} or the ACL grants {@code c}, who does not own the file} */
+  private int othersBits(Credentials c, int mode, int mask) {
+    PosixAcl acl = (mode & 0070) != 0 ? acl(false) : null; // its mask is there, or nothing is
+    if (acl != null) {
+      return acl.permits(c, gid(), mask) ? mask : 0;
+    }
+    return c.inGroup(gid()) ? mode >> 3 : mode;
+  }
+
   /** {@return whether {@code c} may access this file as {@code mask} says} */
   public boolean permits(Credentials c, int mask) {
     int mode = mode();
     int bits;
     if (c.fsuid == uid()) {
       bits = mode >> 6;
-    } else if ((mode & 070) != 0 && acl(false) instanceof PosixAcl acl) {
-      bits = acl.permits(c, gid(), mask) ? mask : 0;
-    } else if (c.inGroup(gid())) {
-      bits = mode >> 3;
     } else {
-      bits = mode;
+      bits = othersBits(c, mode, mask);
     }
     if ((bits & mask & 7) == mask) {
       return true;

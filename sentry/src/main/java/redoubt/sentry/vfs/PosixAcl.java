@@ -12,10 +12,9 @@ import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.UserNamespace;
 
 /**
- * An access control list: <a
- * href="https://man7.org/linux/man-pages/man5/acl.5.html">acl(5)</a>, fs/posix_acl.c. Immutable;
- * ids are the kernel's. As an extended attribute it is a version and eight bytes an entry
- * (uapi/linux/posix_acl_xattr.h).
+ * An access control list: <a href="https://man7.org/linux/man-pages/man5/acl.5.html">acl(5)</a>,
+ * fs/posix_acl.c. Immutable; ids are the kernel's. As an extended attribute it is a version and
+ * eight bytes an entry (uapi/linux/posix_acl_xattr.h).
  */
 public final class PosixAcl {
   private static final int VERSION = 2;
@@ -189,7 +188,9 @@ public final class PosixAcl {
     return withClasses(mode, false);
   }
 
-  /** {@return this list for a new file that was asked for with {@code mode}}: posix_acl_create_masq */
+  /**
+   * {@return this list for a new file that was asked for with {@code mode}}: posix_acl_create_masq
+   */
   public PosixAcl limitedTo(int mode) {
     return withClasses(mode, true);
   }

@@ -18,8 +18,8 @@ import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.kernel.ErrnoException;
-import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.kernel.Latin1;
+import redoubt.sentry.kernel.UserNamespace;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.PosixAcl;
 import redoubt.sentry.vfs.SetAttr;
@@ -455,9 +455,7 @@ public abstract class GoferInode extends Inode {
     }
     String name =
         inherited ? Xattr.XATTR_NAME_POSIX_ACL_DEFAULT : Xattr.XATTR_NAME_POSIX_ACL_ACCESS;
-    return listxattr().contains(name)
-        ? PosixAcl.parse(getxattr(name), UserNamespace.ROOT)
-        : null;
+    return listxattr().contains(name) ? PosixAcl.parse(getxattr(name), UserNamespace.ROOT) : null;
   }
 
   @Override

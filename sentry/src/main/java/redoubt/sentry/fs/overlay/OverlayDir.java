@@ -609,7 +609,9 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
     }
   }
 
-  /** Names of ours alone may change below, in a guest's overlay that has its upper directory here. */
+  /**
+   * Names of ours alone may change below, in a guest's overlay that has its upper directory here.
+   */
   @Override
   public boolean revalidate(Dentry child) {
     return !lowers.isEmpty() || lookup(child.name()) == child.inodeOrNull();

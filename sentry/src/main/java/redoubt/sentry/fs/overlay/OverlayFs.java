@@ -102,8 +102,7 @@ public final class OverlayFs extends FileSystem {
    * @param options what /proc/mounts shows
    * @param writable whether {@code top} is an upper directory; if not, it stays empty
    */
-  OverlayFs(
-      TmpDir top, List<Inode> lowers, List<Mount> layers, String options, boolean writable) {
+  OverlayFs(TmpDir top, List<Inode> lowers, List<Mount> layers, String options, boolean writable) {
     super("overlay");
     this.upper = (TmpFs) top.fs;
     this.writable = writable;

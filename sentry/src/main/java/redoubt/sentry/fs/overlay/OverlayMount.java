@@ -26,7 +26,9 @@ import redoubt.sentry.vfs.VfsPath;
  * was made there; redirects, indexes and metacopies are never made, as with redirect_dir=off.
  */
 public final class OverlayMount {
-  /** Overlays on top of each other, the container's root counted: FILESYSTEM_MAX_STACK_DEPTH is 2. */
+  /**
+   * Overlays on top of each other, the container's root counted: FILESYSTEM_MAX_STACK_DEPTH is 2.
+   */
   private static final int MOST_DEEP = 4;
 
   private final Task task;
@@ -82,7 +84,9 @@ public final class OverlayMount {
     return p;
   }
 
-  /** {@return what is merged of {@code dir}}: of what was made in a container's root, the upper one */
+  /**
+   * {@return what is merged of {@code dir}}: of what was made in a container's root, the upper one
+   */
   private static Inode lower(Inode dir) {
     FileSystem fs = dir.fs;
     if (fs instanceof OverlayFs o && depth(o) >= MOST_DEEP) {
