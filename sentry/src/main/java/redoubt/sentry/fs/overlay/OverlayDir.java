@@ -604,8 +604,8 @@ public final class OverlayDir extends OverlayInode implements ListableDir {
   }
 
   private void markMoved(@Nullable OverlayInode moved) {
-    if (moved instanceof OverlayDir d && d.upperDir() instanceof TmpDir u) {
-      markOpaque(u);
+    if (moved instanceof OverlayDir d) {
+      markOpaque(d.copyUp());
     }
   }
 
