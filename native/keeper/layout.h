@@ -98,6 +98,8 @@
 #define PREFETCH_STRING_BYTES 512
 #define PREFETCH_COUNTED_BYTES 1024
 #define PREFETCH_WINDOW_BYTES 8192
+#define CONTROL_BESIDE 0x590 // behind fetched[0], up to the answers
+#define BESIDE_BYTES 112
 #define PREFETCH_STRING 1
 #define PREFETCH_FIXED 2
 #define PREFETCH_COUNTED 3
@@ -155,7 +157,8 @@ struct control {
   char pad4[20];
   // 0x180, the sentry writes
   struct queued queue[QUEUE_LIMIT];
-  // 0x580, the stub writes: guest memory that it brought along with a system call
+  // 0x580, the stub writes: guest memory that it brought along with a system call. A call's only argument, if it is
+  // short, lies behind its description: those two lines arrive together.
   struct queued fetched[4];
   char pad5[64];
   // 0x600, the sentry writes: calls that need no kernel; where their sites jump, and the result

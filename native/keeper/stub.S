@@ -344,7 +344,7 @@ stub_access_start:
 stub_copy:
   mov %rdx, %rax
   mov %rdx, %rcx
-  cmp $128, %rdx
+  cmp $256, %rdx                  // starting a string move takes longer than some words
   jb 1f
   rep movsb
   ret
@@ -361,7 +361,15 @@ stub_copy_words:
   jae 2b
 stub_copy_tail:                   // also where a fault in the words goes on, byte by byte
   add $8, %rcx
-  rep movsb
+  jz 4f
+3:
+  movzbl (%rsi), %r8d
+  mov %r8b, (%rdi)
+  inc %rsi
+  inc %rdi
+  dec %rcx
+  jnz 3b
+4:
   ret
 
 // u64 stub_fill(void *to, u64 length): zeros it; length, or anything else after a fault

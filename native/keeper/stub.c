@@ -259,6 +259,19 @@ struct prefetch {
 
 static const unsigned char argument_regs[6] STUB_DATA = {14, 13, 12, 7, 9, 8};
 
+// A string argument into the context; bytes with its NUL, or at most `limit`, or negative after a fault.
+STUB static s64 bring_string(struct control *c, u64 from, int alone, u32 *to) {
+  if (alone) {
+    char *beside = (char *)c + CONTROL_BESIDE;
+    s64 r = stub_string(beside, (void *)from, BESIDE_BYTES);
+    if (r > 0 && beside[r - 1] == 0) {
+      *to = CONTROL_BESIDE;
+      return r;
+    }
+  }
+  return stub_string((char *)c + *to, (void *)from, PREFETCH_STRING_BYTES);
+}
+
 // Brings along what the table says, and returns what the event's word says of it. A fault is nobody's business yet:
 // the sentry asks again.
 STUB static u32 prefetch(struct control *c) {
@@ -267,6 +280,7 @@ STUB static u32 prefetch(struct control *c) {
   u32 empty = 0;
   if (nr < PREFETCH_NUMBERS) {
     u32 offset = CONTEXT_PREFETCH;
+    int alone = prefetches[nr][1].kind == 0;
     for (int i = 0; i < 3; i++) {
       const struct prefetch *p = &prefetches[nr][i];
       if (p->kind == 0) {
@@ -280,7 +294,7 @@ STUB static u32 prefetch(struct control *c) {
         continue;
       }
       if (p->kind == PREFETCH_STRING) {
-        s64 r = stub_string((char *)c + to, (void *)from, PREFETCH_STRING_BYTES);
+        s64 r = bring_string(c, from, alone, &to);
         if (r < 0) {
           continue;
         }
@@ -301,6 +315,9 @@ STUB static u32 prefetch(struct control *c) {
             continue;
           }
         }
+        if (alone && bytes <= BESIDE_BYTES) {
+          to = CONTROL_BESIDE;
+        }
         if (from + bytes > REGION || stub_copy((char *)c + to, (void *)from, bytes) != bytes) {
           continue;
         }
@@ -309,7 +326,7 @@ STUB static u32 prefetch(struct control *c) {
       c->fetched[n].offset = to;
       c->fetched[n].length = bytes;
       n++;
-      if (to != CONTEXT_WINDOW) {
+      if (to == offset) {
         offset += (bytes + 15) & ~15UL;
       }
     }

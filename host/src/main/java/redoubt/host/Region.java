@@ -17,6 +17,9 @@ import jdk.internal.misc.Unsafe;
 public final class Region {
   private static final Unsafe U = Unsafe.getUnsafe();
 
+  /** So many are copied word by word: a struct stat is 144 bytes. */
+  private static final int FEW_BYTES = 160;
+
   private final long base;
   private final long size;
   private final MemorySegment segment;
@@ -134,8 +137,39 @@ public final class Region {
 
   /** Copies {@code bytes} bytes from {@code at} to the beginning of {@code into}. */
   public void getBytes(long at, byte[] into, int bytes) {
-    java.util.Objects.checkFromIndexSize(0, bytes, into.length);
-    U.copyMemory(null, inside(at, bytes), into, Unsafe.ARRAY_BYTE_BASE_OFFSET, bytes);
+    long from = inside(at, bytes);
+    if (bytes > into.length) {
+      throw new IndexOutOfBoundsException(bytes + " bytes for an array of " + into.length);
+    }
+    if (bytes > FEW_BYTES) {
+      U.copyMemory(null, from, into, Unsafe.ARRAY_BYTE_BASE_OFFSET, bytes);
+      return;
+    }
+    int i = 0;
+    for (; i <= bytes - 8; i += 8) {
+      U.putLong(into, Unsafe.ARRAY_BYTE_BASE_OFFSET + i, U.getLong(from + i));
+    }
+    for (; i < bytes; i++) {
+      into[i] = U.getByte(from + i);
+    }
+  }
+
+  /**
+   * Copies between ranges that were checked and do not overlap. Until C2 has compiled it, {@code
+   * copyMemory} is a call into the JVM of some 50 ns, and most copies of system calls are short.
+   */
+  private static void move(long from, long to, long bytes) {
+    if (bytes > FEW_BYTES) {
+      U.copyMemory(from, to, bytes);
+      return;
+    }
+    long i = 0;
+    for (; i <= bytes - 8; i += 8) {
+      U.putLong(to + i, U.getLong(from + i));
+    }
+    for (; i < bytes; i++) {
+      U.putByte(to + i, U.getByte(from + i));
+    }
   }
 
   /** Writes zeros to {@code bytes} bytes from {@code at}. */
@@ -145,7 +179,7 @@ public final class Region {
 
   /** Copies {@code bytes} bytes of {@code from}, beginning at {@code fromAt}, to {@code at}. */
   public void put(long at, Region from, long fromAt, long bytes) {
-    U.copyMemory(from.inside(fromAt, bytes), inside(at, bytes), bytes);
+    move(from.inside(fromAt, bytes), inside(at, bytes), bytes);
   }
 
   /** As the other {@code put}, from any segment. */
@@ -159,7 +193,7 @@ public final class Region {
       throw outside(fromAt, bytes);
     }
     try {
-      U.copyMemory(from.address() + fromAt, inside(at, bytes), bytes);
+      move(from.address() + fromAt, inside(at, bytes), bytes);
     } finally {
       Reference.reachabilityFence(from);
     }
@@ -176,7 +210,7 @@ public final class Region {
       throw outside(toAt, bytes);
     }
     try {
-      U.copyMemory(inside(at, bytes), to.address() + toAt, bytes);
+      move(inside(at, bytes), to.address() + toAt, bytes);
     } finally {
       Reference.reachabilityFence(to);
     }

@@ -63,6 +63,25 @@ class RegionTest {
   }
 
   @Test
+  void shouldCopyAnyLength() {
+    Region from = Region.of(Arena.ofAuto().allocate(400));
+    for (int i = 0; i < 400; i++) {
+      from.putByte(i, (byte) (i * 7 + 1));
+    }
+    for (int n = 0; n < 300; n++) {
+      Region to = Region.of(Arena.ofAuto().allocate(400));
+      to.put(3, from, 5, n);
+      byte[] heap = new byte[301];
+      from.getBytes(5, heap, n);
+      for (int i = 0; i < 300; i++) {
+        assertEquals(i < n ? from.getByte(5 + i) : 0, to.getByte(3 + i), i + " of " + n);
+        assertEquals(i < n ? from.getByte(5 + i) : 0, heap[i], i + " of " + n);
+      }
+      assertEquals(0, to.getByte(2));
+    }
+  }
+
+  @Test
   void shouldNotWriteThroughAReadOnlySegment() {
     MemorySegment readOnly = Arena.global().allocate(8, 8).asReadOnly();
     assertThrows(IllegalArgumentException.class, () -> region.get(0, readOnly, 0, 4));

@@ -78,6 +78,9 @@ final class SentryMachine implements SandboxKernel.Machine {
     if (config.network().equals("sandbox") || TRAINING) {
       network = new HostNetwork(log::line);
     }
+    if (TRAINING) {
+      Amd64Syscalls.bindAll();
+    }
     BootMessages.write(kernel, config);
     return new SandboxKernel.Booted(kernel, new ContainerBuilder(kernel, types, new Stdio(kernel)));
   }

@@ -4,11 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.lang.classfile.ClassFile;
-import java.lang.classfile.ClassModel;
-import java.lang.classfile.MethodModel;
-import java.lang.classfile.attribute.CodeAttribute;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -16,8 +11,8 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import redoubt.abi.Errno;
 import redoubt.sentry.syscalls.SyscallTable.Entry;
-import redoubt.sentry.syscalls.SyscallTable.Level;
 
 class Amd64SyscallsTest {
   private static final Pattern LINE =
@@ -58,29 +53,12 @@ class Amd64SyscallsTest {
     for (Entry e : SyscallTable.get().all()) {
       String action = lines.get(e.nr()).action();
       switch (e.level()) {
-        case NONE -> assertEquals("-ENOSYS", action, e.name() + " is none in syscalls.tbl");
+        case NONE -> assertEquals("ABSENT", action, e.name() + " is none in syscalls.tbl");
         case NEVER ->
-            assertEquals("-" + redoubt.abi.Errno.name(e.errno()), action, e.name() + " is never");
+            assertEquals(
+                e.errno() == Errno.EPERM ? "REFUSED" : "ABSENT", action, e.name() + " is never");
         case FULL, PARTIAL ->
-            assertTrue(
-                action.endsWith("(t, a)"), e.name() + " is " + Level.FULL + " but " + action);
-      }
-    }
-  }
-
-  @Test
-  void shouldStayUnderHotSpotsLimitForCompilation() throws IOException {
-    String name = Amd64Syscalls.class.getSimpleName() + ".class";
-    try (InputStream in = Amd64Syscalls.class.getResourceAsStream(name)) {
-      ClassModel model = ClassFile.of().parse(in.readAllBytes());
-      for (MethodModel m : model.methods()) {
-        CodeAttribute code = (CodeAttribute) m.code().orElseThrow();
-        assertTrue(
-            code.codeLength() < 8000,
-            m.methodName().stringValue()
-                + " has "
-                + code.codeLength()
-                + " bytes: split it by range");
+            assertTrue(action.contains("::"), e.name() + " is " + e.level() + " but " + action);
       }
     }
   }

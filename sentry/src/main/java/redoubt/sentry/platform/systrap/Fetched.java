@@ -1,7 +1,6 @@
 package redoubt.sentry.platform.systrap;
 
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 import redoubt.host.Region;
 import redoubt.sentry.platform.GuestContext;
@@ -26,6 +25,9 @@ final class Fetched {
   private final int[] offset = new int[Layout.FETCHED_LIMIT];
   private final int[] length = new int[Layout.FETCHED_LIMIT];
   private int count;
+
+  /** Grows to the longest string seen, PATH_MAX at most. */
+  private byte[] text = new byte[64];
 
   /** The address of an empty string that was an argument, or NONE. */
   private long emptyString = NONE;
@@ -71,36 +73,47 @@ final class Fetched {
 
   /** Reads {@code n} descriptions; nonsense is as good as none. */
   void read(int n) {
-    Region m = memory;
     count = 0;
     if (n >= Layout.FETCHED_LIMIT) {
       return;
     }
     for (int i = 0; i < n; i++) {
-      long at = Layout.FETCHED + i * 16L;
-      int from = m.getInt(at + 8);
-      int bytes = m.getInt(at + 12);
-      boolean inWindow = from == Layout.CONTEXT_WINDOW;
-      int limit =
-          inWindow
-              ? Layout.CONTEXT_WINDOW + GuestContext.BUFFER_BYTES
-              : Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES;
-      if (!inWindow && from < Layout.CONTEXT_PREFETCH
-          || from > limit
-          || bytes < 0
-          || bytes > limit - from) {
+      if (!readOne(i)) {
         return;
-      }
-      guest[i] = m.getLong(at);
-      offset[i] = from;
-      length[i] = bytes;
-      if (inWindow) {
-        windowUsed(bytes);
-      } else {
-        prefetchUsed(from + bytes - Layout.CONTEXT_PREFETCH);
       }
     }
     count = n;
+  }
+
+  private boolean readOne(int i) {
+    Region m = memory;
+    long at = Layout.FETCHED + i * 16L;
+    int from = m.getInt(at + 8);
+    int bytes = m.getInt(at + 12);
+    if (bytes < 0 || from < Layout.BESIDE || bytes > end(from) - from) {
+      return false;
+    }
+    guest[i] = m.getLong(at);
+    offset[i] = from;
+    length[i] = bytes;
+    if (from >= Layout.CONTEXT_PREFETCH) {
+      prefetchUsed(from + bytes - Layout.CONTEXT_PREFETCH);
+    } else if (from == Layout.CONTEXT_WINDOW) {
+      windowUsed(bytes);
+    }
+    return true;
+  }
+
+  /** {@return the end of the area that bytes brought to {@code from} lie in}, or 0: in none */
+  private static int end(int from) {
+    if (from < Layout.ANSWERS) {
+      return Layout.ANSWERS;
+    }
+    if (from == Layout.CONTEXT_WINDOW) {
+      return Layout.CONTEXT_WINDOW + GuestContext.BUFFER_BYTES;
+    }
+    int end = Layout.CONTEXT_PREFETCH + Layout.PREFETCH_BYTES;
+    return from >= Layout.CONTEXT_PREFETCH && from <= end ? end : 0;
   }
 
   /** {@return where in the context [uaddr, uaddr+bytes) was brought along to}, or -1 */
@@ -121,17 +134,26 @@ final class Fetched {
     int n = Math.min(count, Layout.FETCHED_LIMIT - 1);
     for (int i = 0; i < n; i++) {
       if (guest[i] == uaddr && length[i] > 0 && length[i] <= limit) {
-        // Our copy decides where it ends: the shared one may change meanwhile.
-        byte[] bytes = new byte[length[i]];
-        memory.getBytes(offset[i], bytes, bytes.length);
-        int end = 0;
-        while (end < bytes.length && bytes[end] != 0) {
-          end++;
-        }
-        return end == bytes.length ? null : new String(bytes, 0, end, StandardCharsets.ISO_8859_1);
+        return stringAt(offset[i], length[i]);
       }
     }
     return null;
+  }
+
+  /** The byte of each character is its code, as in Latin-1. */
+  @SuppressWarnings("deprecation") // the other constructors look for the charset first
+  private @Nullable String stringAt(int at, int bytes) {
+    // Our copy decides where it ends: the shared one may change meanwhile.
+    if (bytes > text.length) {
+      text = new byte[Integer.highestOneBit(bytes - 1) << 1];
+    }
+    byte[] copy = text;
+    memory.getBytes(at, copy, bytes);
+    int end = 0;
+    while (end < bytes && copy[end] != 0) {
+      end++;
+    }
+    return end == bytes ? null : new String(copy, 0, 0, end);
   }
 
   /**

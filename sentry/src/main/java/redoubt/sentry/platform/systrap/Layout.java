@@ -85,8 +85,12 @@ final class Layout {
   static final int QUEUE_LIMIT = 64;
   static final long FETCHED = 0x580;
   static final int FETCHED_LIMIT = 4;
+
+  /** Behind the first description: bytes of a call's only argument. */
+  static final int BESIDE = 0x590;
+
   static final int PREFETCH_BYTES = 0x8000;
-  static final long ANSWERS = 0x600;
+  static final int ANSWERS = 0x600;
   static final int ANSWERS_COUNT = 8;
   static final long STANDING = 0x680;
   static final long DELEGATED = 0x780;

@@ -47,7 +47,7 @@ final class StubContext implements GuestContext {
   private static final int RUNNING = 1;
   private static final int RELEASED = 2;
 
-  static final Answers ANSWERS = new Answers((int) Layout.ANSWERS);
+  static final Answers ANSWERS = new Answers(Layout.ANSWERS);
 
   private static final int FX_SW_RESERVED = 464;
   private static final int FP_XSTATE_MAGIC1 = 0x46505853;
@@ -838,11 +838,16 @@ final class StubContext implements GuestContext {
   @Override
   public long fillWindow(long uaddr, long length) {
     long n = Math.min(clip(uaddr, length), BUFFER_BYTES);
-    if (fetched.find(uaddr, n) == Layout.CONTEXT_WINDOW) {
+    int at = fetched.find(uaddr, n);
+    if (at == Layout.CONTEXT_WINDOW) {
+      return n;
+    }
+    fetched.windowUsed((int) n);
+    if (at >= 0) {
+      memory.put(Layout.CONTEXT_WINDOW, memory, at, n);
       return n;
     }
     fetched.clear();
-    fetched.windowUsed((int) n);
     return n == 0 ? 0 : transfer(Layout.CMD_COPY_IN, uaddr, Layout.CONTEXT_WINDOW, n);
   }
 

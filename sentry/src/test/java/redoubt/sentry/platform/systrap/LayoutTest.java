@@ -86,7 +86,9 @@ class LayoutTest {
     m.put("C(cpu)", Layout.CPU);
     m.put("C(queue)", Layout.QUEUE);
     m.put("C(fetched)", Layout.FETCHED);
-    m.put("C(answers)", Layout.ANSWERS);
+    m.put("CONTROL_BESIDE", (long) Layout.BESIDE);
+    m.put("CONTROL_BESIDE + BESIDE_BYTES", (long) Layout.ANSWERS);
+    m.put("C(answers)", (long) Layout.ANSWERS);
     m.put("C(standing)", Layout.STANDING);
     m.put("C(delegated)", Layout.DELEGATED);
     m.put("VIEW_VA", Layout.VIEW_VA);
