@@ -17,6 +17,7 @@ public final class SpecialFiles {
 
   private final ConcurrentHashMap<Long, Opener> characters = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<Integer, Opener> majors = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<Integer, Opener> blocks = new ConcurrentHashMap<>();
   private @Nullable Opener fifo;
 
   /** {@return the dev_t of {@code major:minor}, as Linux's new_encode_dev for small numbers} */
@@ -36,6 +37,11 @@ public final class SpecialFiles {
     majors.put(major, opener);
   }
 
+  /** Block devices of {@code major}. */
+  public void registerBlock(int major, Opener opener) {
+    blocks.put(major, opener);
+  }
+
   public void registerFifo(Opener opener) {
     fifo = opener;
   }
@@ -48,10 +54,12 @@ public final class SpecialFiles {
     Opener opener;
     switch (inode.type()) {
       case Inode.S_IFIFO -> opener = fifo;
+      case Inode.S_IFBLK -> {
+        checkDevices(path);
+        opener = blocks.get((int) (inode.rdev() >> 8 & 0xfff));
+      }
       case Inode.S_IFCHR -> {
-        if ((path.mount.flags() & Mount.MS_NODEV) != 0) {
-          throw ErrnoException.of(EACCES);
-        }
+        checkDevices(path);
         opener = characters.get(inode.rdev());
         if (opener == null) {
           opener = majors.get((int) (inode.rdev() >> 8 & 0xfff));
@@ -63,5 +71,11 @@ public final class SpecialFiles {
       throw ErrnoException.of(ENXIO);
     }
     return opener.open(t, path, flags);
+  }
+
+  private static void checkDevices(VfsPath path) {
+    if ((path.mount.flags() & Mount.MS_NODEV) != 0) {
+      throw ErrnoException.of(EACCES);
+    }
   }
 }

@@ -39,7 +39,9 @@ public final class Vfs {
   public static final int RENAME_EXCHANGE = 2;
 
   private static final int S_ISVTX = 01000;
+  private static final int S_ISGID = 02000;
   private static final int CAP_FOWNER = 3;
+  private static final int CAP_FSETID = 4;
   private static final int CAP_MKNOD = 27;
 
   /** One rename at a time in the whole sandbox, so that loops cannot be made. */
@@ -592,10 +594,20 @@ public final class Vfs {
   }
 
   /**
-   * {@return {@code mode} without what the umask takes}; a default ACL stands in the umask's place
+   * {@return {@code mode} without what the umask takes}; a default ACL stands in the umask's place.
+   * The set-group-ID bit goes before, while group execution still tells what it means:
+   * vfs_prepare_mode.
    */
   private static int masked(Task t, Inode dir, int mode) {
-    return dir.acl(true) != null ? mode : mode & ~t.fs().umask();
+    int sgid = S_ISGID | 0010;
+    int m = mode;
+    if ((m & sgid) == sgid
+        && (dir.mode() & S_ISGID) != 0
+        && !t.creds().inGroup(dir.gid())
+        && !t.creds().hasCapabilityOver(dir.uid(), dir.gid(), CAP_FSETID)) {
+      m &= ~S_ISGID;
+    }
+    return dir.acl(true) != null ? m : m & ~t.fs().umask();
   }
 
   private static Inode checkedForCreate(Task t, VfsPath parent) {

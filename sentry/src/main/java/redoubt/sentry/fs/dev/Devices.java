@@ -2,6 +2,7 @@ package redoubt.sentry.fs.dev;
 
 import static redoubt.abi.Errno.EEXIST;
 
+import redoubt.abi.Loop;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Kernel;
@@ -22,6 +23,7 @@ public final class Devices {
     s.registerCharacter(1, 8, RandomFile::new);
     s.registerCharacter(1, 9, RandomFile::new);
     s.registerCharacter(1, 11, KmsgFile::new);
+    LoopDevices.register(k);
   }
 
   /**
@@ -50,14 +52,22 @@ public final class Devices {
   public static void populateMachine(Inode dev) {
     node(dev, "kmsg", 1, 11, 0644);
     node(dev, "console", 5, 1, 0600);
+    node(dev, "loop-control", 10, Loop.LOOP_CTRL_MINOR, 0660);
+    for (int i = 0; i < LoopDevices.COUNT; i++) {
+      node(dev, "loop" + i, Inode.S_IFBLK, Loop.LOOP_MAJOR, i, 0660);
+    }
   }
 
   /** Makes a character device {@code name} with exactly the permissions {@code mode}. */
   public static void node(Inode dev, String name, int major, int minor, int mode) {
+    node(dev, name, Inode.S_IFCHR, major, minor, mode);
+  }
+
+  private static void node(Inode dev, String name, int type, int major, int minor, int mode) {
     unlessThere(() -> {
       Inode i =
           dev.mknod(
-              name, Inode.S_IFCHR | mode, SpecialFiles.device(major, minor), Credentials.root());
+              name, type | mode, SpecialFiles.device(major, minor), Credentials.root());
       chmod(i, mode);
     });
   }

@@ -132,7 +132,7 @@ final class SystemFiles {
 
   private static String devices() {
     return "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n128 ptm\n136 pts\n"
-        + "\nBlock devices:\n";
+        + "\nBlock devices:\n  7 loop\n";
   }
 
   private static String cgroups() {

@@ -3,6 +3,10 @@ package redoubt.sentry.fs.sys;
 import static redoubt.abi.Netlink.IFF_RUNNING;
 
 import java.util.List;
+import java.util.function.LongSupplier;
+import redoubt.abi.Loop;
+import redoubt.sentry.fs.dev.LoopDevice;
+import redoubt.sentry.fs.dev.LoopDevices;
 import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.fs.kernfs.KernDir;
 import redoubt.sentry.fs.kernfs.KernFs;
@@ -25,9 +29,10 @@ public final class SysFs extends KernFs {
     super(kernel, "sysfs", SYSFS_MAGIC);
     root = new KernDir(this);
     for (String empty :
-        List.of("block", "bus", "dev", "firmware", "hypervisor", "module", "power")) {
+        List.of("bus", "dev", "firmware", "hypervisor", "module", "power")) {
       root.dir(empty);
     }
+    root.add("block", KernDir.lazy(this, this::blockLinks));
     root.add("class", KernDir.lazy(this, this::classes));
     root.add("devices", KernDir.lazy(this, this::devices));
     root.dir("fs").dir("cgroup");
@@ -80,7 +85,7 @@ public final class SysFs extends KernFs {
     d.dir("virtual").add("net", KernDir.lazy(this, this::netDevices));
     d.dir("virtual").dir("tty");
     d.dir("virtual").add("dmi", KernDir.lazy(this, this::dmi));
-    d.dir("virtual").dir("block");
+    d.dir("virtual").add("block", KernDir.lazy(this, this::loops));
     d.dir("pci0000:00");
     d.dir("platform");
   }
@@ -199,6 +204,46 @@ public final class SysFs extends KernFs {
     d.text("id/bios_vendor", "Redoubt\n")
         .text("id/chassis_vendor", "Redoubt\n")
         .text("id/chassis_type", "1\n");
+  }
+
+  // ---- block devices ----
+
+  private void blockLinks(KernDir d) {
+    for (int i = 0; i < LoopDevices.COUNT; i++) {
+      d.add("loop" + i, new LinkFile(this, "../devices/virtual/block/loop" + i));
+    }
+  }
+
+  private void loops(KernDir d) {
+    LoopDevices all = kernel().subsystem(LoopDevices.class);
+    for (int i = 0; i < LoopDevices.COUNT; i++) {
+      LoopDevice device = all.device(i);
+      d.add("loop" + i, KernDir.lazy(this, x -> loop(x, device)));
+    }
+  }
+
+  private void loop(KernDir d, LoopDevice device) {
+    d.text("dev", Loop.LOOP_MAJOR + ":" + device.number() + "\n")
+        .text("removable", "0\n")
+        .text("range", "1\n");
+    computed(d, "size", () -> device.size() >> 9);
+    computed(d, "ro", () -> device.isReadOnly() ? 1 : 0);
+    computed(d, "queue/logical_block_size", device::blockSize);
+    computed(d, "queue/physical_block_size", device::blockSize);
+    d.text("queue/rotational", "0\n");
+    computed(d, "loop/offset", device::offset);
+    computed(d, "loop/sizelimit", device::sizeLimit);
+    computed(d, "loop/autoclear", () -> device.flag(Loop.LO_FLAGS_AUTOCLEAR));
+    computed(d, "loop/partscan", () -> device.flag(Loop.LO_FLAGS_PARTSCAN));
+    computed(d, "loop/dio", () -> device.flag(Loop.LO_FLAGS_DIRECT_IO));
+    d.put(
+        "loop/backing_file",
+        TextFile.of(this, 0444, (t, o) -> o.append(device.path(t.fs().root())).append('\n')));
+    d.add("subsystem", new LinkFile(this, "../../../../class/block"));
+  }
+
+  private void computed(KernDir d, String path, LongSupplier value) {
+    d.put(path, TextFile.of(this, 0444, (t, o) -> o.append(value.getAsLong()).append('\n')));
   }
 
   // ---- classes ----
