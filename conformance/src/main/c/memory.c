@@ -257,6 +257,26 @@ int main(void) {
   R("memfd-efault", memfd_create(BAD, 0));
   R("seals-on-file", fcntl(open("g", O_CREAT | O_RDWR, 0600), F_GET_SEALS) >= 0);
   R("membarrier-query", syscall(SYS_membarrier, 0, 0, 0) > 0);
+  unsigned long node0[16] = {1}, node9[16] = {1 << 9}, none[16] = {0}, mask[16] = {7};
+  int mode = -1;
+  char *area = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  R("mbind", syscall(SYS_mbind, area, 4096, 2 /* BIND */, node0, 64, 0));
+  R("policy of it", syscall(SYS_get_mempolicy, &mode, mask, 1024, area, 2 /* ADDR */));
+  printf("mempolicy: %d %lx\n", mode, mask[0]);
+  R("policy behind it", syscall(SYS_get_mempolicy, &mode, mask, 1024, area + 4096, 2));
+  printf("mempolicy: %d %lx\n", mode, mask[0]);
+  R("mbind preferred", syscall(SYS_mbind, area, 4096, 1, none, 64, 0));
+  R("policy of it", syscall(SYS_get_mempolicy, &mode, NULL, 0, area, 2));
+  printf("mempolicy: %d\n", mode);
+  R("mbind default", syscall(SYS_mbind, area, 4096, 0, NULL, 0, 0));
+  R("policy of it", syscall(SYS_get_mempolicy, &mode, NULL, 0, area, 2));
+  printf("mempolicy: %d\n", mode);
+  R("migrate", syscall(SYS_migrate_pages, 0, 64, node0, node0));
+  R("migrate to nowhere", syscall(SYS_migrate_pages, 0, 64, node0, none));
+  R("migrate to an absent node", syscall(SYS_migrate_pages, 0, 64, node0, node9));
+  R("migrate with a long mask", syscall(SYS_migrate_pages, 0, 1 << 20, node0, node0));
+  R("migrate with a bad mask", syscall(SYS_migrate_pages, 0, 64, BAD, node0));
+  R("migrate nobody", syscall(SYS_migrate_pages, 1 << 29, 64, node0, node0));
   R("get-mempolicy", syscall(SYS_get_mempolicy, NULL, NULL, 0, 0, 0));
   R("process-vm-readv-self", ({ char x = 'v', y = 0; struct iovec l = {&y, 1}, r = {&x, 1}; process_vm_readv(getpid(), &l, 1, &r, 1, 0) == 1 && y == 'v'; }));
 

@@ -219,9 +219,29 @@ static void messages(void) {
   R("q bad command", msgctl(id, 77, &ds));
 }
 
+/* What ipcs(1) reads. */
+static void listed(void) {
+  int id = shmget(0x5000, 5000, IPC_CREAT | 0640);
+  void *at = shmat(id, NULL, 0);
+  FILE *f = fopen("/proc/sysvipc/shm", "r");
+  char line[400];
+  fgets(line, sizeof line, f);
+  while (fgets(line, sizeof line, f)) {
+    int key, shmid, cpid, lpid;
+    unsigned mode, users, uid;
+    unsigned long size, rss, swap;
+    int n = sscanf(line, "%d %d %o %lu %d %d %u %u %*u %*u %*u %*d %*d %*d %lu %lu", &key, &shmid, &mode, &size, &cpid, &lpid, &users, &uid, &rss, &swap);
+    printf("shm line: %d fields key %x mode %o size %lu users %u swap %lu mine %d length %d\n", n, key, mode, size, users, swap, shmid == id && cpid == getpid(), (int)strlen(line));
+  }
+  fclose(f);
+  shmdt(at);
+  shmctl(id, IPC_RMID, NULL);
+}
+
 int main(void) {
   scratch_dir();
   setvbuf(stdout, NULL, _IONBF, 0);
+  listed();
   semaphores();
   messages();
   unsigned long limits[9] = {0}; /* struct shminfo */

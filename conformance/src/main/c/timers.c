@@ -36,6 +36,14 @@ static void clocks(void) {
   }
   R("gettime-fault", syscall(SYS_clock_gettime, 0, BAD));
   R("getres-null", syscall(SYS_clock_getres, 0, NULL));
+  R("settimeofday-usec", settimeofday(&(struct timeval){1, 1000000}, NULL));
+  R("settimeofday-negative", settimeofday(&(struct timeval){-1, 0}, NULL));
+  R("settimeofday-fault", syscall(SYS_settimeofday, BAD, NULL));
+  R("settime-nsec", clock_settime(CLOCK_REALTIME, &(struct timespec){1, 1000000000}));
+  R("settime-monotonic", clock_settime(CLOCK_MONOTONIC, &(struct timespec){1, 0}));
+  R("settime-fault", syscall(SYS_clock_settime, CLOCK_REALTIME, BAD));
+  long timex[26] = {0x8000};
+  R("adjtimex-adjtime", syscall(SYS_adjtimex, timex));
   R("settime-bad-clock", syscall(SYS_clock_settime, 99, &ts) == -1 ? 0 : 1);
   struct timeval tv;
   R("gettimeofday", syscall(SYS_gettimeofday, &tv, NULL));

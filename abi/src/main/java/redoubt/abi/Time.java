@@ -65,6 +65,9 @@ public final class Time {
   public static final int ADJ_SETOFFSET = 0x100;
   public static final int ADJ_MICRO = 0x1000;
   public static final int ADJ_NANO = 0x2000;
+
+  /** A bit of ADJ_OFFSET_SINGLESHOT and ADJ_OFFSET_SS_READ, not for callers. */
+  public static final int ADJ_ADJTIME = 0x8000;
   public static final int ADJ_TICK = 0x4000;
   public static final int ADJ_OFFSET_SINGLESHOT = 0x8001;
   public static final int ADJ_OFFSET_SS_READ = 0xa001;

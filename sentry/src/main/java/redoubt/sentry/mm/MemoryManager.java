@@ -1403,6 +1403,14 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
   }
 
+  /** {@return the mode that mbind(2) gave the mapping at {@code addr}}; -1 for none */
+  public int policyAt(long addr) {
+    synchronized (mu) {
+      int i = indexOf(addr);
+      return i < 0 ? -1 : vmas.get(i).policy;
+    }
+  }
+
   /**
    * set_mempolicy_home_node(2): {@return 0, -ENOENT if no mapping there has a policy, -EOPNOTSUPP
    * for a policy without a home}

@@ -44,7 +44,7 @@ public final class Vma {
   /** Who fills its missing pages, if somebody does; its file is a {@link UserfaultPages} then. */
   @Nullable Userfault userfault;
 
-  /** mbind(2)'s mode, -1 for none: there is one node, so only set_mempolicy_home_node asks. */
+  /** mbind(2)'s mode, -1 for none: there is one node, so nothing but questions depends on it. */
   int policy = -1;
 
   /** mseal(2): it stays as it is. */

@@ -237,7 +237,7 @@ public final class Amd64Syscalls {
       case 161 -> Directories::chroot; // chroot
       case 162 -> FileSystemCalls::sync; // sync
       case 163 -> ABSENT; // acct: never
-      case 164 -> REFUSED; // settimeofday: never
+      case 164 -> Clock::settimeofday; // settimeofday
       case 165 -> Mounting::mount; // mount
       case 166 -> Mounting::umount2; // umount2
       case 167 -> REFUSED; // swapon: never
@@ -300,7 +300,7 @@ public final class Amd64Syscalls {
       case 224 -> Timers::timerGettime; // timer_gettime
       case 225 -> Timers::timerGetoverrun; // timer_getoverrun
       case 226 -> Timers::timerDelete; // timer_delete
-      case 227 -> REFUSED; // clock_settime: never
+      case 227 -> Clock::clockSettime; // clock_settime
       case 228 -> Clock::clockGettime; // clock_gettime
       case 229 -> Clock::clockGetres; // clock_getres
       case 230 -> Clock::clockNanosleep; // clock_nanosleep

@@ -37,6 +37,9 @@ import redoubt.sentry.kernel.Waiter;
 
 /** Clocks and sleeping: <a href="https://man7.org/linux/man-pages/man7/time.7.html">time(7)</a>. */
 public final class Clock {
+  /** TIME_SETTOD_SEC_MAX: what leaves 30 years before times overflow. */
+  private static final long MOST_SECONDS = Long.MAX_VALUE / 1_000_000_000L - 30L * 365 * 24 * 3600;
+
   static final long SECOND_NS = 1_000_000_000L;
 
   /** Resolution of the coarse clocks: a tick of 250 Hz. */
@@ -149,12 +152,57 @@ public final class Clock {
     return clock == CLOCK_REALTIME ? adjust(t, a.long1()) : -EOPNOTSUPP;
   }
 
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/settimeofday.2.html">settimeofday(2)</a>: the
+   * clock is the host's.
+   */
+  static long settimeofday(Task t, Args a) {
+    if (a.long0() != 0) {
+      if (t.copyInScratch(a.long0(), 16) < 0) {
+        return -EFAULT;
+      }
+      long usec = t.scratch().get(Memory.LONG, 8);
+      if (usec < 0 || usec > 1_000_000 || !isSettable(t, 1000)) {
+        return -EINVAL;
+      }
+    }
+    return -EPERM;
+  }
+
+  /**
+   * <a href="https://man7.org/linux/man-pages/man2/clock_settime.2.html">clock_settime(2)</a>: the
+   * clock is the host's, the others cannot be set at all.
+   */
+  static long clockSettime(Task t, Args a) {
+    if (a.int0() != CLOCK_REALTIME) {
+      return -EINVAL;
+    }
+    if (t.copyInScratch(a.long1(), 16) < 0) {
+      return -EFAULT;
+    }
+    return isSettable(t, 1) ? -EPERM : -EINVAL;
+  }
+
+  /** timespec64_valid_settod: the time in scratch, whose fraction is in {@code unitNs}. */
+  private static boolean isSettable(Task t, long unitNs) {
+    long seconds = t.scratch().get(Memory.LONG, 0);
+    long fraction = t.scratch().get(Memory.LONG, 8);
+    return seconds >= 0
+        && seconds < MOST_SECONDS
+        && fraction >= 0
+        && fraction * unitNs < 1_000_000_000L;
+  }
+
   private static long adjust(Task t, long uaddr) {
     if (t.copyInScratch(uaddr, SIZEOF_TIMEX) < 0) {
       return -EFAULT;
     }
     MemorySegment s = t.scratch();
-    if (s.get(Memory.INT, TIMEX_MODES) != 0) {
+    int modes = s.get(Memory.INT, TIMEX_MODES);
+    if ((modes & Time.ADJ_ADJTIME) != 0 && (modes & Time.ADJ_OFFSET) == 0) {
+      return -EINVAL; // timekeeping_validate_timex asks this before rights
+    }
+    if (modes != 0 && modes != Time.ADJ_OFFSET_SS_READ) {
       return -EPERM;
     }
     s.asSlice(0, SIZEOF_TIMEX).fill((byte) 0);

@@ -66,7 +66,7 @@ final class MemoryPolicies {
   }
 
   /** {@return bit 0 of the node mask, -EFAULT, or -EINVAL for nodes that are not there} */
-  private static long nodes(Task t, long umask, long maxNode) {
+  static long nodes(Task t, long umask, long maxNode) {
     long bits = maxNode - 1; // mm/mempolicy.c get_nodes counts one less
     if (umask == 0 || bits <= 0) {
       return 0;
@@ -135,6 +135,7 @@ final class MemoryPolicies {
       return -EINVAL;
     }
     int mode = a.int2() & ~MODE_FLAGS;
+    mode = mode == Mman.MPOL_PREFERRED && nodes == 0 ? Mman.MPOL_LOCAL : mode;
     return t.mm().setPolicy(a.a0, length, mode == Mman.MPOL_DEFAULT ? -1 : mode);
   }
 
@@ -151,6 +152,11 @@ final class MemoryPolicies {
     return length == 0
         ? 0
         : t.mm().checkHomeNode(a.a0, length, Mman.MPOL_BIND, Mman.MPOL_PREFERRED_MANY);
+  }
+
+  /** {@return the node mask of a mapping's policy}: the one node, where the mode names any */
+  private static int nodesOf(int mode) {
+    return mode == Mman.MPOL_DEFAULT || mode == Mman.MPOL_LOCAL ? 0 : 1;
   }
 
   /** <a href="https://man7.org/linux/man-pages/man2/get_mempolicy.2.html">get_mempolicy(2)</a>. */
@@ -172,8 +178,9 @@ final class MemoryPolicies {
     if (node && !address && !interleaves) {
       return -EINVAL;
     }
+    int mode = address ? Math.max(0, t.mm().policyAt(a.a3)) : t.memoryPolicy;
     if (a.a0 != 0) {
-      long r = t.copyOutInt(a.a0, allowed || node || address ? 0 : t.memoryPolicy);
+      long r = t.copyOutInt(a.a0, allowed || node ? 0 : mode);
       if (r < 0) {
         return r;
       }
@@ -183,7 +190,7 @@ final class MemoryPolicies {
     }
     int bytes = (int) ((Math.min(a.a2, 8 * 4096) + 63) / 64 * 8);
     t.scratch().asSlice(0, bytes).fill((byte) 0);
-    t.scratch().set(Memory.BYTE, 0, (byte) (allowed ? 1 : address ? 0 : t.memoryNodes));
+    t.scratch().set(Memory.BYTE, 0, (byte) (allowed ? 1 : address ? nodesOf(mode) : t.memoryNodes));
     return t.copyOutScratch(a.a1, bytes);
   }
 }

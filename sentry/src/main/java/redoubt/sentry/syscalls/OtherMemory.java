@@ -174,12 +174,24 @@ final class OtherMemory {
 
   /** migrate_pages(2): there is one node, where everything is already. */
   static long migratePages(Task t, Args a) {
-    if (a.int0() == 0) {
-      return 0;
+    long from = MemoryPolicies.nodes(t, a.a2, a.a1);
+    long to = from < 0 ? from : MemoryPolicies.nodes(t, a.a3, a.a1);
+    if (to < 0) {
+      return to;
     }
-    synchronized (t.kernel().tasks().mu) {
-      return t.pidNamespace().task(a.int0()) == null ? -ESRCH : 0;
+    Task target = t;
+    if (a.int0() != 0) {
+      synchronized (t.kernel().tasks().mu) {
+        target = t.pidNamespace().task(a.int0());
+      }
     }
+    if (target == null) {
+      return -ESRCH;
+    }
+    if (!OtherTasks.mayAccess(t, target)) {
+      return -EPERM;
+    }
+    return to == 0 ? -EINVAL : 0;
   }
 
   private static final int MPOL_MF_MOVE = 2;

@@ -165,6 +165,30 @@ public final class SharedMemory {
     return e < 0 ? e : all.highestId();
   }
 
+  /** Appends the lines of /proc/sysvipc/shm. */
+  public static void list(Task t, StringBuilder out) {
+    for (SharedSegment s : segments(t).all()) {
+      int mode = s.mode | (s.removed ? Ipc.SHM_DEST : 0) | (s.locked ? Ipc.SHM_LOCKED : 0);
+      IpcObject.column(out, 10, Long.toString(s.removed ? Ipc.IPC_PRIVATE : s.key));
+      IpcObject.column(out, 11, Long.toString(s.id));
+      IpcObject.column(out, 6, Integer.toOctalString(mode));
+      IpcObject.column(out, 22, Long.toString(s.size));
+      IpcObject.column(out, 6, Long.toString(s.creatorPid));
+      IpcObject.column(out, 6, Long.toString(s.lastPid));
+      IpcObject.column(out, 7, Long.toString(s.attached));
+      IpcObject.column(out, 6, Long.toString(s.uid));
+      IpcObject.column(out, 6, Long.toString(s.gid));
+      IpcObject.column(out, 6, Long.toString(s.creatorUid));
+      IpcObject.column(out, 6, Long.toString(s.creatorGid));
+      IpcObject.column(out, 11, Long.toString(s.attachedAt));
+      IpcObject.column(out, 11, Long.toString(s.detachedAt));
+      IpcObject.column(out, 11, Long.toString(s.changedAt));
+      IpcObject.column(out, 22, Long.toString(s.pages * Memory.PAGE));
+      IpcObject.column(out, 22, "0");
+      out.append('\n');
+    }
+  }
+
   private static long usage(Task t, long uaddr, SharedSegments all) {
     MemorySegment m = t.scratch();
     m.asSlice(0, Ipc.SIZEOF_SHM_INFO).fill((byte) 0);
