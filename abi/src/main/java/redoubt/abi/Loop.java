@@ -1,6 +1,9 @@
 package redoubt.abi;
 
-/** Loop devices: uapi/linux/loop.h, <a href="https://man7.org/linux/man-pages/man4/loop.4.html">loop(4)</a>. */
+/**
+ * Loop devices: uapi/linux/loop.h, <a
+ * href="https://man7.org/linux/man-pages/man4/loop.4.html">loop(4)</a>.
+ */
 public final class Loop {
   public static final int LOOP_MAJOR = 7;
   public static final int LOOP_CTRL_MINOR = 237;

@@ -68,6 +68,7 @@ public final class Time {
 
   /** A bit of ADJ_OFFSET_SINGLESHOT and ADJ_OFFSET_SS_READ, not for callers. */
   public static final int ADJ_ADJTIME = 0x8000;
+
   public static final int ADJ_TICK = 0x4000;
   public static final int ADJ_OFFSET_SINGLESHOT = 0x8001;
   public static final int ADJ_OFFSET_SS_READ = 0xa001;

@@ -65,9 +65,7 @@ public final class Devices {
 
   private static void node(Inode dev, String name, int type, int major, int minor, int mode) {
     unlessThere(() -> {
-      Inode i =
-          dev.mknod(
-              name, type | mode, SpecialFiles.device(major, minor), Credentials.root());
+      Inode i = dev.mknod(name, type | mode, SpecialFiles.device(major, minor), Credentials.root());
       chmod(i, mode);
     });
   }

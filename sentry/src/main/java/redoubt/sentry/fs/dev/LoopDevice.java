@@ -18,25 +18,11 @@ public final class LoopDevice {
       SETTABLE | Loop.LO_FLAGS_READ_ONLY | Loop.LO_FLAGS_DIRECT_IO;
 
   /** What a guest may set of a device; {@code name} is what it calls the file. */
-  record Settings(long offset, long sizeLimit, int flags, byte[] name) {
-    static final Settings NONE = new Settings(0, 0, 0, new byte[Loop.LO_NAME_SIZE]);
+  record Settings(long offset, long sizeLimit, int flags, String name) {
+    static final Settings NONE = new Settings(0, 0, 0, "");
 
     Settings withFlags(int newFlags) {
       return new Settings(offset, sizeLimit, newFlags, name);
-    }
-
-    @Override
-    public int hashCode() {
-      return Long.hashCode(offset) * 31 + flags;
-    }
-
-    @Override
-    public boolean equals(@Nullable Object o) {
-      return o instanceof Settings s
-          && s.offset == offset
-          && s.sizeLimit == sizeLimit
-          && s.flags == flags
-          && java.util.Arrays.equals(s.name, name);
     }
   }
 

@@ -18,6 +18,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.IoBuffer;
+import redoubt.sentry.kernel.Latin1;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.SpecialFiles;
@@ -167,8 +168,7 @@ final class LoopFile extends FileDescription {
     if (t.copyIn(arg, s, 0, 16) < 0) {
       return -EFAULT;
     }
-    return allocate(
-        Fcntl.FALLOC_FL_PUNCH_HOLE, s.get(Memory.LONG, 0), s.get(Memory.LONG, 8));
+    return allocate(Fcntl.FALLOC_FL_PUNCH_HOLE, s.get(Memory.LONG, 0), s.get(Memory.LONG, 8));
   }
 
   /** {@return a reference to a file that can be behind a device}, or null after an error */
@@ -233,10 +233,12 @@ final class LoopFile extends FileDescription {
         name(info, Loop.LOOP_INFO64_LO_FILE_NAME));
   }
 
-  private static byte[] name(MemorySegment s, long at) {
-    byte[] name = new byte[Loop.LO_NAME_SIZE];
-    MemorySegment.copy(s, Memory.BYTE, at, name, 0, Loop.LO_NAME_SIZE - 1);
-    return name;
+  private static String name(MemorySegment s, long at) {
+    int n = 0;
+    while (n < Loop.LO_NAME_SIZE - 1 && s.get(Memory.BYTE, at + n) != 0) {
+      n++;
+    }
+    return Latin1.string(s, at, n);
   }
 
   private long setStatus(Task t, long uaddr) {
@@ -300,8 +302,7 @@ final class LoopFile extends FileDescription {
       o.set(Memory.LONG, Loop.LOOP_INFO64_LO_SIZELIMIT, s.sizeLimit());
       o.set(Memory.INT, Loop.LOOP_INFO64_LO_NUMBER, device.number());
       o.set(Memory.INT, Loop.LOOP_INFO64_LO_FLAGS, s.flags());
-      MemorySegment.copy(
-          s.name(), 0, o, Memory.BYTE, Loop.LOOP_INFO64_LO_FILE_NAME, Loop.LO_NAME_SIZE);
+      Latin1.writeZ(o, Loop.LOOP_INFO64_LO_FILE_NAME, s.name());
       return t.copyOutNow(uaddr, o, 0, Loop.LOOP_INFO64_SIZE);
     }
   }
@@ -323,8 +324,7 @@ final class LoopFile extends FileDescription {
           SpecialFiles.device(Loop.LOOP_MAJOR, device.number()));
       o.set(Memory.INT, Loop.LOOP_INFO_LO_OFFSET, (int) s.offset());
       o.set(Memory.INT, Loop.LOOP_INFO_LO_FLAGS, s.flags());
-      MemorySegment.copy(
-          s.name(), 0, o, Memory.BYTE, Loop.LOOP_INFO_LO_NAME, Loop.LO_NAME_SIZE);
+      Latin1.writeZ(o, Loop.LOOP_INFO_LO_NAME, s.name());
       return t.copyOutNow(uaddr, o, 0, Loop.LOOP_INFO_SIZE);
     }
   }

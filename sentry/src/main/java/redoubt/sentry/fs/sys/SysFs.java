@@ -28,8 +28,7 @@ public final class SysFs extends KernFs {
   public SysFs(Kernel kernel) {
     super(kernel, "sysfs", SYSFS_MAGIC);
     root = new KernDir(this);
-    for (String empty :
-        List.of("bus", "dev", "firmware", "hypervisor", "module", "power")) {
+    for (String empty : List.of("bus", "dev", "firmware", "hypervisor", "module", "power")) {
       root.dir(empty);
     }
     root.add("block", KernDir.lazy(this, this::blockLinks));
