@@ -77,11 +77,23 @@ public record Installation(
 
   /** {@return the argument vector of a warden} */
   public List<String> wardenCommand(String link, int bootSeconds, String rootDisk) {
+    var flags =
+        new ArrayList<String>(
+            List.of(
+                "-XX:TieredStopAtLevel=1",
+                "-Xms4m",
+                "-Xmx128m",
+                "-Xss256k",
+                "-XX:TrimNativeHeapInterval=5000"));
+    String lose = System.getProperty("redoubt.lose");
+    if (lose != null) {
+      flags.add("-Dredoubt.lose=" + lose); // tests of the link to a guest
+    }
     var command =
         new ArrayList<String>(
             command(
                 "warden",
-                List.of("-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmx128m", "-Xss256k"),
+                flags,
                 "redoubt.sandbox/redoubt.sandbox.warden.WardenMain"));
     command.add("--link=" + link);
     command.add("--boot-seconds=" + bootSeconds);
@@ -164,6 +176,7 @@ public record Installation(
         // An idle JVM looks for idle monitors every 2 s, not four times a second.
         "-XX:+UnlockDiagnosticVMOptions",
         "-XX:AsyncDeflationInterval=2000",
+        "-XX:ArchiveRelocationMode=0",
         "--enable-native-access=redoubt.host",
         "--add-exports=java.base/jdk.internal.misc=redoubt.host");
   }
