@@ -923,6 +923,8 @@ static void set_up(void) {
   sys(mkdir, "/run/fs", 0700);
   modules_fd = open_file("/modules", O_PATH | O_DIRECTORY);
   load_modules("list");
+  // What is free goes back to the host by pages, not by 2 MiB only: the balloon begins 2 s after its module came.
+  write_file("/sys/module/page_reporting/parameters/page_reporting_order", "0");
   long r = sys(mount, "cgroup", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "");
   if (r < 0) say("mount cgroup2: error %l", -r);
   static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
@@ -946,9 +948,9 @@ static void loop(void) {
       for (int k = STDOUT; k <= STDERR; k++)
         if (p->fd[k] >= 0 && p->credit[k]) polls[n++] = (struct pollfd){p->fd[k], POLLIN, 0};
     }
-    long r = sys(poll, polls, n, -1);
+    long r = sys(poll, polls, n, link_idle());
     if (r < 0) continue;
-    if (polls[0].revents) {
+    if (polls[0].revents || link_waits()) {
       r = link_receive(frame);
       if (r < 0) {
         say("the host is gone (error %l)", -r);

@@ -6,15 +6,21 @@
 enum {
   ETHERTYPE = 0x88b5,  // IEEE 802 local experimental
   PACKET_HEADER = 14 + 12,
-  PACKET_DATA = 16384 - PACKET_HEADER,
+  PACKET_BYTES = 16384,
+  PACKET_DATA = PACKET_BYTES - PACKET_HEADER,
   ACK_EVERY = 8,
+  WINDOW_PACKETS = 32,  // kept until the host has taken them: the device loses some
+  REPEAT_MS = 200,
+  MISSING = 1,          // flag of a packet: one after those taken has come
 };
 
-static int fd = -1, packet;
-static uint32_t sent, received, acknowledged;
+static int fd = -1, packet, missing, left_over;
+static uint32_t sent, taken, received, acknowledged;
+static int64_t waiting_ms;  // since when the first that the host has not taken is under way
+static uint8_t kept[WINDOW_PACKETS][PACKET_BYTES];
+static uint16_t kept_bytes[WINDOW_PACKETS];
 static uint8_t in[FRAME_HEADER + FRAME_LIMIT + 16384];  // a whole frame, and what comes with its end
 static size_t have;
-static uint8_t frame_out[16384];
 
 static int open_port(const char *name) {
   char path[64], text[64];
@@ -108,20 +114,15 @@ static void send_stream(const uint8_t *at, size_t n) {
   }
 }
 
-static void send_packet(const uint8_t *at, uint16_t n) {
-  static const uint8_t ethernet[14] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, ETHERTYPE >> 8, ETHERTYPE & 0xff};
-  uint16_t zero = 0;
-  memcpy(frame_out, ethernet, 14);
-  memcpy(frame_out + 14, &sent, 4);
-  memcpy(frame_out + 18, &received, 4);
-  memcpy(frame_out + 22, &n, 2);
-  memcpy(frame_out + 24, &zero, 2);
-  memcpy(frame_out + PACKET_HEADER, at, n);
-  size_t size = PACKET_HEADER + n < 60 ? 60 : PACKET_HEADER + n;
-  sent++;
-  acknowledged = received;
+static int64_t now_ms(void) {
+  int64_t now[2] = {0, 0};
+  sys(clock_gettime, 1 /* CLOCK_MONOTONIC */, now);
+  return now[0] * 1000 + now[1] / 1000000;
+}
+
+static void send_frame(const uint8_t *frame, size_t size) {
   long r;
-  while ((r = sys(sendto, fd, frame_out, size, 0, 0, 0)) < 0) {
+  while ((r = sys(sendto, fd, frame, size, 0, 0, 0)) < 0) {
     if (r == -EAGAIN || r == -ENOBUFS) {
       struct { long s, ns; } pause = {0, 1000000};
       sys(nanosleep, &pause, 0);
@@ -129,6 +130,71 @@ static void send_packet(const uint8_t *at, uint16_t n) {
       return;
     }
   }
+}
+
+// Puts the header before a packet's bytes; returns the packet's size.
+static size_t head(uint8_t *frame, uint32_t number, uint16_t n, uint16_t flags) {
+  static const uint8_t ethernet[14] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, ETHERTYPE >> 8, ETHERTYPE & 0xff};
+  memcpy(frame, ethernet, 14);
+  memcpy(frame + 14, &number, 4);
+  memcpy(frame + 18, &received, 4);
+  memcpy(frame + 22, &n, 2);
+  memcpy(frame + 24, &flags, 2);
+  acknowledged = received;
+  return PACKET_HEADER + n < 60 ? 60 : PACKET_HEADER + n;
+}
+
+// A packet without bytes has no number of its own.
+static void acknowledge(uint16_t flags) {
+  static uint8_t frame[64];
+  send_frame(frame, head(frame, sent, 0, flags));
+}
+
+static void repeat(void) {
+  for (uint32_t n = taken; n != sent; n++) {
+    uint8_t *frame = kept[n % WINDOW_PACKETS];
+    memcpy(frame + 18, &received, 4);
+    send_frame(frame, kept_bytes[n % WINDOW_PACKETS]);
+  }
+  acknowledged = received;
+  waiting_ms = now_ms();
+}
+
+static long receive_packet(void);
+
+// Waits until the host has room for one packet more. What comes meanwhile is kept for link_receive().
+static long await_room(void) {
+  while (sent - taken >= WINDOW_PACKETS) {
+    struct pollfd p = {fd, POLLIN, 0};
+    long r = sys(poll, &p, 1, REPEAT_MS);
+    if (r > 0 && (r = receive_packet()) > 0) left_over = 1;
+    else if (r == 0) repeat();
+    if (r < 0 && r != -EAGAIN && r != -EINTR) return r;
+  }
+  return 0;
+}
+
+static void send_packet(const uint8_t *at, uint16_t n) {
+  if (await_room() < 0) return;  // the receiving side sees it, too
+  uint8_t *frame = kept[sent % WINDOW_PACKETS];
+  memcpy(frame + PACKET_HEADER, at, n);
+  size_t size = kept_bytes[sent % WINDOW_PACKETS] = head(frame, sent, n, 0);
+  if (sent == taken) waiting_ms = now_ms();
+  sent++;
+  send_frame(frame, size);
+}
+
+int link_waits(void) { return left_over; }
+
+int link_idle(void) {
+  if (!packet) return -1;
+  if (left_over) return 0;
+  if (received != acknowledged) acknowledge(0);
+  if (sent == taken) return -1;
+  int64_t left = waiting_ms + REPEAT_MS - now_ms();
+  if (left > 0) return left;
+  repeat();
+  return REPEAT_MS;
 }
 
 void link_send(int type, uint32_t id, void *payload, uint32_t length) {
@@ -146,22 +212,38 @@ void link_send(int type, uint32_t id, void *payload, uint32_t length) {
   }
 }
 
-// One frame of the network device: its bytes are appended to `in`, whose room the caller has checked.
+// One frame of the network device: its bytes are appended to `in`. Without room they are left to be sent again.
 static long receive_packet(void) {
-  static uint8_t frame[16384 + 64];
-  uint32_t sequence;
-  uint16_t length;
+  static uint8_t frame[PACKET_BYTES + 64];
+  uint32_t number, says;
+  uint16_t length, flags;
   long n = sys(recvfrom, fd, frame, sizeof frame, MSG_DONTWAIT, 0, 0);
   if (n < 0) return n;
   if (n < PACKET_HEADER) return -EAGAIN;
-  memcpy(&sequence, frame + 14, 4);
+  memcpy(&number, frame + 14, 4);
+  memcpy(&says, frame + 18, 4);
   memcpy(&length, frame + 22, 2);
-  if (length > n - PACKET_HEADER || length > sizeof in - have) return -EPROTO;
-  if (sequence != received) return -EPROTO;  // one was lost
+  memcpy(&flags, frame + 24, 2);
+  if (length > n - PACKET_HEADER) return -EPROTO;
+  if ((int32_t)(sent - says) < 0) return -EPROTO;
+  if ((int32_t)(says - taken) > 0) {
+    taken = says;
+    waiting_ms = now_ms();
+  }
+  if (flags & MISSING && says == taken && sent != taken) repeat();
+  if (!length) return -EAGAIN;
+  if (number != received) {
+    int late = (int32_t)(number - received) < 0;
+    if (late || !missing) acknowledge(late ? 0 : MISSING);
+    missing = !late;
+    return -EAGAIN;
+  }
+  if (length > sizeof in - have) return -EAGAIN;
+  missing = 0;
   received++;
   memcpy(in + have, frame + PACKET_HEADER, length);
   have += length;
-  if (received - acknowledged >= ACK_EVERY) send_packet(frame, 0);
+  if (received - acknowledged >= ACK_EVERY) acknowledge(0);
   return length;
 }
 
@@ -169,6 +251,8 @@ long link_receive(void (*frame)(int, uint32_t, uint8_t *, uint32_t)) {
   long n;
   if (packet) {
     n = receive_packet();
+    if (n == -EAGAIN && left_over) n = 0;
+    left_over = 0;
   } else {
     n = sys(read, fd, in + have, sizeof in - have);
     if (n == 0) return -EPIPE;

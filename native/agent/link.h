@@ -5,7 +5,7 @@
 enum {
   FRAME_HEADER = 12,
   FRAME_LIMIT = 192 << 10,  // most bytes of a payload
-  PROTOCOL_VERSION = 2,
+  PROTOCOL_VERSION = 3,
 
   // host to guest; the answer is OK or ERROR with the same id
   HELLO = 1, CREATE = 2, START = 3, EXEC = 4, SIGNAL = 5, PS = 6, PAUSE = 7, RESUME = 8, RESIZE = 9,
@@ -27,3 +27,10 @@ long link_receive(void (*frame)(int type, uint32_t id, uint8_t *payload, uint32_
 
 // Sends a frame; waits until the host has taken it. `payload` must have FRAME_HEADER bytes of room before it.
 void link_send(int type, uint32_t id, void *payload, uint32_t length);
+
+// To be called before the agent sleeps: tells the host what was taken, sends again what was lost. Returns for how many
+// milliseconds to sleep at most, -1 for ever.
+int link_idle(void);
+
+// Whether frames came while something was sent: link_receive() has something to do.
+int link_waits(void);

@@ -72,3 +72,18 @@ __attribute__((visibility("default"))) long ptrace(int request, ...) {
   if (peek) *__errno_location() = 0;
   return peek ? value : r;
 }
+
+// A kernel that panics ends itself with SIGABRT, again and again: as the first process of its pid namespace it gets no
+// signal that it does not handle (pid_namespaces(7)), and would turn for ever. It exits as if the signal had come.
+__attribute__((visibility("default"))) int kill(int pid, int signal) {
+  long r;
+  if (signal == 6 && pid == 1) {
+    for (;;) __asm__ volatile("syscall" : "=a"(r) : "a"(__NR_exit_group), "D"(134) : "rcx", "r11", "memory");
+  }
+  __asm__ volatile("syscall" : "=a"(r) : "a"(__NR_kill), "D"((long)pid), "S"((long)signal) : "rcx", "r11", "memory");
+  if (r < 0) {
+    *__errno_location() = -r;
+    return -1;
+  }
+  return 0;
+}

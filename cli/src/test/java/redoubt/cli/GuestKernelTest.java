@@ -226,4 +226,95 @@ class GuestKernelTest {
       }
     }
   }
+
+  @Test
+  void shouldEndSoonAfterAPanic() throws Exception {
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      String bundle =
+          product.bundle("/bin/sh", "-c", "echo c >/proc/sysrq-trigger; exec sleep 100");
+      Result r =
+          product.redoubt("--kernel", kernel, "run", "--bundle", bundle, product.id("p" + kernel));
+      assertEquals(137, r.code(), r.output());
+      assertTrue(r.output().contains("Kernel panic - not syncing: sysrq"), r.output());
+      product.assertNothingLeft();
+    }
+  }
+
+  @Test
+  void shouldSurviveLostFramesOfUml() throws Exception {
+    assumeWorks("uml");
+    Process losing =
+        product.start(
+            List.of("env", "JDK_JAVA_OPTIONS=-Dredoubt.lose=40"),
+            "--kernel=uml",
+            "run",
+            "--bundle",
+            product.bundle("/bin/sh", "-c", "seq 1 100000"),
+            product.id("lossy"));
+    byte[] text = losing.getInputStream().readAllBytes();
+    assertEquals(0, losing.waitFor());
+    var numbers = new StringBuilder();
+    for (int i = 1; i <= 100000; i++) {
+      numbers.append(i).append('\n');
+    }
+    String said = new String(text, StandardCharsets.UTF_8);
+    assertEquals(numbers.toString(), said.substring(said.indexOf('\n') + 1)); // after java's note
+    product.assertNothingLeft();
+  }
+
+  /** Kills one of the processes of a booting guest with SIGKILL, later and later. */
+  @Test
+  void shouldSayWhyABootingGuestEnded() throws Exception {
+    for (String kernel : KERNELS) {
+      assumeWorks(kernel);
+      var stages = new java.util.TreeSet<String>();
+      for (String victim : new String[] {"vmm", "warden", "gofer"}) {
+        for (int delayMs = 20; delayMs <= 1620; delayMs += 400) {
+          String id = product.id("k");
+          Process run =
+              product.start(
+                  "--kernel", kernel, "run", "--bundle", product.bundle("/bin/sleep", "100"), id);
+          ProcessHandle process = awaitProcess(run, victim);
+          Thread.sleep(delayMs);
+          process.destroyForcibly();
+          long beganNs = System.nanoTime();
+          Result r = Product.await(run);
+          long tookMs = (System.nanoTime() - beganNs) / 1_000_000;
+          assertTrue(r.code() != 0 && tookMs < 3000, victim + " " + delayMs + ": " + tookMs + r);
+          assertTrue(r.output().startsWith("redoubt: "), victim + " " + delayMs + ": " + r);
+          int at = r.output().indexOf("(stage: ");
+          if (at >= 0) {
+            stages.add(r.output().substring(at + 8).replaceAll("(?s)[;)].*", ""));
+          }
+          product.assertNothingLeft();
+        }
+      }
+      assertTrue(stages.size() >= 2, kernel + " was killed at these stages only: " + stages);
+    }
+  }
+
+  /** The VMM, warden or gofer of a command, as soon as it is there. */
+  private static ProcessHandle awaitProcess(Process command, String kind) throws Exception {
+    String sign =
+        switch (kind) {
+          case "vmm" -> "qemu-system|linux.uml";
+          case "warden" -> "WardenMain";
+          default -> "GoferMain";
+        };
+    var pattern = java.util.regex.Pattern.compile(sign);
+    for (int i = 0; i < 1000; i++) {
+      for (ProcessHandle p : command.descendants().toList()) {
+        try {
+          if (pattern.matcher(Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))).find()) {
+            return p;
+          }
+        } catch (java.io.IOException e) {
+          // It has ended.
+        }
+      }
+      Thread.sleep(5);
+    }
+    throw new AssertionError("no " + kind);
+  }
 }

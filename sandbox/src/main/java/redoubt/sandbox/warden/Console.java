@@ -60,10 +60,16 @@ final class Console {
     return new String(bytes, StandardCharsets.ISO_8859_1).replace("\r", "");
   }
 
-  /** {@return the last lines that say something, joined by " | "} */
+  /** {@return the last lines that say something, joined by " | "; before them, why it panicked} */
   String lastLines(int count) {
     String[] lines = text().strip().split("\n+");
     var out = new StringBuilder();
+    for (int i = 0; i < lines.length - count; i++) {
+      int panic = lines[i].indexOf("Kernel panic - ");
+      if (panic >= 0 && out.isEmpty()) {
+        out.append(lines[i].strip(), panic, Math.min(lines[i].strip().length(), panic + 160));
+      }
+    }
     for (int i = Math.max(0, lines.length - count); i < lines.length; i++) {
       String line = lines[i].strip();
       if (!line.isEmpty()) {

@@ -2,7 +2,7 @@ package redoubt.sandbox.warden;
 
 /** Numbers of docs/protocol.md; {@code native/agent/link.h} is the other side. */
 final class Protocol {
-  static final int VERSION = 2;
+  static final int VERSION = 3;
 
   /** length u32, type u16, zero u16, id u32. */
   static final int HEADER = 12;

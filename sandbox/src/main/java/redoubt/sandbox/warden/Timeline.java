@@ -12,7 +12,9 @@ final class Timeline {
    * answered), files (attached), created, started.
    */
   synchronized void mark(String reached) {
-    stage = reached;
+    if (!reached.equals("console") || stage.equals("spawned")) {
+      stage = reached; // a console may begin to speak late
+    }
     if (text.length() < 4096) {
       text.append(text.isEmpty() ? "" : ", ").append(reached).append(' ');
       text.append((System.nanoTime() - startNs) / 1_000_000).append(" ms");

@@ -50,7 +50,7 @@ public final class WardenMain {
     var timeline = new Timeline();
     var console = new Console(new Fd(BootFds.CONSOLE), () -> timeline.mark("console"));
     var socket = new Fd(BootFds.KEEPER);
-    GuestLink link = packets ? new GuestLink.Packets(socket) : new GuestLink.Stream(socket);
+    GuestLink link = packets ? new PacketLink(socket) : new GuestLink.Stream(socket);
     var gofer = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost(log));
     gofer.startWatcher();
     int vmmPid = vmm;

@@ -45,7 +45,7 @@ class GuestLinkTest {
       HostFiles.write(pair[0], bytes);
     }
     pair[0].close();
-    return new GuestLink.Packets(pair[1])
+    return new PacketLink(pair[1])
         .receive((type, id, payload, length) -> heard.add(type + "/" + id + "/" + length));
   }
 
@@ -80,9 +80,8 @@ class GuestLinkTest {
     byte[] bytes = new byte[10];
     for (byte[] bad :
         List.of(
-            packet(1, 0, 10, bytes), // one is missing
             packet(0, 1, 10, bytes), // acknowledges what was not sent
-            packet(0, -1, 10, bytes),
+            packet(1, 1, 10, bytes), // does so after one that is missing
             packet(0, 0, 11, bytes), // says more than it has
             packet(0, 0, 65535, bytes))) {
       String why = packets(heard, bad);
