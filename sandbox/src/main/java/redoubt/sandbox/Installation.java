@@ -91,10 +91,7 @@ public record Installation(
     }
     var command =
         new ArrayList<String>(
-            command(
-                "warden",
-                flags,
-                "redoubt.sandbox/redoubt.sandbox.warden.WardenMain"));
+            command("warden", flags, "redoubt.sandbox/redoubt.sandbox.warden.WardenMain"));
     command.add("--link=" + link);
     command.add("--boot-seconds=" + bootSeconds);
     command.add("--root-disk=" + rootDisk);

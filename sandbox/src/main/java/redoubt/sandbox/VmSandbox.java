@@ -77,7 +77,8 @@ final class VmSandbox extends Sandbox {
                 image.initramfs(),
                 "-append",
                 "quiet console=hvc0 rdinit=/init reboot=t panic=-1 random.trust_cpu=on"
-                    + " cryptomgr.notests redoubt.link=port:redoubt " + SMALL_KERNEL));
+                    + " cryptomgr.notests redoubt.link=port:redoubt "
+                    + SMALL_KERNEL));
     command.addAll(
         List.of(
             "-chardev",

@@ -7,9 +7,9 @@ import redoubt.host.HostIo;
 import redoubt.host.Memory;
 
 /**
- * A byte stream in numbered Ethernet frames on a SOCK_SEQPACKET pair, as UML's vector network device
- * has them. That device loses frames now and then, so each side keeps what it has sent until the
- * other has taken it, and sends it again from the first that is missing ("go back N").
+ * A byte stream in numbered Ethernet frames on a SOCK_SEQPACKET pair, as UML's vector network
+ * device has them. That device loses frames now and then, so each side keeps what it has sent until
+ * the other has taken it, and sends it again from the first that is missing ("go back N").
  *
  * <pre>
  *  0            14        18        22         24      26

@@ -27,7 +27,9 @@ class PacketLinkTest {
   private final MemorySegment packet = Memory.mapAnonymous(16384 + 128);
   private final List<Integer> heard = new ArrayList<>();
 
-  /** What the host sends next: number, taken, length and flags; the bytes stay in {@code packet}. */
+  /**
+   * What the host sends next: number, taken, length and flags; the bytes stay in {@code packet}.
+   */
   private record Header(int number, int taken, int length, int flags) {}
 
   private Header receive() {
@@ -54,15 +56,13 @@ class PacketLinkTest {
   private PacketLink receiving() {
     var link = new PacketLink(pair[1]);
     var thread =
-        new Thread(
-            () ->
-                link.receive(
-                    (type, id, payload, length) -> {
-                      synchronized (heard) {
-                        heard.add(id);
-                        heard.notifyAll();
-                      }
-                    }));
+        new Thread(() ->
+            link.receive((type, id, payload, length) -> {
+              synchronized (heard) {
+                heard.add(id);
+                heard.notifyAll();
+              }
+            }));
     thread.setDaemon(true);
     thread.start();
     return link;
@@ -72,12 +72,11 @@ class PacketLinkTest {
   void shouldSendAgainWhatTheGuestDidNotGet() throws Exception {
     PacketLink link = receiving();
     var sender =
-        new Thread(
-            () -> {
-              for (int i = 0; i < FRAMES; i++) {
-                link.send(Protocol.DATA, i, new byte[] {1, 2, 3});
-              }
-            });
+        new Thread(() -> {
+          for (int i = 0; i < FRAMES; i++) {
+            link.send(Protocol.DATA, i, new byte[] {1, 2, 3});
+          }
+        });
     sender.start();
     int taken = 0;
     int arrived = 0;
