@@ -685,8 +685,9 @@ static int is_parent(struct list *paths, int index) {
   return 0;
 }
 
+// Ten seconds at most: on a busy machine what was killed may need seconds to leave its cgroup.
 static void remove_all(struct list *paths) {
-  for (int round = 0; round < 100; round++) {
+  for (int round = 0; round < 1000; round++) {
     int busy = 0;
     for (int i = 0; i < paths->count; i++)
       if (unlink(paths->item[i]) && errno != ENOENT && rmdir(paths->item[i]))

@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -172,6 +175,24 @@ class LeakTest {
       assertEquals(0, product.redoubt("delete", "--force", id).code(), ms + " ms");
       product.assertNothingLeft();
     }
+  }
+
+  /** A group that could not be removed in time goes with the next sandbox of that name. */
+  @Test
+  void shouldRemoveGroupsThatWereThereBefore() throws Exception {
+    String id = product.id("c");
+    List<Path> groups = new ArrayList<>();
+    for (String hierarchy : List.of("pids", "cpu", "memory")) {
+      Path group = Path.of("/sys/fs/cgroup", hierarchy, "redoubt", id);
+      if (Files.isDirectory(group.getParent().getParent())) {
+        groups.add(Files.createDirectories(group));
+      }
+    }
+    assertEquals(0, product.redoubt("run", "--bundle", product.bundle("/bin/true"), id).code());
+    for (Path group : groups) {
+      assertFalse(Files.exists(group), group.toString());
+    }
+    product.assertNothingLeft();
   }
 
   /** The host may kill a stub that waits for its first program: nobody needs to notice. */

@@ -21,6 +21,9 @@ public final class Cgroups {
   /** The parent of all containers' groups, which goes with the last of them. */
   private static final String SHARED = "/redoubt";
 
+  /** How often, every 10 ms, a group is tried that what was killed has not left yet. */
+  private static final int REMOVE_ATTEMPTS = 1000;
+
   private final Map<String, String> mounts; // controller -> mount point; "" for version 2
   private final List<String> made = new ArrayList<>();
   private final List<String> joined = new ArrayList<>();
@@ -103,7 +106,7 @@ public final class Cgroups {
   /** Removes what {@link #apply} made, children first. Processes in it must have ended. */
   public static void remove(List<String> directories) {
     for (int i = directories.size() - 1; i >= 0; i--) {
-      for (int attempt = 0; attempt < 100; attempt++) {
+      for (int attempt = 0; attempt < REMOVE_ATTEMPTS; attempt++) {
         String directory = directories.get(i);
         long r = HostFiles.rmdir(directory);
         if (r != -Errno.EBUSY || isParent(directory, directories)) {
@@ -346,11 +349,15 @@ public final class Cgroups {
     }
   }
 
-  /** Makes one group; false if its parent is gone. */
+  /**
+   * Makes one group; false if its parent is gone. One of ours that is there already was left by a
+   * sandbox of the same name, and goes with this one.
+   */
   private boolean make(String directory) {
     long r = HostFiles.mkdir(directory, 0755);
-    boolean shared = r == -Errno.EEXIST && directory.endsWith(SHARED);
-    if ((r == 0 || shared) && !made.contains(directory)) {
+    boolean ours =
+        r == -Errno.EEXIST && (directory.endsWith(SHARED) || directory.contains(SHARED + "/"));
+    if ((r == 0 || ours) && !made.contains(directory)) {
       made.add(directory);
     }
     if (r < 0 && r != -Errno.EEXIST && r != -Errno.ENOENT) {
