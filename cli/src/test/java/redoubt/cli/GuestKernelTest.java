@@ -73,6 +73,47 @@ class GuestKernelTest {
     assertTrue(r.output().contains("User Mode Linux"), r.output());
   }
 
+  private Result runWithKernel(String kernel, String image, String modules) throws Exception {
+    String bundle =
+        product.bundleOf(
+            """
+            {"ociVersion": "1.2.0", "root": {"path": "/"},
+             "annotations": {"io.redoubt.kernel.image": "%s", "io.redoubt.kernel.modules": "%s"},
+             "process": {"args": ["/bin/uname", "-sr"], "cwd": "/"}}
+            """
+                .formatted(image, modules));
+    return product.redoubt("--kernel", kernel, "run", "--bundle", bundle, product.id("own"));
+  }
+
+  @Test
+  void shouldBootTheKernelOfTheAnnotation() throws Exception {
+    assumeWorks("uml");
+    Path image = product.directory.resolve("my-linux");
+    Files.copy(
+        Path.of("/usr/bin/linux.uml"), image, java.nio.file.StandardCopyOption.COPY_ATTRIBUTES);
+    Path modules;
+    try (var versions = Files.list(Path.of("/usr/lib/uml/modules"))) {
+      modules = versions.findFirst().orElseThrow();
+    }
+    Result r = runWithKernel("uml", image.toString(), modules.toString());
+    assertEquals("Linux " + modules.getFileName() + "\n", r.output());
+    r = runWithKernel("uml", "/bin/true", modules.toString());
+    assertEquals(1, r.code(), r.output());
+    assertTrue(r.output().contains("the guest ended while it booted"), r.output());
+    for (String kernel : KERNELS) {
+      r = runWithKernel(kernel, "/etc/passwd", "");
+      assertEquals(1, r.code(), r.output());
+      assertTrue(
+          r.output().contains("io.redoubt.kernel.image=/etc/passwd: this is no"), r.output());
+      assertEquals(1, r.output().lines().count(), r.output());
+    }
+    r = runWithKernel("uml", image.toString(), "/etc/passwd");
+    assertTrue(r.output().contains("give the absolute path of a directory"), r.output());
+    r = runWithKernel("sentry", image.toString(), "");
+    assertTrue(r.output().contains("is for --kernel=uml or vm"), r.output());
+    product.assertNothingLeft();
+  }
+
   @Test
   void shouldRefuseTooLittleMemory() throws Exception {
     for (String kernel : KERNELS) {

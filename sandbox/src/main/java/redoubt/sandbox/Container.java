@@ -16,6 +16,7 @@ import redoubt.host.UnixStream;
 import redoubt.oci.Process;
 import redoubt.oci.Spec;
 import redoubt.oci.SpecException;
+import redoubt.sandbox.guest.OwnKernel;
 import redoubt.sandbox.guest.RootImage;
 import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.ContainerConfig;
@@ -365,7 +366,12 @@ public final class Container {
       throw new SandboxException(
           "the network namespace has more than " + MOST_INTERFACES + " interfaces");
     }
-    return new Machine(cpus(), memoryLimit, interfaces, mtu, options.blockRoot());
+    OwnKernel own = OwnKernel.of(spec.annotations());
+    if (own != null && options.kernel().equals("sentry")) {
+      throw new SandboxException(
+          "annotation io.redoubt.kernel.image is for --kernel=uml or vm; a sentry is its own kernel");
+    }
+    return new Machine(cpus(), memoryLimit, interfaces, mtu, options.blockRoot(), own);
   }
 
   private String logPath() {

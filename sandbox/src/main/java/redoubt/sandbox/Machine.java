@@ -2,6 +2,8 @@ package redoubt.sandbox;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import redoubt.sandbox.guest.OwnKernel;
 
 /**
  * What a guest's machine has.
@@ -11,8 +13,10 @@ import java.util.List;
  * @param interfaces network devices, beside a link to its warden
  * @param mtu the longest packet that these take
  * @param block whether a disk has the root file system
+ * @param own its kernel, null for Debian's
  */
-record Machine(int cpus, long memoryLimit, int interfaces, int mtu, boolean block) {
+record Machine(
+    int cpus, long memoryLimit, int interfaces, int mtu, boolean block, @Nullable OwnKernel own) {
   /** {@return the parts of the initramfs that not every guest needs} */
   List<String> extras() {
     var extras = new ArrayList<String>();

@@ -33,7 +33,8 @@ final class UmlSandbox extends Sandbox {
   @Override
   void describe(Plan plan, Installation installation, Machine machine) {
     long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
-    GuestImages.Image image = GuestImages.uml(installation.agent(), machine.extras());
+    GuestImages.Image image =
+        GuestImages.uml(installation.agent(), machine.extras(), machine.own());
     String shim = installation.umlShim();
     plan.addAll(
         "sentry",

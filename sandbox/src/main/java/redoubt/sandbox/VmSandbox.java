@@ -40,7 +40,7 @@ final class VmSandbox extends Sandbox {
   @Override
   void describe(Plan plan, Installation installation, Machine machine) {
     long memory = GuestImages.memory(machine.memoryLimit(), DEFAULT_MEMORY, LEAST_MEMORY, OVERHEAD);
-    GuestImages.Image image = GuestImages.vm(installation.agent(), machine.extras());
+    GuestImages.Image image = GuestImages.vm(installation.agent(), machine.extras(), machine.own());
     String qemu = GuestImages.qemu();
     boolean kvm = Kvm.probe(installation.launcher()).isEmpty();
     String bus = kvm ? "device" : "pci";

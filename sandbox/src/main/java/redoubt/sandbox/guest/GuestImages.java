@@ -84,9 +84,13 @@ public final class GuestImages {
    * {@return Debian's User Mode Linux}
    *
    * @param extras what else the guest needs: network, block
+   * @param own a kernel in its place
    * @throws SandboxException if it is not installed
    */
-  public static Image uml(String agent, List<String> extras) {
+  public static Image uml(String agent, List<String> extras, @Nullable OwnKernel own) {
+    if (own != null) {
+      return of("uml", own, own.check(true), agent, UML_NAMES, extras);
+    }
     File program = new File(UML);
     File modules = newest(UML_MODULES);
     if (!program.canExecute() || modules == null) {
@@ -99,9 +103,13 @@ public final class GuestImages {
    * {@return a kernel for virtual machines}
    *
    * @param extras what else the guest needs: network, block
+   * @param own a kernel in the place of Debian's
    * @throws SandboxException if there is none
    */
-  public static Image vm(String agent, List<String> extras) {
+  public static Image vm(String agent, List<String> extras, @Nullable OwnKernel own) {
+    if (own != null) {
+      return of("vm", own, own.check(false), agent, VM_NAMES, extras);
+    }
     for (String root : List.of(cache() + "/kernel", "")) {
       File modules = newest(root + "/lib/modules", "-cloud-amd64");
       if (modules == null) {
@@ -118,6 +126,18 @@ public final class GuestImages {
             + " apt-get download into "
             + cache()
             + "), or apt-get install linux-image-cloud-amd64");
+  }
+
+  private static Image of(
+      String kind,
+      OwnKernel own,
+      File kernel,
+      String agent,
+      List<String> atBoot,
+      List<String> extras) {
+    String name = kind + "-own-" + Integer.toHexString(own.hashCode());
+    return new Image(
+        kernel.getPath(), initramfs(name, kernel, own.modulesDirectory(), agent, atBoot, extras));
   }
 
   /** {@return the path of QEMU} */
@@ -171,7 +191,7 @@ public final class GuestImages {
   private static String initramfs(
       String kind,
       File kernel,
-      File modules,
+      @Nullable File modules,
       String agent,
       List<String> atBoot,
       List<String> extras) {
@@ -182,7 +202,7 @@ public final class GuestImages {
             + "-"
             + String.join("-", extras)
             + (extras.isEmpty() ? "" : "-")
-            + modules.getName()
+            + (modules == null ? "builtin" : modules.getName())
             + "-";
     String path =
         cache()
@@ -194,7 +214,7 @@ public final class GuestImages {
       return path;
     }
     try {
-      var wanted = new Modules(modules.toPath());
+      var wanted = new Modules(modules == null ? null : modules.toPath());
       for (String name : atBoot) {
         wanted.add(name);
       }

@@ -101,7 +101,7 @@ public final class HostCheck {
 
   private void uml() {
     tun("uml");
-    image("uml", () -> GuestImages.uml(installation.agent(), List.of()).kernel());
+    image("uml", () -> GuestImages.uml(installation.agent(), List.of(), null).kernel());
     String scope = HostFiles.readText("/proc/sys/kernel/yama/ptrace_scope", 16);
     boolean forbidden = scope != null && scope.strip().equals("3");
     add(
@@ -124,7 +124,7 @@ public final class HostCheck {
   private void vm() {
     tun("vm");
     image("vm", GuestImages::qemu);
-    image("vm", () -> GuestImages.vm(installation.agent(), List.of()).kernel());
+    image("vm", () -> GuestImages.vm(installation.agent(), List.of(), null).kernel());
     String kvm = Kvm.probe(installation.launcher());
     add(
         "vm",

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import redoubt.sandbox.SandboxException;
 
 /** Kernel modules of a directory, with what they need, in the order in which they can be loaded. */
@@ -16,9 +17,12 @@ final class Modules {
   private final Map<String, byte[]> wanted = new LinkedHashMap<>();
 
   /**
-   * @param directory of one kernel version
+   * @param directory of one kernel version, null for a kernel without modules
    */
-  Modules(Path directory) throws IOException {
+  Modules(@Nullable Path directory) throws IOException {
+    if (directory == null) {
+      return;
+    }
     try (Stream<Path> all = Files.walk(directory)) {
       all.forEach(path -> {
         String name = path.getFileName().toString();
