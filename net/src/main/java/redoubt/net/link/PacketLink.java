@@ -47,8 +47,11 @@ public final class PacketLink implements Link, AutoCloseable {
 
   private static final int BUSY_TAKES = 4;
 
-  /** Batches that the own thread takes before it tries again to let go. */
-  private static final int PATIENCE = 64;
+  /**
+   * How long frames gather while those who were woken up for earlier ones still work (what the
+   * interrupt moderation of a network card is for).
+   */
+  private static final long GATHER_NS = 100_000;
 
   private int gathered;
   private @Nullable NetworkStack stack;
@@ -71,6 +74,12 @@ public final class PacketLink implements Link, AutoCloseable {
   /** Whether the last batch made the stack call a listener. Of who has the reception. */
   private boolean hasCalled;
 
+  /** Whether the last batch was TCP and nothing else. Of who has the reception. */
+  private boolean isTcpAlone;
+
+  /** Whether who was woken up has not come back yet, or nobody was. Of the own thread. */
+  private boolean areBusy;
+
   /** Takes ownership of {@code fd}, which {@link PacketSocket#open} made. */
   public PacketLink(Fd fd, int mtu, long mac) {
     this.mtu = mtu;
@@ -90,20 +99,20 @@ public final class PacketLink implements Link, AutoCloseable {
   private void receiveAll() {
     ThreadSlice.makeShortest();
     int seen = takes;
-    int patience = 0;
     while (!isClosed) {
       if (isTaken.compareAndSet(false, true)) {
-        boolean goesOn = receiveUntilCalled(patience);
+        boolean goesOn = areBusy ? receiveForTheBusy() : receiveUntilCalled();
         release();
         if (!goesOn) {
           return;
         }
       } else {
+        areBusy = false;
         sleepBehindWhoWaits();
       }
       seen = takes;
-      LockSupport.parkNanos(this, GRACE_NS);
-      patience = takes == seen ? PATIENCE : 0;
+      LockSupport.parkNanos(this, areBusy ? GATHER_NS : GRACE_NS);
+      areBusy = takes == seen;
       for (int t = takes; t != seen && !isClosed; t = takes) {
         // They come by themselves.
         long ns = t - seen < BUSY_TAKES ? GRACE_NS : BUSY_GRACE_NS;
@@ -121,15 +130,15 @@ public final class PacketLink implements Link, AutoCloseable {
     isDormant = false;
   }
 
-  /** {@return false at the end} */
-  private boolean receiveUntilCalled(int patience) {
-    hasCalled = false;
-    for (int batches = 0; !isClosed; ) {
+  /**
+   * Receives until somebody is woken up, or until acknowledgements are all that comes: more of them
+   * are worth one look together. {@return false at the end}
+   */
+  private boolean receiveUntilCalled() {
+    while (!isClosed) {
       int n = poll();
-      if (n > 0) {
-        batches++;
-      }
-      if (hasCalled && isShared && batches > patience) {
+      if (isShared && n > 0 && (hasCalled || isTcpAlone)) {
+        areBusy = !hasCalled;
         return true;
       }
       if (n < 0 && n != -Errno.ENETDOWN) {
@@ -140,6 +149,20 @@ public final class PacketLink implements Link, AutoCloseable {
       }
     }
     return false;
+  }
+
+  /** Takes in what has gathered. Nobody waits for it at once. {@return false at the end} */
+  private boolean receiveForTheBusy() {
+    for (; ; ) {
+      int n = poll();
+      if (n <= 0) {
+        areBusy = false;
+        return n < 0 && n != -Errno.ENETDOWN ? false : receiveUntilCalled();
+      }
+      if (n < PacketSocket.BATCH) {
+        return !isClosed;
+      }
+    }
   }
 
   /** From now on others take the reception, too. */
@@ -183,9 +206,12 @@ public final class PacketLink implements Link, AutoCloseable {
     return n;
   }
 
-  /** {@return whether the last {@link #poll} made somebody ready} */
-  public boolean hasCalled() {
-    return hasCalled;
+  /**
+   * {@return whether the last {@link #poll} was for others than its caller} It was if somebody else
+   * is ready now, or if the stack itself was meant (an echo request).
+   */
+  public boolean wasForOthers() {
+    return hasCalled || !isTcpAlone;
   }
 
   /** Waits for frames, {@link #ring}, or the time. Who has the reception may call it. */
@@ -201,12 +227,14 @@ public final class PacketLink implements Link, AutoCloseable {
   private void deliver(NetworkStack stack, Consumer<Packet> sink, int n) {
     stack.enter();
     try {
+      long segments = stack.counters().tcpSegmentsIn;
       for (int i = 0; i < n; i++) {
         Packet p = copyIn(stack.packets(), i);
         if (p != null) {
           sink.accept(p);
         }
       }
+      isTcpAlone = stack.counters().tcpSegmentsIn == segments + n;
       hasCalled = stack.hasListenersToCall();
     } finally {
       stack.exit();

@@ -10,7 +10,10 @@ import redoubt.sentry.kernel.Waiter;
  * polling of a device queue is for, without the spinning).
  */
 final class LinkWatch implements Waiter.Watch {
-  /** Batches for others that a task takes in before it leaves them to the others. */
+  /**
+   * Batches for others that a task takes in before it leaves them to the others, or to the link's
+   * own thread, which may run on whichever core wakes up soonest: a task's cannot.
+   */
   private static final int BATCHES_FOR_OTHERS = 4;
 
   private final PacketLink link;
@@ -42,7 +45,7 @@ final class LinkWatch implements Waiter.Watch {
       if (w.isDue() || n < 0) {
         return;
       }
-      if (n > 0 && link.hasCalled() && ++forOthers == BATCHES_FOR_OTHERS) {
+      if (n > 0 && link.wasForOthers() && ++forOthers == BATCHES_FOR_OTHERS) {
         return;
       }
       long leftNs = deadlineNs == Waiter.FOREVER ? -1 : deadlineNs - System.nanoTime();

@@ -1,6 +1,6 @@
 package redoubt.net.transport.tcp;
 
-import java.util.ArrayDeque;
+import java.util.LinkedHashSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
@@ -28,7 +28,7 @@ public final class TcpTable {
   private final NetworkStack stack;
   private final FlowTable flows;
   private final @Nullable TcpListener[] listeners = new TcpListener[BUCKETS];
-  private final ArrayDeque<TimeWait> timeWaits = new ArrayDeque<>();
+  private final LinkedHashSet<TimeWait> timeWaits = new LinkedHashSet<>();
   private final Segment segment = new Segment();
   private final SegmentWriter writer;
   private final HandshakeTerms terms = new HandshakeTerms();
@@ -242,18 +242,14 @@ public final class TcpTable {
     TimeWait t =
         new TimeWait(
             stack, of, sendNext, receiveNext, hasTimestamps, timestampOffset, recentTimestamp);
-    timeWaits.addLast(t);
+    timeWaits.add(t);
     flows.add(t);
   }
 
   void endTimeWait(TimeWait t) {
     t.end();
     flows.remove(t);
-    if (timeWaits.peekFirst() == t) {
-      timeWaits.removeFirst();
-    } else {
-      timeWaits.remove(t);
-    }
+    timeWaits.remove(t);
   }
 
   void add(Flow f) {
