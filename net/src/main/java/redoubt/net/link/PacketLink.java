@@ -96,6 +96,12 @@ public final class PacketLink implements Link, AutoCloseable {
     receiver = Thread.ofPlatform().daemon().name("net link").start(this::receiveAll);
   }
 
+  /** {@return the own thread's number, or 0 before it is started} */
+  public long receiverId() {
+    Thread t = receiver;
+    return t == null ? 0 : t.threadId();
+  }
+
   private void receiveAll() {
     ThreadSlice.makeShortest();
     int seen = takes;

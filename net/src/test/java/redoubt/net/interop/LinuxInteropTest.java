@@ -20,6 +20,7 @@ import redoubt.net.transport.tcp.TcpListener;
 /** The stack against Linux's own, over real frames. */
 class LinuxInteropTest {
   /** A gigabyte fits with -Dredoubt.interop.bytes and heap enough; the default is for every day. */
+  private static final int FRAMES = 10_000;
   private static final int BYTES = Integer.getInteger("redoubt.interop.bytes", 8 << 20);
 
   // Sends what it was told to, then says the hash of what comes back.
@@ -178,7 +179,28 @@ class LinuxInteropTest {
     new Random(3).nextBytes(answer);
     writeAll(c, wait, answer);
     c.close();
+    l.close();
     assertEquals(bytes + " " + hash(answer) + "\n", LinuxPeer.finish(p, "client"));
+  }
+
+  /** From the link to the link: TcpStateTest has the rest of the way. */
+  @Test
+  void shouldAllocateNothingForAFrame() throws Exception {
+    var threads =
+        (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+    try (var peer = new LinuxPeer(0)) {
+      long id = peer.linkThreadId();
+      flood(peer, 40_000);
+      long before = threads.getThreadAllocatedBytes(id);
+      flood(peer, FRAMES);
+      long bytes = threads.getThreadAllocatedBytes(id) - before;
+      assertTrue(bytes < FRAMES, bytes + " bytes for " + FRAMES + " frames");
+    }
+  }
+
+  private static void flood(LinuxPeer peer, int frames) throws Exception {
+    String all = peer.in("ping", "-f", "-q", "-c", String.valueOf(frames), "10.213.0.1");
+    assertTrue(all.contains(frames + " received"), all);
   }
 
   private static byte[] pattern(int bytes) {

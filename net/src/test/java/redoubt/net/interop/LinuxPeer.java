@@ -77,6 +77,11 @@ final class LinuxPeer implements AutoCloseable {
     return p.waitFor() == 0;
   }
 
+  /** {@return the thread that receives} */
+  long linkThreadId() {
+    return link.receiverId();
+  }
+
   /** Starts a program on Linux's side. */
   Process start(String... command) throws IOException {
     String[] all = new String[command.length + 4];
