@@ -100,6 +100,8 @@ public final class Netlink {
   public static final int RTM_NEWNSID = 88;
   public static final int RTM_DELNSID = 89;
   public static final int RTM_GETNSID = 90;
+  public static final int SIZEOF_RTGENMSG = 1;
+  public static final int NETNSA_NSID = 1;
   public static final int IFINFOMSG_IFI_FAMILY = 0;
   public static final int IFINFOMSG_IFI_TYPE = 2;
   public static final int IFINFOMSG_IFI_INDEX = 4;

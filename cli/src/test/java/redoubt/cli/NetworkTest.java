@@ -120,8 +120,9 @@ class NetworkTest {
         """
         {"ociVersion": "1.2.0", "root": {"path": "/"},
          "process": {"args": [%s], "cwd": "/", "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"],
-          "capabilities": {"bounding": ["CAP_NET_RAW"], "effective": ["CAP_NET_RAW"],
-           "permitted": ["CAP_NET_RAW"]}},
+          "capabilities": {"bounding": ["CAP_NET_RAW", "CAP_NET_ADMIN"],
+           "effective": ["CAP_NET_RAW", "CAP_NET_ADMIN"],
+           "permitted": ["CAP_NET_RAW", "CAP_NET_ADMIN"]}},
          "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
          "linux": {"namespaces": [{"type": "network", "path": "%s"}]}}
         """
@@ -277,6 +278,76 @@ class NetworkTest {
   }
 
   /** As Docker's daemon: it moves an interface to where the sentry is before it starts it. */
+  /** The same commands, first on Linux, then inside: the same answers. */
+  @Test
+  void shouldChangeItsNetworkFromInside() throws Exception {
+    run("ip", "-n", far, "addr", "add", "10.216.0.2/24", "dev", "vb");
+    run("ip", "-n", far, "addr", "add", "fd00:216::2/64", "dev", "vb", "nodad");
+    String script =
+        """
+        q() { "$@" >/dev/null 2>&1; echo "$* = $?"; }
+        f=$(mktemp)
+        ip monitor address route neigh > $f & m=$!
+        sleep 0.5
+        q ip addr add 10.216.0.1/24 dev va
+        q ip addr add 10.216.0.1/24 dev va
+        q ping -c 1 -W 5 10.216.0.2
+        q ip route add 10.90.0.0/16 via 10.216.0.2
+        q ip route add 10.90.0.0/16 via 10.216.0.2
+        q ip route add 10.91.0.0/16 via 10.77.0.2
+        q ip route add 10.92.0.0/16 dev nosuch
+        q ip route add 10.92.0.0/16 dev va
+        q ip route replace 10.90.0.0/16 via 10.214.0.2
+        ip -4 route show table main | grep -v 10.99
+        ip -o -4 addr show dev va | grep -o 'inet [^ ]*'
+        q ip route del 10.90.0.0/16
+        q ip route del 10.90.0.0/16
+        q ip addr del 10.216.0.1/24 dev va
+        q ip addr del 10.216.0.1/24 dev va
+        ip -4 route show table main | grep -v 10.99
+        q ip -6 addr add fd00:216::1/64 dev va nodad
+        q ping -6 -c 1 -W 5 fd00:216::2
+        q ip -6 route add fd00:90::/64 via fd00:216::2
+        q ip -6 route add fd00:90::/64 via fd00:216::2
+        ip -6 route show fd00:90::/64
+        q ip -6 route del fd00:90::/64
+        q ip -6 route del fd00:90::/64
+        q ip -6 addr del fd00:216::1/64 dev va
+        q ip -6 addr del fd00:216::1/64 dev va
+        q ip neigh add 10.214.0.77 lladdr 02:00:00:00:00:77 dev va
+        q ip neigh add 10.214.0.77 lladdr 02:00:00:00:00:77 dev va
+        ip neigh show 10.214.0.77
+        q ip neigh del 10.214.0.77 dev va
+        q ip link set va mtu 1400
+        ip -o link show dev va | grep -o 'mtu [0-9]*'
+        q ip link set va mtu 1500
+        q ip link set va mtu 67
+        q ip link set nosuch up
+        q unshare -U ip link set va down
+        q ip link set va down
+        q ping -c 1 -W 1 10.214.0.2
+        q ip route add 10.92.0.0/16 via 10.214.0.2
+        q ip link set va up
+        sleep 0.2
+        q ping -c 1 -W 5 10.214.0.2
+        ip route show default
+        sleep 0.3
+        kill $m
+        grep -E '^(Deleted )?10.90|^(Deleted )?fd00:90|^10.214.0.77.*PERM' $f | sed 's/ *$//'
+        grep -cE 'inet6? .*216::?.*1/' $f
+        rm $f
+        """;
+    String natively = run("ip", "netns", "exec", pod, "sh", "-c", script);
+    run("ip", "-n", pod, "addr", "add", "fd00:214::1/64", "dev", "va", "nodad");
+    run("ip", "-n", pod, "route", "add", "default", "via", PEER);
+    run("ip", "-n", pod, "route", "add", "10.99.0.0/16", "via", "10.214.0.9", "metric", "7");
+    awaitConfiguration("after the native run");
+    String inside = runInSandbox("change", "/bin/sh", "-c", script).output();
+    assertEquals(natively.replaceAll(" +\\n", "\n"), inside.replaceAll(" +\\n", "\n"));
+    assertTrue(inside.contains("ip link set va up = 0"), inside);
+    awaitConfiguration("at the end");
+  }
+
   @Test
   void shouldTakeOverWhatIsPutIntoItsOwnNamespace() throws Exception {
     String id = product.id("c");

@@ -31,6 +31,8 @@ public final class Ipv6 {
 
   private static final long ALL_NODES_HERE = 0xff01_0000_0000_0000L;
 
+  private static final int MAX_ROUTES = 4096;
+
   /** A line of the routing table; gateway 0 where the destination is on the link. */
   public record Route6(
       long prefixHigh, long prefixLow, int prefixLength, int gateway, int source, Nic nic) {
@@ -251,12 +253,19 @@ public final class Ipv6 {
 
   // ---- routes ----
 
-  /** Adds a route; the longest prefix is tried first, of equals the one that was added last. */
-  public void addRoute(Route6 route) {
+  /**
+   * Adds a route; the longest prefix is tried first, of equals the one that was added last.
+   *
+   * @return whether there was room
+   */
+  public boolean addRoute(Route6 route) {
     for (Route6 r : routes) {
       if (r.equals(route)) {
-        return;
+        return true;
       }
+    }
+    if (routes.length >= MAX_ROUTES) {
+      return false;
     }
     addresses.pin(route.gateway);
     addresses.pin(route.source);
@@ -264,6 +273,19 @@ public final class Ipv6 {
     all.addFirst(route);
     all.sort(Comparator.comparingInt(Route6::prefixLength).reversed());
     routes = all.toArray(new Route6[0]);
+    return true;
+  }
+
+  /** Takes {@code route} out. {@return whether it was there} */
+  public boolean removeRoute(Route6 route) {
+    List<Route6> all = new ArrayList<>(List.of(routes));
+    boolean was = all.remove(route);
+    if (was) {
+      routes = all.toArray(new Route6[0]);
+      addresses.unpin(route.gateway);
+      addresses.unpin(route.source);
+    }
+    return was;
   }
 
   public List<Route6> routes() {

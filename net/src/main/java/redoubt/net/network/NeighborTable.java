@@ -162,6 +162,15 @@ public final class NeighborTable {
     }
   }
 
+  /** Forgets {@code address}. {@return whether it was known} */
+  public boolean forget(int address) {
+    Entry e = entries.get(address);
+    if (e != null) {
+      remove(e);
+    }
+    return e != null;
+  }
+
   /** A transport heard from {@code address}: it is there, no probe is needed. */
   public void confirmReachable(int address) {
     Entry e = last != null && last.address == address ? last : entries.get(address);

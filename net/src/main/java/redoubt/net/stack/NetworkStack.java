@@ -259,6 +259,89 @@ public final class NetworkStack {
     }
   }
 
+  /** Takes an address and its subnet's route away. {@return whether it was there} */
+  public boolean removeAddress(Nic nic, int address, int prefixLength) {
+    enter();
+    try {
+      if (!nic.removeAddress(address, prefixLength)) {
+        return false;
+      }
+      for (Route r : routes.all()) {
+        // As Linux: no route sends from an address that is gone.
+        if (r.nic() == nic && r.source() == address) {
+          routes.remove(r);
+        }
+      }
+      return true;
+    } finally {
+      exit();
+    }
+  }
+
+  /** As {@link #removeAddress}, for IPv6. */
+  public boolean removeAddress6(Nic nic, long high, long low, int prefixLength) {
+    enter();
+    try {
+      int number = addresses.lookup(high, low);
+      if (number == 0 || !nic.removeAddress6(number, prefixLength)) {
+        return false;
+      }
+      addresses.unpin(number);
+      Ipv6.Route6 subnet = Ipv6.Route6.onLink(high, low, prefixLength, nic);
+      if (!isOnSubnet(nic, subnet)) {
+        ipv6.removeRoute(subnet);
+      }
+      return true;
+    } finally {
+      exit();
+    }
+  }
+
+  /** {@return whether {@code route} is there because an address is} */
+  public boolean isSubnet(Ipv6.Route6 route) {
+    enter();
+    try {
+      return route.gateway() == 0 && isOnSubnet(route.nic(), route);
+    } finally {
+      exit();
+    }
+  }
+
+  private boolean isOnSubnet(Nic nic, Ipv6.Route6 subnet) {
+    int[] all = nic.addresses6();
+    for (int i = 0; i < all.length; i++) {
+      long high = addresses.high(all[i]);
+      long low = addresses.low(all[i]);
+      if (Ipv6.Route6.onLink(high, low, nic.prefixLength6(i), nic).equals(subnet)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Takes an interface down, with its routes through gateways as Linux does, or up again. */
+  public void setUp(Nic nic, boolean isUp) {
+    enter();
+    try {
+      nic.setUp(isUp);
+      if (isUp) {
+        return;
+      }
+      for (Route r : routes.all()) {
+        if (r.nic() == nic && r.gateway() != 0) {
+          routes.remove(r);
+        }
+      }
+      for (Ipv6.Route6 r : ipv6.routes()) {
+        if (r.nic() == nic && r.gateway() != 0) {
+          ipv6.removeRoute(r);
+        }
+      }
+    } finally {
+      exit();
+    }
+  }
+
   /** {@return who is known on the link of {@code nic}} */
   public List<NeighborTable.Neighbor> neighbors(Nic nic) {
     enter();

@@ -103,6 +103,42 @@ public final class Nic {
     addresses6 = more;
   }
 
+  /** {@return whether it was there} */
+  boolean removeAddress(int address, int prefixLength) {
+    int at = find(addresses, prefixLengths, address, prefixLength);
+    if (at >= 0) {
+      // The other way round: addresses first, so that each of them has a length.
+      addresses = without(addresses, at);
+      prefixLengths = without(prefixLengths, at);
+    }
+    return at >= 0;
+  }
+
+  /** {@return whether it was there} */
+  boolean removeAddress6(int number, int prefixLength) {
+    int at = find(addresses6, prefixLengths6, number, prefixLength);
+    if (at >= 0) {
+      addresses6 = without(addresses6, at);
+      prefixLengths6 = without(prefixLengths6, at);
+    }
+    return at >= 0;
+  }
+
+  private static int find(int[] addresses, int[] lengths, int address, int length) {
+    for (int i = 0; i < addresses.length; i++) {
+      if (addresses[i] == address && lengths[i] == length) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  private static int[] without(int[] all, int at) {
+    int[] rest = Arrays.copyOf(all, all.length - 1);
+    System.arraycopy(all, at + 1, rest, at, rest.length - at);
+    return rest;
+  }
+
   /** {@return the IPv6 addresses, by number} */
   public int[] addresses6() {
     return addresses6.clone();
@@ -110,7 +146,8 @@ public final class Nic {
 
   /** {@return how many bits of IPv6 address number {@code i} name its subnet} */
   public int prefixLength6(int i) {
-    return prefixLengths6[i];
+    int[] lengths = prefixLengths6;
+    return i < lengths.length ? lengths[i] : 128;
   }
 
   public boolean hasAddress(int address) {
@@ -120,9 +157,10 @@ public final class Nic {
         return true;
       }
     }
-    for (int i = 0; i < addresses.length; i++) {
-      if (addresses[i] == address
-          || (link.mac() == 0 && ((addresses[i] ^ address) & Route.mask(prefixLengths[i])) == 0)) {
+    int[] four = addresses;
+    for (int i = 0; i < four.length; i++) {
+      if (four[i] == address
+          || (link.mac() == 0 && ((four[i] ^ address) & Route.mask(prefixLength(i))) == 0)) {
         // All of 127/8 is the loopback interface itself.
         return true;
       }
@@ -148,12 +186,14 @@ public final class Nic {
 
   /** {@return how many bits of address number {@code i} name its subnet} */
   public int prefixLength(int i) {
-    return prefixLengths[i];
+    int[] lengths = prefixLengths;
+    return i < lengths.length ? lengths[i] : 32;
   }
 
   /** {@return the first address, or 0 when there is none} */
   public int primaryAddress() {
-    return addresses.length == 0 ? 0 : addresses[0];
+    int[] four = addresses;
+    return four.length == 0 ? 0 : four[0];
   }
 
   /**

@@ -21,6 +21,7 @@ import redoubt.net.transport.tcp.TcpListener;
 class LinuxInteropTest {
   /** A gigabyte fits with -Dredoubt.interop.bytes and heap enough; the default is for every day. */
   private static final int FRAMES = 10_000;
+
   private static final int BYTES = Integer.getInteger("redoubt.interop.bytes", 8 << 20);
 
   // Sends what it was told to, then says the hash of what comes back.

@@ -86,13 +86,27 @@ public record NetDevice(
       return List.of(LOOPBACK);
     }
     var out = new ArrayList<NetDevice>();
-    out.add(LOOPBACK);
+    out.add(loopback(stack));
     for (Nic nic : stack.nics()) {
       if (nic != stack.loopback()) {
         out.add(of(stack, nic));
       }
     }
     return out;
+  }
+
+  private static NetDevice loopback(NetworkStack stack) {
+    NetDevice d = of(stack, stack.loopback());
+    return new NetDevice(
+        d.name,
+        d.index,
+        LOOPBACK.flags,
+        LOOPBACK.type,
+        0,
+        LOOPBACK.mtu,
+        d.addresses,
+        d.addresses6,
+        d.traffic);
   }
 
   private static NetDevice of(NetworkStack stack, Nic nic) {

@@ -54,8 +54,7 @@ class IdleConnectionTest {
       all.add(s[0]);
       assertEquals(word.length, c.write(word, 0, word.length));
       TcpConnection server = s[0];
-      assertTrue(
-          n.runUntil(() -> server.read(word, 0, word.length, false) > 0, 1_000_000_000L));
+      assertTrue(n.runUntil(() -> server.read(word, 0, word.length, false) > 0, 1_000_000_000L));
       assertEquals(word.length, server.write(word, 0, word.length));
       assertTrue(n.runUntil(() -> c.read(word, 0, word.length, false) > 0, 1_000_000_000L));
     }

@@ -20,6 +20,27 @@ public final class NetlinkFamily implements SocketFamily {
 
   final java.util.Set<Integer> ports = java.util.concurrent.ConcurrentHashMap.newKeySet();
 
+  /** Those who have joined a group of NETLINK_ROUTE. */
+  private final java.util.Set<NetlinkSocket> listeners =
+      java.util.concurrent.ConcurrentHashMap.newKeySet();
+
+  void listen(NetlinkSocket s, boolean does) {
+    if (does) {
+      listeners.add(s);
+    } else {
+      listeners.remove(s);
+    }
+  }
+
+  /** Sends messages to those who have joined {@code group}, an RTNLGRP_*. */
+  void announce(int group, java.util.List<MessageBuilder> messages) {
+    for (NetlinkSocket s : listeners) {
+      for (MessageBuilder m : messages) {
+        s.hear(group, m);
+      }
+    }
+  }
+
   @Override
   public Socket create(Task t, int type, int protocol, int flags) {
     if (type != SOCK_RAW && type != SOCK_DGRAM) {

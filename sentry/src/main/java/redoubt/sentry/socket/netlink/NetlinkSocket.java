@@ -24,8 +24,10 @@ import static redoubt.abi.Socket.MSG_TRUNC;
 import static redoubt.abi.Socket.SOL_NETLINK;
 
 import java.lang.foreign.MemorySegment;
+import redoubt.abi.Caps;
 import redoubt.abi.Netlink;
 import redoubt.host.Memory;
+import redoubt.net.stack.NetworkStack;
 import redoubt.sentry.ipc.mqueue.NoticeSocket;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
@@ -39,10 +41,13 @@ import redoubt.sentry.socket.SocketCall;
 final class NetlinkSocket extends Socket implements NoticeSocket {
   private static final int MAX_REQUEST = 4096;
 
+  /** Linux rounds RTNLGRP_MAX up to bits of longs. */
+  private static final int MAX_GROUP = 64;
+
   private final NetlinkFamily netlink;
   private final PacketQueue received = new PacketQueue(); // guarded by this
   private int port; // guarded by this
-  private int groups; // guarded by this
+  private long groups; // guarded by this; bit 0 is group 1
 
   NetlinkSocket(Task t, NetlinkFamily netlink, int type, int protocol, int flags) {
     super(t, AF_NETLINK, type, protocol, flags);
@@ -56,7 +61,7 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
     }
     int wanted = c.name.bytes.get(Memory.INT, 4);
     synchronized (this) {
-      groups = c.name.bytes.get(Memory.INT, 8);
+      setGroups(c.name.bytes.get(Memory.INT, 8) & 0xffff_ffffL);
       if (port != 0) {
         return wanted == port || wanted == 0 ? 0 : -EINVAL;
       }
@@ -70,6 +75,22 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
       }
     }
     return 0;
+  }
+
+  /** Precondition: this is locked. */
+  private void setGroups(long groups) {
+    this.groups = groups;
+    netlink.listen(this, groups != 0 && protocol() == Netlink.NETLINK_ROUTE);
+  }
+
+  /** A notification. What there is no room for is lost: ENOBUFS tells. */
+  void hear(int group, MessageBuilder m) {
+    synchronized (this) {
+      if ((groups >>> (group - 1) & 1) == 0) {
+        return;
+      }
+    }
+    enqueue(m);
   }
 
   private static final int ADDRESS_BYTES = redoubt.abi.Socket.SIZEOF_SOCKADDR_NL;
@@ -102,7 +123,7 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
     int g;
     synchronized (this) {
       p = port;
-      g = groups;
+      g = (int) groups;
     }
     writeName(c, p, g);
     return 0;
@@ -130,6 +151,7 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
   @Override
   protected void release() {
     synchronized (this) {
+      setGroups(0);
       if (port != 0) {
         netlink.ports.remove(port);
       }
@@ -198,13 +220,35 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
       getLink(t, s, at, length, seq, flags);
     } else if (type == Netlink.RTM_GETROUTE) {
       getRoute(t, s, at, length, seq);
+    } else if (type == Netlink.RTM_GETNSID) {
+      noNamespaceId(seq);
     } else if (isAboutLoopbackAsItIs(s, at, type, length)) {
       if ((flags & Netlink.NLM_F_ACK) != 0) {
         error(s, at, 0, seq);
       }
+    } else if ((type & 3) == 2) {
+      error(s, at, -EOPNOTSUPP, seq);
     } else {
-      boolean reads = (type & 3) == 2;
-      error(s, at, reads ? -EOPNOTSUPP : -EPERM, seq);
+      change(t, s, at, length, type, flags, seq);
+    }
+  }
+
+  private void change(Task t, MemorySegment s, int at, int length, int type, int flags, int seq) {
+    NetworkStack stack = NetDevice.stack(t);
+    long r;
+    if (!t.hasCapability(t.namespaces().net.owner(), Caps.CAP_NET_ADMIN)) {
+      r = -EPERM;
+    } else if (stack == null) {
+      r = -EOPNOTSUPP; // nothing but the loopback, as it is
+    } else {
+      RouteChanges changes = new RouteChanges(stack, s, at, length, flags);
+      r = changes.apply(type);
+      if (r == 0) {
+        changes.announce(t, netlink, seq, port(), (type & 3) == 1);
+      }
+    }
+    if (r != 0 || (flags & Netlink.NLM_F_ACK) != 0) {
+      error(s, at, (int) r, seq);
     }
   }
 
@@ -287,6 +331,15 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
     for (MessageBuilder full : m.finished()) {
       enqueue(full);
     }
+  }
+
+  /** No other namespace has an id here: none has an interface with an end in this one. */
+  private void noNamespaceId(int seq) {
+    MessageBuilder m = new MessageBuilder();
+    m.begin(Netlink.RTM_NEWNSID, 0, seq, port(), Netlink.SIZEOF_RTGENMSG);
+    m.attributeInt(Netlink.NETNSA_NSID, -1);
+    m.end();
+    enqueue(m);
   }
 
   private void getLink(Task t, MemorySegment s, int at, int length, int seq, int flags) {
@@ -425,9 +478,9 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
       return -ENOPROTOOPT;
     }
     return switch (name) {
-      case Netlink.NETLINK_ADD_MEMBERSHIP,
-          Netlink.NETLINK_DROP_MEMBERSHIP,
-          Netlink.NETLINK_PKTINFO,
+      case Netlink.NETLINK_ADD_MEMBERSHIP -> join(s, length, true);
+      case Netlink.NETLINK_DROP_MEMBERSHIP -> join(s, length, false);
+      case Netlink.NETLINK_PKTINFO,
           Netlink.NETLINK_BROADCAST_ERROR,
           Netlink.NETLINK_NO_ENOBUFS,
           Netlink.NETLINK_CAP_ACK,
@@ -437,6 +490,18 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
           -ENOPROTOOPT; // as Linux before 4.20: dumps are never filtered here
       default -> -ENOPROTOOPT;
     };
+  }
+
+  private long join(MemorySegment s, int length, boolean joins) {
+    int group = length < 4 ? 0 : s.get(Memory.INT, 0);
+    if (group < 1 || group > MAX_GROUP) {
+      return -EINVAL;
+    }
+    synchronized (this) {
+      long bit = 1L << (group - 1);
+      setGroups(joins ? groups | bit : groups & ~bit);
+    }
+    return 0;
   }
 
   @Override

@@ -28,18 +28,39 @@ final class RouteMessages {
   private static final int FULL = 3400;
 
   private static final int LO = 1;
+
+  // IP6_RT_PRIO_*: the metrics of routes for which none was asked.
+  private static final int PRIORITY_ADDRCONF = 256;
+  private static final int PRIORITY_USER = 1024;
   private static final int RULES_TABLE_DEFAULT = 253;
 
   private final Task reader;
   private final int seq;
   private final int port;
+  private final int itemFlags;
+
+  /** RTM_DEL* is one more than RTM_NEW*. */
+  private final int typeShift;
+
   private final List<MessageBuilder> finished = new ArrayList<>();
   private MessageBuilder m = new MessageBuilder();
 
+  /** The answer to a question. */
   RouteMessages(Task reader, int seq, int port) {
+    this(reader, seq, port, Netlink.NLM_F_MULTI, 0);
+  }
+
+  private RouteMessages(Task reader, int seq, int port, int itemFlags, int typeShift) {
     this.reader = reader;
     this.seq = seq;
     this.port = port;
+    this.itemFlags = itemFlags;
+    this.typeShift = typeShift;
+  }
+
+  /** What those are told who listen, about what {@code t}'s request changed. */
+  static RouteMessages notice(Task t, int seq, int port, boolean isGone) {
+    return new RouteMessages(t, seq, port, 0, isGone ? 1 : 0);
   }
 
   /** {@return the datagrams so far} */
@@ -78,14 +99,16 @@ final class RouteMessages {
     m.bytes.set(Memory.INT, h + Netlink.IFINFOMSG_IFI_FLAGS, d.flags());
     m.attributeString(Netlink.IFLA_IFNAME, d.name());
     m.attributeInt(Netlink.IFLA_TXQLEN, 1000);
-    m.attributeByte(Netlink.IFLA_OPERSTATE, lo ? Netlink.IF_OPER_UNKNOWN : Netlink.IF_OPER_UP);
+    boolean up = (d.flags() & Netlink.IFF_UP) != 0;
+    int state = lo ? Netlink.IF_OPER_UNKNOWN : up ? Netlink.IF_OPER_UP : Netlink.IF_OPER_DOWN;
+    m.attributeByte(Netlink.IFLA_OPERSTATE, state);
     m.attributeByte(Netlink.IFLA_LINKMODE, 0);
     m.attributeInt(Netlink.IFLA_MTU, d.mtu());
     m.attributeInt(Netlink.IFLA_GROUP, 0);
     m.attributeInt(Netlink.IFLA_PROMISCUITY, 0);
     m.attributeInt(Netlink.IFLA_NUM_TX_QUEUES, 1);
     m.attributeInt(Netlink.IFLA_NUM_RX_QUEUES, 1);
-    m.attributeByte(Netlink.IFLA_CARRIER, 1);
+    m.attributeByte(Netlink.IFLA_CARRIER, up ? 1 : 0);
     m.attributeString(Netlink.IFLA_QDISC, "noqueue");
     mac(Netlink.IFLA_ADDRESS, d.mac());
     mac(Netlink.IFLA_BROADCAST, lo ? 0 : -1);
@@ -124,7 +147,7 @@ final class RouteMessages {
     }
   }
 
-  private void address6(NetDevice d, NetDevice.Address6 a) {
+  void address6(NetDevice d, NetDevice.Address6 a) {
     int scope =
         d.isLoopback()
             ? Netlink.RT_SCOPE_HOST
@@ -142,7 +165,7 @@ final class RouteMessages {
     }
   }
 
-  private void address4(NetDevice d, NetDevice.Address a) {
+  void address4(NetDevice d, NetDevice.Address a) {
     int scope = d.isLoopback() ? Netlink.RT_SCOPE_HOST : Netlink.RT_SCOPE_UNIVERSE;
     int h = addressHeader(d, AF_INET, a.prefixLength(), scope);
     m.attributeInt(Netlink.IFA_ADDRESS, Integer.reverseBytes(a.address()));
@@ -155,7 +178,8 @@ final class RouteMessages {
   }
 
   private int addressHeader(NetDevice d, int family, int prefix, int scope) {
-    int h = m.begin(Netlink.RTM_NEWADDR, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_IFADDRMSG);
+    int type = Netlink.RTM_NEWADDR + typeShift;
+    int h = m.begin(type, itemFlags, seq, port, Netlink.SIZEOF_IFADDRMSG);
     m.bytes.set(Memory.BYTE, h, (byte) family);
     m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_PREFIXLEN, (byte) prefix);
     m.bytes.set(Memory.BYTE, h + Netlink.IFADDRMSG_IFA_FLAGS, (byte) Netlink.IFA_F_PERMANENT);
@@ -190,29 +214,47 @@ final class RouteMessages {
     if (stack == null) {
       return;
     }
-    for (Route r : stack.routes().all().reversed()) {
-      if (r.nic() == stack.loopback()) {
-        continue;
+    List<Route> all = new ArrayList<>(stack.routes().all());
+    all.sort((a, b) -> Integer.compareUnsigned(a.prefix(), b.prefix()));
+    for (Route r : all) {
+      if (r.nic() != stack.loopback()) {
+        route4(r);
       }
-      boolean onLink = r.gateway() == 0;
-      header4(
-          Netlink.NLM_F_MULTI,
-          r.prefixLength(),
-          Netlink.RT_TABLE_MAIN,
-          onLink ? Netlink.RTPROT_KERNEL : Netlink.RTPROT_BOOT,
-          onLink ? Netlink.RT_SCOPE_LINK : Netlink.RT_SCOPE_UNIVERSE,
-          Netlink.RTN_UNICAST);
-      if (r.prefixLength() > 0) {
-        m.attributeInt(Netlink.RTA_DST, Integer.reverseBytes(r.prefix()));
-      }
-      if (onLink) {
-        m.attributeInt(Netlink.RTA_PREFSRC, Integer.reverseBytes(r.source()));
-      } else {
-        m.attributeInt(Netlink.RTA_GATEWAY, Integer.reverseBytes(r.gateway()));
-      }
-      m.attributeInt(Netlink.RTA_OIF, r.nic().index());
-      end();
     }
+  }
+
+  void route4(Route r) {
+    boolean onLink = r.gateway() == 0;
+    boolean isKernels = onLink && isSubnet(r);
+    header4(
+        itemFlags,
+        r.prefixLength(),
+        Netlink.RT_TABLE_MAIN,
+        isKernels ? Netlink.RTPROT_KERNEL : Netlink.RTPROT_BOOT,
+        onLink ? Netlink.RT_SCOPE_LINK : Netlink.RT_SCOPE_UNIVERSE,
+        Netlink.RTN_UNICAST);
+    if (r.prefixLength() > 0) {
+      m.attributeInt(Netlink.RTA_DST, Integer.reverseBytes(r.prefix()));
+    }
+    if (isKernels) {
+      m.attributeInt(Netlink.RTA_PREFSRC, Integer.reverseBytes(r.source()));
+    } else if (!onLink) {
+      m.attributeInt(Netlink.RTA_GATEWAY, Integer.reverseBytes(r.gateway()));
+    }
+    m.attributeInt(Netlink.RTA_OIF, r.nic().index());
+    end();
+  }
+
+  /** {@return whether {@code r} is there because an address is} */
+  private static boolean isSubnet(Route r) {
+    int[] all = r.nic().addresses();
+    for (int i = 0; i < all.length; i++) {
+      int length = r.nic().prefixLength(i);
+      if (length == r.prefixLength() && (all[i] & Route.mask(length)) == r.prefix()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void localRoutes4() {
@@ -245,7 +287,7 @@ final class RouteMessages {
 
   private void header(
       int family, int flags, int prefix, int table, int protocol, int scope, int kind) {
-    int h = m.begin(Netlink.RTM_NEWROUTE, flags, seq, port, Netlink.SIZEOF_RTMSG);
+    int h = m.begin(Netlink.RTM_NEWROUTE + typeShift, flags, seq, port, Netlink.SIZEOF_RTMSG);
     m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_FAMILY, (byte) family);
     m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_DST_LEN, (byte) prefix);
     m.bytes.set(Memory.BYTE, h + Netlink.RTMSG_RTM_TABLE, (byte) table);
@@ -261,19 +303,31 @@ final class RouteMessages {
       return;
     }
     for (Ipv6.Route6 r : stack.ipv6().routes().reversed()) {
-      header6(r.prefixLength(), Netlink.RT_TABLE_MAIN, Netlink.RTN_UNICAST);
-      if (r.prefixLength() > 0) {
-        put6(Netlink.RTA_DST, r.prefixHigh(), r.prefixLow());
-      }
-      if (r.gateway() != 0) {
-        put6(
-            Netlink.RTA_GATEWAY,
-            stack.addresses().high(r.gateway()),
-            stack.addresses().low(r.gateway()));
-      }
-      m.attributeInt(Netlink.RTA_OIF, r.nic().index());
-      end();
+      route6(stack, r);
     }
+  }
+
+  void route6(NetworkStack stack, Ipv6.Route6 r) {
+    boolean isKernels = stack.isSubnet(r);
+    header(
+        AF_INET6,
+        itemFlags,
+        r.prefixLength(),
+        Netlink.RT_TABLE_MAIN,
+        isKernels ? Netlink.RTPROT_KERNEL : Netlink.RTPROT_BOOT,
+        Netlink.RT_SCOPE_UNIVERSE,
+        Netlink.RTN_UNICAST);
+    if (r.prefixLength() > 0) {
+      put6(Netlink.RTA_DST, r.prefixHigh(), r.prefixLow());
+    }
+    if (r.gateway() != 0) {
+      AddressTable names = stack.addresses();
+      put6(Netlink.RTA_GATEWAY, names.high(r.gateway()), names.low(r.gateway()));
+    }
+    m.attributeInt(Netlink.RTA_OIF, r.nic().index());
+    m.attributeInt(Netlink.RTA_PRIORITY, isKernels ? PRIORITY_ADDRCONF : PRIORITY_USER);
+    m.attributeByte(Netlink.RTA_PREF, 0);
+    end();
   }
 
   private void localRoutes6() {
@@ -289,13 +343,7 @@ final class RouteMessages {
 
   private void header6(int prefix, int table, int kind) {
     header(
-        AF_INET6,
-        Netlink.NLM_F_MULTI,
-        prefix,
-        table,
-        Netlink.RTPROT_KERNEL,
-        Netlink.RT_SCOPE_UNIVERSE,
-        kind);
+        AF_INET6, itemFlags, prefix, table, Netlink.RTPROT_KERNEL, Netlink.RT_SCOPE_UNIVERSE, kind);
   }
 
   /** Says which way a packet to {@code destination} goes; {@return whether there is one} */
@@ -328,30 +376,41 @@ final class RouteMessages {
 
   void neighbors(int family) {
     NetworkStack stack = stack();
-    if (stack == null || (family != AF_UNSPEC && family != AF_INET)) {
+    if (stack == null) {
       return;
     }
     for (Nic nic : stack.nics()) {
       for (NeighborTable.Neighbor n : stack.neighbors(nic)) {
-        if (AddressTable.isV6(n.address())) {
-          continue;
+        int its = AddressTable.isV6(n.address()) ? AF_INET6 : AF_INET;
+        if (family == AF_UNSPEC || family == its) {
+          neighbor(stack, nic, n);
         }
-        int h = m.begin(Netlink.RTM_NEWNEIGH, Netlink.NLM_F_MULTI, seq, port, Netlink.SIZEOF_NDMSG);
-        m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_FAMILY, (byte) AF_INET);
-        m.bytes.set(Memory.INT, h + Netlink.NDMSG_NDM_IFINDEX, nic.index());
-        int state =
-            n.isPermanent()
-                ? Netlink.NUD_PERMANENT
-                : n.isComplete() ? Netlink.NUD_REACHABLE : Netlink.NUD_INCOMPLETE;
-        m.bytes.set(Memory.SHORT, h + Netlink.NDMSG_NDM_STATE, (short) state);
-        m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_TYPE, (byte) Netlink.RTN_UNICAST);
-        m.attributeInt(Netlink.NDA_DST, Integer.reverseBytes(n.address()));
-        if (n.isComplete()) {
-          mac(Netlink.NDA_LLADDR, n.mac());
-        }
-        end();
       }
     }
+  }
+
+  void neighbor(NetworkStack stack, Nic nic, NeighborTable.Neighbor n) {
+    boolean isV6 = AddressTable.isV6(n.address());
+    int type = Netlink.RTM_NEWNEIGH + typeShift;
+    int h = m.begin(type, itemFlags, seq, port, Netlink.SIZEOF_NDMSG);
+    m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_FAMILY, (byte) (isV6 ? AF_INET6 : AF_INET));
+    m.bytes.set(Memory.INT, h + Netlink.NDMSG_NDM_IFINDEX, nic.index());
+    int state =
+        n.isPermanent()
+            ? Netlink.NUD_PERMANENT
+            : n.isComplete() ? Netlink.NUD_REACHABLE : Netlink.NUD_INCOMPLETE;
+    m.bytes.set(Memory.SHORT, h + Netlink.NDMSG_NDM_STATE, (short) state);
+    m.bytes.set(Memory.BYTE, h + Netlink.NDMSG_NDM_TYPE, (byte) Netlink.RTN_UNICAST);
+    if (isV6) {
+      AddressTable names = stack.addresses();
+      put6(Netlink.NDA_DST, names.high(n.address()), names.low(n.address()));
+    } else {
+      m.attributeInt(Netlink.NDA_DST, Integer.reverseBytes(n.address()));
+    }
+    if (n.isComplete()) {
+      mac(Netlink.NDA_LLADDR, n.mac());
+    }
+    end();
   }
 
   /** The three rules that there always are: local, main, default. */
