@@ -47,8 +47,12 @@ public final class Sockets {
         : net.part(Sockets.class, Sockets::new);
   }
 
-  InetFamily inet() {
+  public InetFamily inet() {
     return inet;
+  }
+
+  public UnixFamily unix() {
+    return unix;
   }
 
   public void register(int family, SocketFamily f) {

@@ -13,6 +13,7 @@ import static redoubt.abi.Socket.SOCK_DGRAM;
 import static redoubt.abi.Socket.SOCK_RAW;
 import static redoubt.abi.Socket.SOCK_STREAM;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
@@ -27,6 +28,7 @@ import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
+import redoubt.sentry.socket.SocketDiag;
 import redoubt.sentry.socket.SocketFamily;
 
 /**
@@ -268,6 +270,26 @@ public final class InetFamily {
       }
       default -> throw ErrnoException.of(ESOCKTNOSUPPORT);
     }
+  }
+
+  // ---- sock_diag ----
+
+  /** {@return the sockets of {@code family} that have a port of {@code protocol}} */
+  public List<SocketDiag.Inet> diagnose(int family, int protocol) {
+    PortTable ports =
+        switch (protocol) {
+          case Ip.IPPROTO_TCP -> tcpPorts;
+          case Ip.IPPROTO_UDP -> udpPorts;
+          case Ip.IPPROTO_UDPLITE -> udpLitePorts;
+          default -> rawPorts;
+        };
+    List<SocketDiag.Inet> out = new ArrayList<>();
+    for (InetSocket s : ports.all()) {
+      if (s.family() == family) {
+        out.add(s.diagnose());
+      }
+    }
+    return out;
   }
 
   // ---- /proc/net ----

@@ -20,12 +20,14 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
 import redoubt.abi.Ip;
 import redoubt.abi.Ipv6;
+import redoubt.abi.Tcp;
 import redoubt.host.Memory;
 import redoubt.net.stack.NetworkStack;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketAddress;
 import redoubt.sentry.socket.SocketCall;
+import redoubt.sentry.socket.SocketDiag;
 
 /** What TCP and UDP sockets have in common: addresses, ports, the options of IP. */
 abstract class InetSocket extends Socket {
@@ -536,6 +538,46 @@ abstract class InetSocket extends Socket {
 
   /** {@return the state column of /proc/net/tcp} */
   abstract int procState();
+
+  /** {@return a struct tcp_info, or nothing} */
+  MemorySegment tcpInfo() {
+    return MemorySegment.NULL;
+  }
+
+  final SocketDiag.Inet diagnose() {
+    MemorySegment info = tcpInfo();
+    int state = procState();
+    int readable = (int) unread();
+    int unsent = (int) unsent();
+    if (state == Tcp.TCP_LISTEN && info.byteSize() > 0) {
+      // A listener's queue and its limit, as Linux gives them in both places.
+      readable = info.get(Memory.INT, Tcp.TCP_INFO_TCPI_UNACKED);
+      unsent = info.get(Memory.INT, Tcp.TCP_INFO_TCPI_SACKED);
+    }
+    SocketDiag socket =
+        new SocketDiag(
+            family(),
+            type(),
+            state,
+            inode().ino(),
+            inode().uid(),
+            readable,
+            unsent,
+            receiveBuffer(),
+            sendBuffer(),
+            0);
+    return new SocketDiag.Inet(
+        socket,
+        localHigh,
+        localLow,
+        localPort,
+        remoteHigh,
+        remoteLow,
+        remotePort,
+        v6Only,
+        info.byteSize() > 0 ? "cubic" : "",
+        info);
+  }
 
   /** Appends this socket's line of /proc/net/tcp and kin. */
   final void describe(StringBuilder b, int number, boolean tcp) {

@@ -1043,6 +1043,13 @@ final class TcpSocket extends InetSocket {
     return w != null ? w.segmentBytes() : state == CONNECTED ? MSS : 536;
   }
 
+  @Override
+  MemorySegment tcpInfo() {
+    MemorySegment info = MemorySegment.ofArray(new byte[Tcp.SIZEOF_TCP_INFO]);
+    writeInfo(info);
+    return info;
+  }
+
   private void writeInfo(MemorySegment s) {
     s.asSlice(0, Tcp.SIZEOF_TCP_INFO).fill((byte) 0);
     WireConnection w = wire;

@@ -4,6 +4,7 @@ import static redoubt.abi.Errno.EPROTONOSUPPORT;
 import static redoubt.abi.Errno.ESOCKTNOSUPPORT;
 import static redoubt.abi.Netlink.NETLINK_KOBJECT_UEVENT;
 import static redoubt.abi.Netlink.NETLINK_ROUTE;
+import static redoubt.abi.Netlink.NETLINK_SOCK_DIAG;
 import static redoubt.abi.Socket.SOCK_DGRAM;
 import static redoubt.abi.Socket.SOCK_RAW;
 
@@ -46,7 +47,9 @@ public final class NetlinkFamily implements SocketFamily {
     if (type != SOCK_RAW && type != SOCK_DGRAM) {
       throw ErrnoException.of(ESOCKTNOSUPPORT);
     }
-    if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT) {
+    if (protocol != NETLINK_ROUTE
+        && protocol != NETLINK_SOCK_DIAG
+        && protocol != NETLINK_KOBJECT_UEVENT) {
       throw ErrnoException.of(EPROTONOSUPPORT);
     }
     return new NetlinkSocket(t, this, type, protocol, flags);

@@ -36,6 +36,7 @@ import redoubt.sentry.socket.Packet;
 import redoubt.sentry.socket.PacketQueue;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketCall;
+import redoubt.sentry.socket.Sockets;
 
 /** A netlink socket that talks to the kernel only: {@link RouteMessages} has what it says. */
 final class NetlinkSocket extends Socket implements NoticeSocket {
@@ -212,7 +213,9 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
     }
     int family = length > Netlink.SIZEOF_NLMSGHDR ? s.get(Memory.BYTE, at + 16) & 0xff : 0;
     boolean dump = (flags & Netlink.NLM_F_DUMP) == Netlink.NLM_F_DUMP;
-    if (protocol() != Netlink.NETLINK_ROUTE) {
+    if (protocol() == Netlink.NETLINK_SOCK_DIAG) {
+      diagnose(t, s, at, length, type, dump, seq);
+    } else if (protocol() != Netlink.NETLINK_ROUTE) {
       error(s, at, -EOPNOTSUPP, seq);
     } else if (dump) {
       dump(t, s, at, type, family, seq);
@@ -298,10 +301,30 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
     for (MessageBuilder full : m.finished()) {
       enqueue(full);
     }
+    done(seq);
+  }
+
+  private void done(int seq) {
     MessageBuilder done = new MessageBuilder();
     done.begin(Netlink.NLMSG_DONE, Netlink.NLM_F_MULTI, seq, port(), 4);
     done.end();
     enqueue(done);
+  }
+
+  private void diagnose(
+      Task t, MemorySegment s, int at, int length, int type, boolean dump, int seq) {
+    DiagMessages m = new DiagMessages(Sockets.of(t), seq, port(), dump);
+    long r = m.answer(type, s, at + Netlink.SIZEOF_NLMSGHDR, length - Netlink.SIZEOF_NLMSGHDR);
+    if (r != 0) {
+      error(s, at, (int) r, seq);
+      return;
+    }
+    for (MessageBuilder full : m.finished()) {
+      enqueue(full);
+    }
+    if (dump) {
+      done(seq);
+    }
   }
 
   private void getRoute(Task t, MemorySegment s, int at, int length, int seq) {

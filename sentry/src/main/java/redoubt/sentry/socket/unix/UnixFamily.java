@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
+import redoubt.sentry.socket.SocketDiag;
 import redoubt.sentry.socket.SocketFamily;
 
 /** The unix sockets of one sandbox and their abstract names. */
@@ -103,14 +104,27 @@ public final class UnixFamily implements SocketFamily {
     }
   }
 
-  /** Appends the lines of /proc/net/unix. */
-  public void procNetUnix(StringBuilder out) {
+  /** {@return what sock_diag tells of every socket} */
+  public List<SocketDiag.Unix> diagnose() {
+    List<SocketDiag.Unix> out = new ArrayList<>();
+    for (UnixSocket s : sorted()) {
+      out.add(s.diagnose());
+    }
+    return out;
+  }
+
+  private List<UnixSocket> sorted() {
     List<UnixSocket> sockets;
     synchronized (all) {
       sockets = new ArrayList<>(all);
     }
     sockets.sort((a, b) -> Long.compare(a.inode().ino(), b.inode().ino()));
-    for (UnixSocket s : sockets) {
+    return sockets;
+  }
+
+  /** Appends the lines of /proc/net/unix. */
+  public void procNetUnix(StringBuilder out) {
+    for (UnixSocket s : sorted()) {
       s.describe(out);
     }
   }

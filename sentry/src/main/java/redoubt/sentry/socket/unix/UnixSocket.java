@@ -44,6 +44,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.abi.Resource;
+import redoubt.abi.Tcp;
 import redoubt.host.Memory;
 import redoubt.sentry.ipc.PagePool;
 import redoubt.sentry.kernel.Credentials;
@@ -56,6 +57,7 @@ import redoubt.sentry.socket.Packet;
 import redoubt.sentry.socket.PacketQueue;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketCall;
+import redoubt.sentry.socket.SocketDiag;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.Inode;
 import redoubt.sentry.vfs.PathWalk;
@@ -68,6 +70,9 @@ import redoubt.sentry.vfs.VfsPath;
  */
 public final class UnixSocket extends Socket {
   private static final FileDescription[] NO_FILES = {};
+
+  private static final int RCV_SHUTDOWN = 1;
+  private static final int SEND_SHUTDOWN = 2;
 
   /** net.unix.max_dgram_qlen. */
   private static final int DATAGRAMS = 10;
@@ -991,6 +996,41 @@ public final class UnixSocket extends Socket {
   }
 
   /** Appends this socket's line of /proc/net/unix. */
+  SocketDiag.Unix diagnose() {
+    UnixAddress a = address;
+    UnixSocket p = peer;
+    Inode bound = boundInode;
+    boolean isConnected = state == CONNECTED || (isConnectionless() && p != null);
+    int shut = (receiveShut ? RCV_SHUTDOWN : 0) | (sendShut ? SEND_SHUTDOWN : 0);
+    int queued;
+    int limit;
+    synchronized (this) {
+      queued = state == LISTENING ? pending.size() : (int) unread();
+      limit = state == LISTENING ? backlog : 0;
+    }
+    if (state != LISTENING) {
+      limit = (int) unsent();
+    }
+    SocketDiag socket =
+        new SocketDiag(
+            AF_UNIX,
+            type(),
+            state == LISTENING ? Tcp.TCP_LISTEN : isConnected ? Tcp.TCP_ESTABLISHED : Tcp.TCP_CLOSE,
+            inode().ino(),
+            inode().uid(),
+            queued,
+            limit,
+            receiveBuffer(),
+            sendBuffer(),
+            shut);
+    return new SocketDiag.Unix(
+        socket,
+        a == null ? null : a.name(),
+        p == null ? 0 : p.inode().ino(),
+        bound == null ? 0 : bound.ino(),
+        0);
+  }
+
   void describe(StringBuilder b) {
     boolean listening = state == LISTENING;
     // St is the socket's state: 1 unconnected, 3 connected; flags has __SO_ACCEPTCON.
