@@ -57,18 +57,30 @@ public final class Region {
     return size;
   }
 
-  /** {@return the host address of {@code at}, from which {@code bytes} are inside} */
+  /**
+   * {@return the host address of {@code at}, from which {@code bytes}, 0 or more, are inside} Its
+   * 35 bytes of code are the most that C1 inlines.
+   */
   private long inside(long at, long bytes) {
     // SAFETY: what is accessed lies in [base, base + size), which the segment's owner keeps mapped.
     long last = size - bytes;
-    if ((at | bytes | last) < 0 || at > last) {
-      throw outside(at, bytes);
+    if ((at | last | last - at) < 0) {
+      outside(at, bytes);
     }
     return base + at;
   }
 
-  private IndexOutOfBoundsException outside(long at, long bytes) {
-    return new IndexOutOfBoundsException(bytes + " bytes at " + at + " of " + size);
+  /** As {@link #inside}, for any number of bytes. */
+  private long range(long at, long bytes) {
+    if (bytes < 0) {
+      outside(at, bytes);
+    }
+    return inside(at, bytes);
+  }
+
+  /** Throws; it returns nothing so that {@link #inside} is short. */
+  private void outside(long at, long bytes) {
+    throw new IndexOutOfBoundsException(bytes + " bytes at " + at + " of " + size);
   }
 
   public byte getByte(long at) {
@@ -129,7 +141,7 @@ public final class Region {
 
   /** Copies {@code words} longs from {@code at} to the beginning of {@code into}. */
   public void getLongs(long at, long[] into, int words) {
-    long from = inside(at, words * 8L);
+    long from = range(at, words * 8L);
     for (int i = 0; i < words; i++) {
       into[i] = U.getLong(from + i * 8L);
     }
@@ -137,7 +149,7 @@ public final class Region {
 
   /** Copies {@code bytes} bytes from {@code at} to the beginning of {@code into}. */
   public void getBytes(long at, byte[] into, int bytes) {
-    long from = inside(at, bytes);
+    long from = range(at, bytes);
     if (bytes > into.length) {
       throw new IndexOutOfBoundsException(bytes + " bytes for an array of " + into.length);
     }
@@ -174,12 +186,12 @@ public final class Region {
 
   /** Writes zeros to {@code bytes} bytes from {@code at}. */
   public void clear(long at, long bytes) {
-    U.setMemory(inside(at, bytes), bytes, (byte) 0);
+    U.setMemory(range(at, bytes), bytes, (byte) 0);
   }
 
   /** Copies {@code bytes} bytes of {@code from}, beginning at {@code fromAt}, to {@code at}. */
   public void put(long at, Region from, long fromAt, long bytes) {
-    move(from.inside(fromAt, bytes), inside(at, bytes), bytes);
+    move(from.range(fromAt, bytes), range(at, bytes), bytes);
   }
 
   /** As the other {@code put}, from any segment. */
@@ -190,10 +202,10 @@ public final class Region {
     }
     long last = from.byteSize() - bytes;
     if ((fromAt | bytes | last) < 0 || fromAt > last) {
-      throw outside(fromAt, bytes);
+      outside(fromAt, bytes);
     }
     try {
-      move(from.address() + fromAt, inside(at, bytes), bytes);
+      move(from.address() + fromAt, range(at, bytes), bytes);
     } finally {
       Reference.reachabilityFence(from);
     }
@@ -207,10 +219,10 @@ public final class Region {
     }
     long last = to.byteSize() - bytes;
     if ((toAt | bytes | last) < 0 || toAt > last) {
-      throw outside(toAt, bytes);
+      outside(toAt, bytes);
     }
     try {
-      move(inside(at, bytes), to.address() + toAt, bytes);
+      move(range(at, bytes), to.address() + toAt, bytes);
     } finally {
       Reference.reachabilityFence(to);
     }

@@ -147,7 +147,7 @@ public final class Pipe {
     boolean wasFull;
     synchronized (this) {
       wasFull = used == pages.length;
-      r = take(dst);
+      r = isInHead(dst.remaining()) ? takeFromHead(dst) : take(dst);
       if (r == 0) {
         return writers == 0 ? 0 : -EAGAIN;
       }
@@ -155,6 +155,24 @@ public final class Pipe {
     }
     if (wasFull) {
       queue.notify(Poll.POLLOUT | Poll.POLLWRNORM);
+    }
+    return r;
+  }
+
+  private boolean isInHead(long bytes) {
+    return used > 0 && bytes <= lengths[head] && !packets[head];
+  }
+
+  private long takeFromHead(IoBuffer dst) {
+    int h = head;
+    long r = dst.put(page(h), offsets[h], dst.remaining());
+    if (r <= 0) {
+      return -EFAULT;
+    }
+    offsets[h] += (int) r;
+    lengths[h] -= (int) r;
+    if (lengths[h] == 0) {
+      dropHead();
     }
     return r;
   }
@@ -252,7 +270,7 @@ public final class Pipe {
         if (total <= PIPE_BUF && !fitsAtomically((int) total)) {
           return -EAGAIN;
         }
-        r = put(src);
+        r = used == 0 && total <= PAGE ? putPage(src, false) : put(src);
       }
       if (r == 0) {
         return -EAGAIN;

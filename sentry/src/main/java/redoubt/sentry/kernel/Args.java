@@ -1,18 +1,12 @@
 package redoubt.sentry.kernel;
 
+import redoubt.sentry.platform.CallRegisters;
+
 /**
  * Number and arguments of the system call that a task is in. One per task, reused; the values were
  * read from shared memory exactly once.
  */
-public final class Args {
-  public int nr;
-  public long a0;
-  public long a1;
-  public long a2;
-  public long a3;
-  public long a4;
-  public long a5;
-
+public final class Args extends CallRegisters {
   public int int0() {
     return (int) a0;
   }

@@ -149,13 +149,7 @@ final class TaskLoop implements Runnable {
 
   private long dispatch(GuestContext ctx) {
     Args a = t.args;
-    a.nr = (int) ctx.reg(GuestContext.RAX);
-    a.a0 = ctx.reg(GuestContext.RDI);
-    a.a1 = ctx.reg(GuestContext.RSI);
-    a.a2 = ctx.reg(GuestContext.RDX);
-    a.a3 = ctx.reg(GuestContext.R10);
-    a.a4 = ctx.reg(GuestContext.R8);
-    a.a5 = ctx.reg(GuestContext.R9);
+    ctx.readCall(a);
     t.currentSyscall = a.nr;
     SyscallObserver observer = kernel.observer;
     if (observer != null) {

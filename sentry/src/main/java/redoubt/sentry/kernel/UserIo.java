@@ -105,6 +105,18 @@ public final class UserIo extends IoBuffer {
 
   @Override
   public long put(MemorySegment src, long offset, long length) {
+    long n = chunk(length);
+    if (n == length
+        && n > 0
+        && !task.copiesNow()
+        && task.context().queueCopyOut(uaddr(), src, offset, n)) {
+      advance(n);
+      return n;
+    }
+    return putInPieces(src, offset, length);
+  }
+
+  private long putInPieces(MemorySegment src, long offset, long length) {
     GuestContext ctx = task.context();
     long done = 0;
     long n;
@@ -145,6 +157,15 @@ public final class UserIo extends IoBuffer {
 
   @Override
   public long get(MemorySegment dst, long offset, long length) {
+    long n = chunk(length);
+    if (n == length && n > 0 && task.context().copyIn(uaddr(), dst, offset, n) == n) {
+      advance(n);
+      return n;
+    }
+    return getInPieces(dst, offset, length);
+  }
+
+  private long getInPieces(MemorySegment dst, long offset, long length) {
     GuestContext ctx = task.context();
     long done = 0;
     long n;

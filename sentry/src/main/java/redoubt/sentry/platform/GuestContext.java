@@ -72,6 +72,17 @@ public interface GuestContext {
   /** {@return register {@code index}} as it was at the last event, or as set since */
   long reg(int index);
 
+  /** Fills in the system call that the last event was, from its registers. */
+  default void readCall(CallRegisters call) {
+    call.nr = (int) reg(RAX);
+    call.a0 = reg(RDI);
+    call.a1 = reg(RSI);
+    call.a2 = reg(RDX);
+    call.a3 = reg(R10);
+    call.a4 = reg(R8);
+    call.a5 = reg(R9);
+  }
+
   /**
    * Sets a register for the next {@link #run}. Segment selectors and unsafe flags cannot be set.
    */

@@ -9,6 +9,7 @@ import redoubt.abi.Errno;
 import redoubt.host.Futex;
 import redoubt.host.Memory;
 import redoubt.host.Region;
+import redoubt.sentry.platform.CallRegisters;
 import redoubt.sentry.platform.GuestContext;
 import redoubt.sentry.platform.systrap.patch.Answers;
 
@@ -81,10 +82,15 @@ final class StubContext implements GuestContext {
   /** Runs for which a context that changed its map does not spin. */
   private static final int NO_SPIN_RUNS = 64;
 
-  /** Sleeps in spin mode after which spinning ends, and for how many times NO_SPIN_RUNS. */
+  /** Sleeps in spin mode after which spinning ends. */
   private static final int OVERSLEPT_LIMIT = 4;
 
-  private static final int OVERSLEPT_REST = 5;
+  /**
+   * For how many times NO_SPIN_RUNS it then rests, at most, and periods after which that is over.
+   */
+  private static final int REST_MOST = 8;
+
+  private static final int CALM_PERIODS = 16;
 
   /** Sleeps of either side in spin mode since the balancer last looked. */
   private volatile int overslept;
@@ -100,6 +106,11 @@ final class StubContext implements GuestContext {
   private boolean sleeps;
 
   private int noSpin;
+
+  /** The next rest, in NO_SPIN_RUNS: it doubles while spinning fails soon after the last one. */
+  private int rest = 1;
+
+  private int calm;
   private long events;
   private long eventsSeen;
   private long lastEvents;
@@ -303,7 +314,7 @@ final class StubContext implements GuestContext {
       return event;
     }
     if ((answer & Layout.EVENT_PATCHED) != 0) {
-      readCall();
+      readLine();
     } else if (!readAll(event)) {
       return SPURIOUS;
     }
@@ -343,7 +354,7 @@ final class StubContext implements GuestContext {
   }
 
   /** A call from a patched site: its line has what nearly all calls need, the rest can wait. */
-  private void readCall() {
+  private void readLine() {
     Region m = memory;
     long[] r = regs;
     r[RAX] = m.getLong(Layout.CALL);
@@ -497,7 +508,9 @@ final class StubContext implements GuestContext {
    */
   private void giveUpSpinning(int freeCore) {
     overslept = 0;
-    noSpin = NO_SPIN_RUNS * OVERSLEPT_REST;
+    noSpin = NO_SPIN_RUNS * rest;
+    rest = Math.min(2 * rest, REST_MOST);
+    calm = 0;
     memory.putInt(Layout.SPIN, 0);
     wish = BOUND << 16 | freeCore;
   }
@@ -563,6 +576,9 @@ final class StubContext implements GuestContext {
     eventsSeen = n;
     noSpin -= (int) Math.min(lastEvents, NO_SPIN_RUNS);
     overslept = 0;
+    if (++calm >= CALM_PERIODS) {
+      rest = 1;
+    }
     return lastEvents;
   }
 
@@ -653,6 +669,22 @@ final class StubContext implements GuestContext {
   @Override
   public long reg(int index) {
     return (known & 1 << index) != 0 ? regs[index] : fetch(index);
+  }
+
+  @Override
+  public void readCall(CallRegisters call) {
+    if ((known & CALL_REGS) != CALL_REGS) {
+      GuestContext.super.readCall(call);
+      return;
+    }
+    long[] r = regs;
+    call.nr = (int) r[RAX];
+    call.a0 = r[RDI];
+    call.a1 = r[RSI];
+    call.a2 = r[RDX];
+    call.a3 = r[R10];
+    call.a4 = r[R8];
+    call.a5 = r[R9];
   }
 
   /** Reads a register once from shared memory. */
