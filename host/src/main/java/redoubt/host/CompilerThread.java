@@ -18,7 +18,8 @@ public final class CompilerThread {
   private CompilerThread() {}
 
   /**
-   * Makes it a background thread: a tenth of a core while others want all of it. Needs /proc.
+   * Makes it a background thread: the share of its nice value while others want all of it. Needs
+   * /proc.
    *
    * @param nice its new nice value, 0 to 19
    * @return whether it was found and the host agreed

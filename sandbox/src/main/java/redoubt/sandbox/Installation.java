@@ -110,7 +110,8 @@ public record Installation(
             "-Xss512k",
             // One compiler thread a tier: the optimizing one is made nice by the sentry.
             "-XX:CICompilerCount=2",
-            // The optimizing compiler has a tenth of a core while guests want both: inlining less
+            // The optimizing compiler has a twentieth of a core while guests want both: inlining
+            // less
             // halves what it has to do, and costs nothing later (ADR 0006).
             "-XX:FreqInlineSize=180",
             "-XX:InlineSmallCode=800",

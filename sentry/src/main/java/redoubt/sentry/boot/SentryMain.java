@@ -16,7 +16,7 @@ public final class SentryMain {
    * Of the optimizing compiler. A call and its compilation want three threads at a time, often of
    * two cores; waiting for the other half costs a pair more than code of the first tier (ADR 0006).
    */
-  private static final int COMPILER_NICE = 12;
+  private static final int COMPILER_NICE = 15;
 
   private SentryMain() {}
 

@@ -99,7 +99,6 @@ public final class GroupExit {
       Ptrace.tracerExits(t);
     }
     long cpu = Math.max(0, t.context().cpuTimeNs());
-    TaskMemory.leaveAtExit(t);
     MemoryManager mm = t.mm();
     t.fds().leave(t);
     t.fs().leave();
@@ -122,6 +121,8 @@ public final class GroupExit {
       }
       t.exitStatus = g.exiting && !last ? g.exitStatus : status;
     }
+    // Who joins the thread then finds it gone; in Linux it nearly always is.
+    TaskMemory.leaveAtExit(t);
     CgroupMembers.tellChanged(t);
     g.exitQueue.notify(1);
     if (g.leader != t) {
