@@ -24,7 +24,7 @@ static size_t have;
 
 static int open_port(const char *name) {
   char path[64], text[64];
-  for (int round = 0; round < 500; round++) {
+  for (int round = 0; round < 3000; round++) {
     for (int device = 0; device < 8; device++)
       for (int port = 0; port < 8; port++) {
         format(path, sizeof path, "/sys/class/virtio-ports/vport%dp%d/name", device, port);
