@@ -56,7 +56,12 @@
 #define EVENT_COPY_FAULT 5
 #define EVENT_DONE 6 // a command other than RUN has been carried out
 #define EVENT_MASK 0x7f
-#define EVENT_EMPTY_SHIFT 16 // with SYSCALL, above this bit: 1 + the number of an argument that is an empty string
+// With SYSCALL: 1 + the number of an argument that is an empty string; or whose bytes are in the line, behind the
+// arguments that the call has: from which word of call[] on, and how many bytes.
+#define EVENT_ARGUMENT_SHIFT 16
+#define EVENT_INLINE_SHIFT 20
+#define EVENT_BYTES_SHIFT 24
+#define INLINE_FROM 4 // the first word that may hold such bytes: commands use those before
 #define EVENT_PATCHED 0x80 // with SYSCALL: from a patched site, whose GS base is ours
 
 // Commands of the sentry.

@@ -11,6 +11,7 @@ BEGIN {
 /^[0-9]/ && $1 < 480 && ($3 == "full" || $3 == "partial") {
   n = 0
   line = ""
+  for (arguments[$1] = 0; 4 + arguments[$1] <= NF && $(4 + arguments[$1]) !~ /^[=#]/; arguments[$1]++);
   for (i = 4; i <= NF && n < 3; i++) {
     if ($i == "#") break
     a = i - 4
@@ -50,4 +51,9 @@ BEGIN {
   }
   if (n) print "    [" $1 "] = {" line "}, // " $2
 }
-END { print "};" }
+END {
+  print "};"
+  print "static const unsigned char argument_counts[PREFETCH_NUMBERS] STUB_DATA = {"
+  for (nr = 0; nr < 480; nr++) if (nr in arguments) print "    [" nr "] = " arguments[nr] ","
+  print "};"
+}

@@ -67,6 +67,19 @@ final class Fetched {
     emptyString = uaddr;
   }
 
+  /**
+   * Notes that guest bytes from {@code uaddr} are in the call's line, from word {@code word} of it
+   * on; nonsense is as good as none.
+   */
+  void inLine(long uaddr, int word, int bytes) {
+    if (word >= Layout.INLINE_FROM && bytes > 0 && word * 8 + bytes <= Layout.CALL_BYTES) {
+      guest[0] = uaddr;
+      offset[0] = Layout.CALL + word * 8;
+      length[0] = bytes;
+      count = 1;
+    }
+  }
+
   boolean isEmptyString(long uaddr) {
     return uaddr == emptyString && uaddr != NONE;
   }

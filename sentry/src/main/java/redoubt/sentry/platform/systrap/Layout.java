@@ -41,7 +41,10 @@ final class Layout {
   static final int EVENT_DONE = 6;
   static final int EVENT_MASK = 0x7f;
   static final int EVENT_PATCHED = 0x80;
-  static final int EVENT_EMPTY_SHIFT = 16;
+  static final int EVENT_ARGUMENT_SHIFT = 16;
+  static final int EVENT_INLINE_SHIFT = 20;
+  static final int EVENT_BYTES_SHIFT = 24;
+  static final int INLINE_FROM = 4;
 
   static final int CMD_RUN = 1;
   static final int CMD_COPY_IN = 2;
@@ -57,7 +60,8 @@ final class Layout {
   // struct control
   static final long TURN = 0;
   static final long WORD = 4;
-  static final long CALL = 8;
+  static final int CALL = 8;
+  static final int CALL_BYTES = 56;
   static final long FIRST_GUEST = 0x10;
   static final long FIRST_PLACE = 0x18;
   static final long FIRST_DATA = 0x20;

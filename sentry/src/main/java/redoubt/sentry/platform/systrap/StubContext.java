@@ -37,6 +37,16 @@ final class StubContext implements GuestContext {
   private static final int CALL_REGS =
       1 << RAX | 1 << RDI | 1 << RSI | 1 << RDX | 1 << R10 | 1 << R8 | 1 << R9;
 
+  /** Which of them its line has when bytes are in it from a word on: INLINE_FROM to 6; all else. */
+  private static final int[] IN_LINE = new int[16];
+
+  static {
+    java.util.Arrays.fill(IN_LINE, CALL_REGS);
+    IN_LINE[4] = CALL_REGS & ~(1 << R10 | 1 << R8 | 1 << R9);
+    IN_LINE[5] = CALL_REGS & ~(1 << R8 | 1 << R9);
+    IN_LINE[6] = CALL_REGS & ~(1 << R9);
+  }
+
   /** The registers of a call's arguments, in order. */
   private static final int[] ARGUMENTS = {RDI, RSI, RDX, R10, R8, R9};
 
@@ -314,7 +324,7 @@ final class StubContext implements GuestContext {
       return event;
     }
     if ((answer & Layout.EVENT_PATCHED) != 0) {
-      readLine();
+      readLine(inLineFrom(answer));
     } else if (!readAll(event)) {
       return SPURIOUS;
     }
@@ -353,8 +363,12 @@ final class StubContext implements GuestContext {
     }
   }
 
-  /** A call from a patched site: its line has what nearly all calls need, the rest can wait. */
-  private void readLine() {
+  /**
+   * A call from a patched site: its line has what nearly all calls need, the rest can wait.
+   *
+   * @param bytesFrom the word from which on the line has bytes instead of registers, or 0
+   */
+  private void readLine(int bytesFrom) {
     Region m = memory;
     long[] r = regs;
     r[RAX] = m.getLong(Layout.CALL);
@@ -364,7 +378,7 @@ final class StubContext implements GuestContext {
     r[R10] = m.getLong(Layout.CALL + 32);
     r[R8] = m.getLong(Layout.CALL + 40);
     r[R9] = m.getLong(Layout.CALL + 48);
-    known = CALL_REGS | known & 1 << GS_BASE;
+    known = IN_LINE[bytesFrom] | known & 1 << GS_BASE;
     fpOffset = 0;
     patchedCall = true;
   }
@@ -671,20 +685,18 @@ final class StubContext implements GuestContext {
     return (known & 1 << index) != 0 ? regs[index] : fetch(index);
   }
 
+  /** What the line had no place for is beyond the arguments of the call. */
   @Override
   public void readCall(CallRegisters call) {
-    if ((known & CALL_REGS) != CALL_REGS) {
-      GuestContext.super.readCall(call);
-      return;
-    }
     long[] r = regs;
+    int k = known;
     call.nr = (int) r[RAX];
     call.a0 = r[RDI];
     call.a1 = r[RSI];
     call.a2 = r[RDX];
-    call.a3 = r[R10];
-    call.a4 = r[R8];
-    call.a5 = r[R9];
+    call.a3 = (k & 1 << R10) != 0 ? r[R10] : 0;
+    call.a4 = (k & 1 << R8) != 0 ? r[R8] : 0;
+    call.a5 = (k & 1 << R9) != 0 ? r[R9] : 0;
   }
 
   /** Reads a register once from shared memory. */
@@ -746,11 +758,21 @@ final class StubContext implements GuestContext {
 
   /** Notes what came along with a call; {@code word} is the event's. */
   private void readFetched(int word) {
-    fetched.read(word >>> 8 & 0xff);
-    int argument = word >>> Layout.EVENT_EMPTY_SHIFT;
-    if (argument > 0 && argument <= ARGUMENTS.length) {
-      fetched.empty(regs[ARGUMENTS[argument - 1]]);
+    int argument = (word >>> Layout.EVENT_ARGUMENT_SHIFT & 0xf) - 1;
+    int bytes = word >>> Layout.EVENT_BYTES_SHIFT;
+    if (argument < 0 || argument >= ARGUMENTS.length) {
+      fetched.read(word >>> 8 & 0xff);
+    } else if (bytes != 0) {
+      fetched.inLine(regs[ARGUMENTS[argument]], inLineFrom(word), bytes);
+    } else {
+      fetched.read(word >>> 8 & 0xff);
+      fetched.empty(regs[ARGUMENTS[argument]]);
     }
+  }
+
+  /** {@return from which word of the call's line on there are bytes, or 0: there are none} */
+  private static int inLineFrom(int word) {
+    return word >>> Layout.EVENT_INLINE_SHIFT & 0xf;
   }
 
   /** One round trip; returns bytes copied, checked, or 0 when the guest is gone. */

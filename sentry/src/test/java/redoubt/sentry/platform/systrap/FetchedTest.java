@@ -49,6 +49,24 @@ class FetchedTest {
   }
 
   @Test
+  void shouldFindWhatIsInTheLine() {
+    write(Layout.CALL + 32, "/tmp/a\0");
+    fetched.inLine(GUEST, 4, 7);
+    assertEquals("/tmp/a", fetched.string(GUEST, LIMIT));
+    assertEquals(Layout.CALL + 32, fetched.find(GUEST, 7));
+    assertEquals(-1, fetched.find(GUEST, 8));
+  }
+
+  @Test
+  void shouldBelieveNoBytesBeyondTheLine() {
+    int[][] bad = {{0, 8}, {3, 8}, {4, 0}, {4, 25}, {6, 9}, {7, 1}, {15, 255}, {4, 255}};
+    for (int[] b : bad) {
+      fetched.inLine(GUEST, b[0], b[1]);
+      assertEquals(-1, fetched.find(GUEST, 0), b[0] + ", " + b[1]);
+    }
+  }
+
+  @Test
   void shouldFindSeveral() {
     describe(0, GUEST, Layout.CONTEXT_PREFETCH, 3);
     describe(1, 2 * GUEST, Layout.CONTEXT_WINDOW, GuestContext.BUFFER_BYTES);

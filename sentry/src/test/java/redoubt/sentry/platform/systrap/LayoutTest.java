@@ -40,7 +40,10 @@ class LayoutTest {
     m.put("EVENT_DONE", (long) Layout.EVENT_DONE);
     m.put("EVENT_MASK", (long) Layout.EVENT_MASK);
     m.put("EVENT_PATCHED", (long) Layout.EVENT_PATCHED);
-    m.put("EVENT_EMPTY_SHIFT", (long) Layout.EVENT_EMPTY_SHIFT);
+    m.put("EVENT_ARGUMENT_SHIFT", (long) Layout.EVENT_ARGUMENT_SHIFT);
+    m.put("EVENT_INLINE_SHIFT", (long) Layout.EVENT_INLINE_SHIFT);
+    m.put("EVENT_BYTES_SHIFT", (long) Layout.EVENT_BYTES_SHIFT);
+    m.put("INLINE_FROM", (long) Layout.INLINE_FROM);
     m.put("CMD_RUN", (long) Layout.CMD_RUN);
     m.put("CMD_COPY_IN", (long) Layout.CMD_COPY_IN);
     m.put("CMD_COPY_OUT", (long) Layout.CMD_COPY_OUT);
@@ -60,7 +63,8 @@ class LayoutTest {
   private static void control(Map<String, Long> m) {
     m.put("C(turn)", Layout.TURN);
     m.put("C(word)", Layout.WORD);
-    m.put("C(call)", Layout.CALL);
+    m.put("C(call)", (long) Layout.CALL);
+    m.put("sizeof ((struct control *)0)->call", (long) Layout.CALL_BYTES);
     m.put("C(call[1])", Layout.FIRST_GUEST);
     m.put("C(call[2])", Layout.FIRST_PLACE);
     m.put("C(call[3])", Layout.FIRST_DATA);
