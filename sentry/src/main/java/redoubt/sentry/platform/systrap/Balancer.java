@@ -24,6 +24,12 @@ final class Balancer implements Runnable {
   private static final int SPIN_FROM = 200;
 
   private static final int SPIN_UNTIL = 100;
+
+  /**
+   * A pair counts beside the busiest if it had this part of its events: wc behind find does not.
+   */
+  private static final int COUNTS_FROM = 16;
+
   private static final int QUIET_PERIODS = 4;
 
   private final Systrap platform;
@@ -85,7 +91,7 @@ final class Balancer implements Runnable {
     int limit = platform.liveLimit();
     java.util.Arrays.fill(runningOn, 0);
     StubContext busiest = null;
-    int active = 0;
+    int computing = 0;
     long most = 0;
     boolean any = false;
     for (int i = 0; i < limit; i++) {
@@ -106,12 +112,11 @@ final class Balancer implements Runnable {
           any = true;
           c.loosen();
         }
-        active++;
+        computing++;
         continue;
       }
       if (n != 0) {
         any = true;
-        active++;
         if (n > most) {
           most = n;
           busiest = c;
@@ -124,6 +129,7 @@ final class Balancer implements Runnable {
     if (!spinAllowed) {
       return any;
     }
+    int active = computing + countFrom(all, limit, most);
     for (int i = 0; i < limit; i++) {
       StubContext c = all[i];
       if (c != null
@@ -150,6 +156,18 @@ final class Balancer implements Runnable {
       }
     }
     return any;
+  }
+
+  /** {@return how many pairs had events enough to count beside one that had {@code most}} */
+  private static int countFrom(StubContext[] all, int limit, long most) {
+    int count = 0;
+    for (int i = 0; i < limit; i++) {
+      StubContext c = all[i];
+      if (c != null && c.lastEvents() != 0 && c.lastEvents() * COUNTS_FROM >= most) {
+        count++;
+      }
+    }
+    return count;
   }
 
   private static void moveOne(StubContext[] all, int limit, int from, int to) {
