@@ -3,6 +3,7 @@ package redoubt.host;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import jdk.internal.misc.Unsafe;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A range of this process's native memory for the path of a system call: what {@link MemorySegment}
@@ -153,34 +154,25 @@ public final class Region {
     if (bytes > into.length) {
       throw new IndexOutOfBoundsException(bytes + " bytes for an array of " + into.length);
     }
-    if (bytes > FEW_BYTES) {
-      U.copyMemory(null, from, into, Unsafe.ARRAY_BYTE_BASE_OFFSET, bytes);
-      return;
-    }
-    int i = 0;
-    for (; i <= bytes - 8; i += 8) {
-      U.putLong(into, Unsafe.ARRAY_BYTE_BASE_OFFSET + i, U.getLong(from + i));
-    }
-    for (; i < bytes; i++) {
-      into[i] = U.getByte(from + i);
-    }
+    move(from, into, Unsafe.ARRAY_BYTE_BASE_OFFSET, bytes);
   }
 
   /**
-   * Copies between ranges that were checked and do not overlap. Until C2 has compiled it, {@code
-   * copyMemory} is a call into the JVM of some 50 ns, and most copies of system calls are short.
+   * Copies between ranges that were checked and do not overlap, to the address {@code to} or, of an
+   * array, the offset. Until C2 has compiled it, {@code copyMemory} is a call into the JVM of some
+   * 50 ns, and most copies of system calls are short.
    */
-  private static void move(long from, long to, long bytes) {
+  private static void move(long from, byte @Nullable [] array, long to, long bytes) {
     if (bytes > FEW_BYTES) {
-      U.copyMemory(from, to, bytes);
+      U.copyMemory(null, from, array, to, bytes);
       return;
     }
     long i = 0;
     for (; i <= bytes - 8; i += 8) {
-      U.putLong(to + i, U.getLong(from + i));
+      U.putLong(array, to + i, U.getLong(from + i));
     }
     for (; i < bytes; i++) {
-      U.putByte(to + i, U.getByte(from + i));
+      U.putByte(array, to + i, U.getByte(from + i));
     }
   }
 
@@ -191,7 +183,7 @@ public final class Region {
 
   /** Copies {@code bytes} bytes of {@code from}, beginning at {@code fromAt}, to {@code at}. */
   public void put(long at, Region from, long fromAt, long bytes) {
-    move(from.range(fromAt, bytes), range(at, bytes), bytes);
+    move(from.range(fromAt, bytes), null, range(at, bytes), bytes);
   }
 
   /** As the other {@code put}, from any segment. */
@@ -205,7 +197,7 @@ public final class Region {
       outside(fromAt, bytes);
     }
     try {
-      move(from.address() + fromAt, range(at, bytes), bytes);
+      move(from.address() + fromAt, null, range(at, bytes), bytes);
     } finally {
       Reference.reachabilityFence(from);
     }
@@ -222,7 +214,7 @@ public final class Region {
       outside(toAt, bytes);
     }
     try {
-      move(range(at, bytes), to.address() + toAt, bytes);
+      move(range(at, bytes), null, to.address() + toAt, bytes);
     } finally {
       Reference.reachabilityFence(to);
     }

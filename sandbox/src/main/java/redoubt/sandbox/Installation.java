@@ -81,12 +81,7 @@ public record Installation(
   public List<String> wardenCommand(String link, int bootSeconds, String rootDisk) {
     var flags =
         new ArrayList<String>(
-            List.of(
-                "-XX:TieredStopAtLevel=1",
-                "-Xms4m",
-                "-Xmx128m",
-                "-Xss256k",
-                "-XX:TrimNativeHeapInterval=5000"));
+            List.of("-XX:TieredStopAtLevel=1", "-Xms4m", "-Xmx128m", "-Xss256k", TRIM));
     String lose = System.getProperty("redoubt.lose");
     if (lose != null) {
       flags.add("-Dredoubt.lose=" + lose); // tests of the link to a guest
@@ -110,9 +105,8 @@ public record Installation(
             "-Xss512k",
             // One compiler thread a tier: the optimizing one is made nice by the sentry.
             "-XX:CICompilerCount=2",
-            // The optimizing compiler has a twentieth of a core while guests want both: inlining
-            // less
-            // halves what it has to do, and costs nothing later (ADR 0006).
+            // The optimizing compiler has a twentieth of a core while guests want both: to inline
+            // less halves what it has to do, and costs nothing later (ADR 0006).
             "-XX:FreqInlineSize=180",
             "-XX:InlineSmallCode=800",
             TRIM,
@@ -175,7 +169,6 @@ public record Installation(
         "-XX:CompileCommand=exclude,jdk.internal.classfile.impl.StackMapGenerator::processBlock",
         // An idle JVM looks for idle monitors every 2 s, not four times a second.
         "-XX:AsyncDeflationInterval=2000",
-        "-XX:ArchiveRelocationMode=0",
         "--enable-native-access=redoubt.host",
         "--add-exports=java.base/jdk.internal.misc=redoubt.host");
   }

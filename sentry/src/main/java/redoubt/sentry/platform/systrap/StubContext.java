@@ -760,13 +760,15 @@ final class StubContext implements GuestContext {
   private void readFetched(int word) {
     int argument = (word >>> Layout.EVENT_ARGUMENT_SHIFT & 0xf) - 1;
     int bytes = word >>> Layout.EVENT_BYTES_SHIFT;
+    fetched.read(word >>> 8 & 0xff);
     if (argument < 0 || argument >= ARGUMENTS.length) {
-      fetched.read(word >>> 8 & 0xff);
-    } else if (bytes != 0) {
-      fetched.inLine(regs[ARGUMENTS[argument]], inLineFrom(word), bytes);
+      return;
+    }
+    long uaddr = regs[ARGUMENTS[argument]];
+    if (bytes != 0) {
+      fetched.inLine(uaddr, inLineFrom(word), bytes);
     } else {
-      fetched.read(word >>> 8 & 0xff);
-      fetched.empty(regs[ARGUMENTS[argument]]);
+      fetched.empty(uaddr);
     }
   }
 

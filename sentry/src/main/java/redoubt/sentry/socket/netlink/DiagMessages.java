@@ -7,8 +7,6 @@ import static redoubt.abi.Socket.AF_INET6;
 import static redoubt.abi.Socket.AF_UNIX;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 import redoubt.abi.SockDiag;
 import redoubt.host.Memory;
 import redoubt.sentry.kernel.Latin1;
@@ -23,37 +21,14 @@ import redoubt.sentry.socket.Sockets;
  * <p>Differs from Linux: filters in bytecode are left to who asked (ss applies them itself, too),
  * and half-open connections and those in TIME_WAIT are not shown, as in /proc/net/tcp here.
  */
-final class DiagMessages {
-  private static final int FULL = 3400;
-
+final class DiagMessages extends Datagrams {
   private final Sockets sockets;
-  private final int seq;
-  private final int port;
   private final boolean isDump;
-  private final List<MessageBuilder> finished = new ArrayList<>();
-  private MessageBuilder m = new MessageBuilder();
 
   DiagMessages(Sockets sockets, int seq, int port, boolean isDump) {
+    super(seq, port);
     this.sockets = sockets;
-    this.seq = seq;
-    this.port = port;
     this.isDump = isDump;
-  }
-
-  /** {@return the datagrams so far} */
-  List<MessageBuilder> finished() {
-    if (m.length() > 0) {
-      finished.add(m);
-      m = new MessageBuilder();
-    }
-    return finished;
-  }
-
-  private void end() {
-    m.end();
-    if (m.length() > FULL) {
-      finished();
-    }
   }
 
   private int begin(int headerBytes) {

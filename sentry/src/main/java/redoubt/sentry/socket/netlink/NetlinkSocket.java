@@ -298,10 +298,14 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
         return;
       }
     }
-    for (MessageBuilder full : m.finished()) {
+    enqueueAll(m);
+    done(seq);
+  }
+
+  private void enqueueAll(Datagrams answer) {
+    for (MessageBuilder full : answer.finished()) {
       enqueue(full);
     }
-    done(seq);
   }
 
   private void done(int seq) {
@@ -319,9 +323,7 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
       error(s, at, (int) r, seq);
       return;
     }
-    for (MessageBuilder full : m.finished()) {
-      enqueue(full);
-    }
+    enqueueAll(m);
     if (dump) {
       done(seq);
     }
@@ -351,9 +353,7 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
       error(s, at, -redoubt.abi.Errno.ENETUNREACH, seq);
       return;
     }
-    for (MessageBuilder full : m.finished()) {
-      enqueue(full);
-    }
+    enqueueAll(m);
   }
 
   /** No other namespace has an id here: none has an interface with an end in this one. */
@@ -390,9 +390,7 @@ final class NetlinkSocket extends Socket implements NoticeSocket {
     }
     RouteMessages m = new RouteMessages(t, seq, port());
     m.link(device, 0);
-    for (MessageBuilder full : m.finished()) {
-      enqueue(full);
-    }
+    enqueueAll(m);
     if ((flags & Netlink.NLM_F_ACK) != 0) {
       error(s, at, 0, seq);
     }

@@ -23,10 +23,7 @@ import redoubt.sentry.socket.NetDevice;
  * href="https://man7.org/linux/man-pages/man7/rtnetlink.7.html">rtnetlink(7)</a>. Long answers are
  * several datagrams, as Linux's.
  */
-final class RouteMessages {
-  /** Datagrams end before they are longer than a reader with a page has room for. */
-  private static final int FULL = 3400;
-
+final class RouteMessages extends Datagrams {
   private static final int LO = 1;
 
   // IP6_RT_PRIO_*: the metrics of routes for which none was asked.
@@ -35,15 +32,10 @@ final class RouteMessages {
   private static final int RULES_TABLE_DEFAULT = 253;
 
   private final Task reader;
-  private final int seq;
-  private final int port;
   private final int itemFlags;
 
   /** RTM_DEL* is one more than RTM_NEW*. */
   private final int typeShift;
-
-  private final List<MessageBuilder> finished = new ArrayList<>();
-  private MessageBuilder m = new MessageBuilder();
 
   /** The answer to a question. */
   RouteMessages(Task reader, int seq, int port) {
@@ -51,9 +43,8 @@ final class RouteMessages {
   }
 
   private RouteMessages(Task reader, int seq, int port, int itemFlags, int typeShift) {
+    super(seq, port);
     this.reader = reader;
-    this.seq = seq;
-    this.port = port;
     this.itemFlags = itemFlags;
     this.typeShift = typeShift;
   }
@@ -61,22 +52,6 @@ final class RouteMessages {
   /** What those are told who listen, about what {@code t}'s request changed. */
   static RouteMessages notice(Task t, int seq, int port, boolean isGone) {
     return new RouteMessages(t, seq, port, 0, isGone ? 1 : 0);
-  }
-
-  /** {@return the datagrams so far} */
-  List<MessageBuilder> finished() {
-    if (m.length() > 0) {
-      finished.add(m);
-      m = new MessageBuilder();
-    }
-    return finished;
-  }
-
-  private void end() {
-    m.end();
-    if (m.length() > FULL) {
-      finished();
-    }
   }
 
   private @Nullable NetworkStack stack() {
