@@ -251,6 +251,18 @@ public final class Ipv4 {
     return 0;
   }
 
+  /** Puts the header of either IP before a payload that goes nowhere else. */
+  public void writeHeader(Packet p, int source, int destination, int protocol) {
+    if (AddressTable.isV6(destination)) {
+      stack.ipv6().writeHeader(p, source, destination, protocol, 0, DEFAULT_TTL);
+      return;
+    }
+    p.prepend(Ipv4Header.MIN_LENGTH);
+    int flags = Ipv4Header.DONT_FRAGMENT;
+    int n = p.length();
+    Ipv4Header.write(p.data, p.start, 0, n, 0, flags, DEFAULT_TTL, protocol, source, destination);
+  }
+
   private static int lengthOfSegment(Packet p) {
     return Ipv4Header.MIN_LENGTH + TcpHeader.headerLength(p.data, p.start) + p.segmentBytes;
   }

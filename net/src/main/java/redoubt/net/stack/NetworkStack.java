@@ -19,6 +19,7 @@ import redoubt.net.network.Icmp6;
 import redoubt.net.network.Ipv4;
 import redoubt.net.network.Ipv6;
 import redoubt.net.network.NeighborTable;
+import redoubt.net.transport.PacketTable;
 import redoubt.net.transport.RawTable;
 import redoubt.net.transport.UdpTable;
 import redoubt.net.transport.tcp.TcpTable;
@@ -55,6 +56,7 @@ public final class NetworkStack {
   private final Icmp icmp;
   private final UdpTable udp;
   private final RawTable raw;
+  private final PacketTable frames;
   private final TcpTable tcp;
   private final Nic loopback;
   private @Nullable Tap tap;
@@ -79,6 +81,7 @@ public final class NetworkStack {
     this.icmp = new Icmp(this);
     this.udp = new UdpTable(this);
     this.raw = new RawTable(this);
+    this.frames = new PacketTable(this);
     this.tcp = new TcpTable(this);
     this.loopback = addLoopback();
   }
@@ -512,6 +515,11 @@ public final class NetworkStack {
 
   public RawTable raw() {
     return raw;
+  }
+
+  /** {@return the packet sockets} */
+  public PacketTable frames() {
+    return frames;
   }
 
   public TcpTable tcp() {

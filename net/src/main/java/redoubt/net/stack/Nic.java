@@ -5,6 +5,8 @@ import redoubt.net.buffer.Packet;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.link.Link;
 import redoubt.net.network.NeighborTable;
+import redoubt.net.transport.PacketEndpoint;
+import redoubt.net.transport.PacketTable;
 
 /** A network interface: a link, its addresses and its neighbours. Guarded by the stack's lock. */
 public final class Nic {
@@ -207,6 +209,9 @@ public final class Nic {
     if (!isUp) {
       frame.free();
     } else if (link.mac() == 0) {
+      if (!stack.frames().isEmpty()) {
+        stack.frames().showLooped(this, frame, PacketTable.HOST, null);
+      }
       if (frame.length() > 0 && frame.data[frame.start] >>> 4 == 6) {
         stack.ipv6().receive(this, frame);
       } else {
@@ -230,6 +235,9 @@ public final class Nic {
     long destination = EthernetHeader.destination(frame.data, frame.start);
     int type = EthernetHeader.type(frame.data, frame.start);
     frame.isLinkGroup = EthernetHeader.isGroup(destination);
+    if (!stack.frames().isEmpty()) {
+      stack.frames().show(this, frame, PacketTable.kind(destination, link.mac()), null);
+    }
     if (!frame.isLinkGroup && destination != link.mac()) {
       frame.free();
       return;
@@ -264,9 +272,39 @@ public final class Nic {
       p.fill();
       tap.frame(p.data, p.start, p.length());
     }
+    if (!stack.frames().isEmpty()) {
+      p.fill();
+      if (link.mac() == 0) {
+        stack.frames().showLooped(this, p, PacketTable.OUTGOING, null);
+      } else {
+        stack.frames().show(this, p, PacketTable.OUTGOING, null);
+      }
+    }
+    send(p);
+  }
+
+  private void send(Packet p) {
     stack.counters().framesOut++;
     packetsOut++;
     bytesOut += p.length();
     link.transmit(p);
+  }
+
+  /** Sends a whole frame, which {@code by} wrote and does not see again. */
+  public void inject(Packet frame, PacketEndpoint by) {
+    stack.frames().show(this, frame, PacketTable.OUTGOING, by);
+    if (link.mac() != 0) {
+      Tap tap = stack.tap();
+      if (tap != null) {
+        tap.frame(frame.data, frame.start, frame.length());
+      }
+      send(frame);
+      return;
+    }
+    // The loopback has Ethernet headers for who writes them. IP takes nothing that comes in there
+    // from an address of this host without having been routed (fib_validate_source).
+    long destination = EthernetHeader.destination(frame.data, frame.start);
+    stack.frames().show(this, frame, PacketTable.kind(destination, 0), null);
+    frame.free();
   }
 }

@@ -436,10 +436,20 @@ public abstract class Socket extends FileDescription {
         return name == SO_PEEK_OFF ? -EOPNOTSUPP : -ENOPROTOOPT;
       }
       default -> {
-        return -ENOPROTOOPT;
+        return setOwnSocketOption(t, name, s, length);
       }
     }
     return 0;
+  }
+
+  /** An option of SOL_SOCKET that only some families have (SO_ATTACH_FILTER). */
+  protected long setOwnSocketOption(Task t, int name, MemorySegment s, int length) {
+    return -ENOPROTOOPT;
+  }
+
+  /** {@return whether an option's old value is looked at when it is asked for} */
+  public boolean readsOption(int level, int name) {
+    return false;
   }
 
   private synchronized void keep(int name, boolean on) {

@@ -3,6 +3,7 @@ package redoubt.sentry.socket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
+import redoubt.host.Memory;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.vfs.FileDescription;
 
@@ -48,8 +49,39 @@ public final class SocketCall {
   /** The IP header's time to live for IP_RECVTTL, or -1. */
   public int ttl = -1;
 
+  /** Control messages for a receiver besides those above: level, type, length and data of each. */
+  private MemorySegment attached = MemorySegment.NULL;
+
+  /** How many bytes of it are used. */
+  public int attachedBytes;
+
   private MemorySegment data = MemorySegment.NULL;
   private MemorySegment control = Arena.ofAuto().allocate(512, 8);
+
+  /**
+   * Adds a control message for the receiver, whose {@code size} bytes the caller writes.
+   *
+   * @return where in {@link #attached} they are
+   */
+  public int attach(int level, int type, int size) {
+    int at = attachedBytes;
+    int end = at + 16 + ((size + 7) & ~7);
+    if (attached.byteSize() < end) {
+      MemorySegment more = Arena.ofAuto().allocate(Math.max(512, 2L * end), 8);
+      MemorySegment.copy(attached, 0, more, 0, at);
+      attached = more;
+    }
+    attached.set(Memory.INT, at, level);
+    attached.set(Memory.INT, at + 4L, type);
+    attached.set(Memory.INT, at + 8L, size);
+    attachedBytes = end;
+    return at + 16;
+  }
+
+  /** {@return the memory of what was {@linkplain #attach attached}} */
+  public MemorySegment attached() {
+    return attached;
+  }
 
   /** {@return at least {@code bytes} of memory for control messages}; valid until the next call */
   public MemorySegment control(int bytes) {
@@ -91,6 +123,7 @@ public final class SocketCall {
     hasPacketInfo = false;
     packetInfoIndex = 1;
     ttl = -1;
+    attachedBytes = 0;
     return this;
   }
 

@@ -8,6 +8,7 @@ import redoubt.sentry.kernel.NetNamespace;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.inet.InetFamily;
 import redoubt.sentry.socket.netlink.NetlinkFamily;
+import redoubt.sentry.socket.packet.PacketFamily;
 import redoubt.sentry.socket.unix.UnixFamily;
 
 /** The address families of one kernel. */
@@ -15,6 +16,7 @@ public final class Sockets {
   private final @Nullable SocketFamily[] families = new SocketFamily[Socket.AF_MAX];
   private final UnixFamily unix = new UnixFamily();
   private final InetFamily inet = new InetFamily();
+  private final PacketFamily packet = new PacketFamily(inet);
 
   /** A network of its own, with nothing but a loopback. */
   private Sockets() {
@@ -22,6 +24,7 @@ public final class Sockets {
     register(Socket.AF_INET, inet.v4());
     register(Socket.AF_INET6, inet.v6());
     register(Socket.AF_NETLINK, new NetlinkFamily());
+    register(Socket.AF_PACKET, packet);
   }
 
   /** Registers the families that every kernel has: unix, the loopback's inet and inet6, netlink. */
@@ -36,6 +39,7 @@ public final class Sockets {
     proc.set("net/tcp6", (t, out) -> of(t).inet.procNetTcp(true, out));
     proc.set("net/udp", (t, out) -> of(t).inet.procNetUdp(false, out));
     proc.set("net/udp6", (t, out) -> of(t).inet.procNetUdp(true, out));
+    proc.set("net/packet", (t, out) -> of(t).packet.procNetPacket(out));
     ProcNet.install(proc);
   }
 

@@ -163,7 +163,7 @@ final class ControlMessages {
   static long deliver(Task t, Socket s, long uaddr, long length, SocketCall c) {
     int limit = uaddr == 0 ? 0 : (int) Math.clamp(length, 0, LIMIT);
     int used = 0;
-    MemorySegment m = c.control(aligned(SIZEOF_CMSGHDR + 4 * SCM_MAX_FD) + 256);
+    MemorySegment m = c.control(aligned(SIZEOF_CMSGHDR + 4 * SCM_MAX_FD) + 256 + c.attachedBytes);
     if (c.timestampNs != 0 && (s.wantsTimestamp() || s.wantsTimestampNs())) {
       boolean ns = s.wantsTimestampNs();
       long data = used + SIZEOF_CMSGHDR;
@@ -181,6 +181,7 @@ final class ControlMessages {
       int level = v6 ? redoubt.abi.Socket.SOL_IPV6 : redoubt.abi.Socket.SOL_IP;
       used = put(m, used, limit, level, v6 ? Ipv6.IPV6_HOPLIMIT : Ip.IP_TTL, 4, c);
     }
+    used = putAttached(m, used, limit, c);
     if (c.hasCredentials && s.passesCredentials()) {
       long data = used + SIZEOF_CMSGHDR;
       m.set(Memory.INT, data, c.pid == null ? 0 : c.pid.in(t.pidNamespace()));
@@ -216,6 +217,19 @@ final class ControlMessages {
     m.set(Memory.INT, at + 8, level);
     m.set(Memory.INT, at + 12, type);
     return Math.min(limit, at + aligned(length));
+  }
+
+  /** What the socket has put together itself. */
+  private static int putAttached(MemorySegment m, int at, int limit, SocketCall c) {
+    MemorySegment from = c.attached();
+    int used = at;
+    for (int i = 0; i < c.attachedBytes; ) {
+      int size = from.get(Memory.INT, i + 8L);
+      MemorySegment.copy(from, i + 16L, m, used + SIZEOF_CMSGHDR, size);
+      used = put(m, used, limit, from.get(Memory.INT, i), from.get(Memory.INT, i + 4L), size, c);
+      i += 16 + aligned(size);
+    }
+    return used;
   }
 
   private static int putPacketInfo(MemorySegment m, int at, int limit, Socket s, SocketCall c) {

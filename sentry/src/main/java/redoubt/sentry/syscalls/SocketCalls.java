@@ -362,6 +362,9 @@ public final class SocketCalls {
         return -EINVAL;
       }
       int limit = (int) Math.min(asked, Task.PATH_MAX);
+      if (s.readsOption(a.int1(), a.int2()) && t.copyInScratch(a.long3(), limit) < 0) {
+        return -EFAULT;
+      }
       long n = s.option(t, a.int1(), a.int2(), t.scratch(), limit);
       if (n < 0) {
         return n;

@@ -24,6 +24,10 @@ class ClassicBpfTest {
   private static final int NEG = 0x84;
 
   private static ClassicBpf parse(int[]... program) {
+    return ClassicBpf.parse(segment(program), program.length);
+  }
+
+  private static MemorySegment segment(int[]... program) {
     MemorySegment s = Arena.ofAuto().allocate(8L * Math.max(1, program.length), 8);
     for (int i = 0; i < program.length; i++) {
       s.set(Memory.SHORT, 8L * i, (short) program[i][0]);
@@ -31,7 +35,7 @@ class ClassicBpfTest {
       s.set(Memory.BYTE, 8L * i + 3, (byte) program[i][2]);
       s.set(Memory.INT, 8L * i + 4, program[i][3]);
     }
-    return ClassicBpf.parse(s, program.length);
+    return s;
   }
 
   private static int[] op(int code, int k) {
@@ -106,5 +110,36 @@ class ClassicBpfTest {
       }
     }
     assertEquals(true, taken > 100, taken + " programs");
+  }
+
+  /** Programs at random on frames at random: none reads outside, whatever its offsets. */
+  @Test
+  void shouldReadNothingOutsideOfAFrame() {
+    Random random = new Random(8);
+    int[] codes = {0x20, 0x28, 0x30, 0x40, 0x48, 0x50, 0xb1, 0x01, 0x07, 0x87, 0x9c, 0x0c, 0x81};
+    int[] bases = {0, 1, 50, 60, -0x1000, -0x1000 + 8, -0x100000, -0x200000, -1, 0x7fffffff};
+    int[] results = new int[2];
+    for (int i = 0; i < 200_000; i++) {
+      int[][] program = new int[2 + random.nextInt(6)][];
+      for (int j = 0; j < program.length; j++) {
+        int k = bases[random.nextInt(bases.length)] + random.nextInt(9) - 4;
+        program[j] = op(codes[random.nextInt(codes.length)], k);
+      }
+      program[program.length - 1] = op(RET_A, 0);
+      MemorySegment s = segment(program);
+      ClassicBpf p = ClassicBpf.parseForPackets(s, program.length);
+      if (p == null) {
+        continue;
+      }
+      ClassicBpf.Frame f = new ClassicBpf.Frame();
+      f.data = new byte[64];
+      random.nextBytes(f.data);
+      f.linkAt = random.nextInt(3);
+      f.networkAt = f.linkAt + 14;
+      f.start = random.nextBoolean() ? f.linkAt : f.networkAt;
+      f.end = f.start + random.nextInt(64 - f.start + 1);
+      results[p.run(f, new int[16]) == 0 ? 0 : 1]++;
+    }
+    assertEquals(true, results[0] > 1000 && results[1] > 1000, results[0] + ", " + results[1]);
   }
 }

@@ -43,7 +43,7 @@ public final class InetFamily {
   /** Raw sockets have no ports; it stays empty. */
   final PortTable rawPorts = new PortTable(false);
 
-  private @Nullable NetworkStack own; // guarded by this
+  private volatile @Nullable NetworkStack own; // made under this
 
   // net.ipv4.ping_group_range: from 1 to 0 is nobody.
   private volatile long firstPingGroup = 1;
@@ -141,8 +141,8 @@ public final class InetFamily {
     return (t, type, protocol, flags) -> create(t, AF_INET6, type, protocol, flags);
   }
 
-  /** {@return the stack for raw sockets}, which on the loopback need one, too */
-  private synchronized NetworkStack stackForRaw() {
+  /** {@return the stack for raw and packet sockets}, which on the loopback need one, too */
+  public synchronized NetworkStack stackOrOwn() {
     NetworkStack s = stack;
     if (s != null) {
       return s;
@@ -155,6 +155,13 @@ public final class InetFamily {
       own = s;
     }
     return s;
+  }
+
+  /** {@return the stack whose packet sockets see the loopback, or null while nobody looks} */
+  @Nullable NetworkStack watched() {
+    NetworkStack s = stack;
+    s = s != null ? s : own;
+    return s == null || s.frames().isEmpty() ? null : s;
   }
 
   private boolean mayPing(Task t) {
@@ -226,7 +233,7 @@ public final class InetFamily {
     if (protocol <= 0 || protocol > 254) {
       throw ErrnoException.of(EPROTONOSUPPORT);
     }
-    RawTable table = stackForRaw().raw();
+    RawTable table = stackOrOwn().raw();
     RawEndpoint e = table.open(protocol, family == AF_INET6);
     if (e == null) {
       throw ErrnoException.of(ENOBUFS);
@@ -238,7 +245,7 @@ public final class InetFamily {
     if (!mayPing(t)) {
       throw ErrnoException.of(EACCES);
     }
-    RawTable table = stackForRaw().raw();
+    RawTable table = stackOrOwn().raw();
     RawEndpoint e = table.openPing(family == AF_INET6);
     if (e == null) {
       throw ErrnoException.of(ENOBUFS);

@@ -389,6 +389,8 @@ final class UdpSocket extends InetSocket {
       return unreachable(total, high, low, port);
     }
     boolean queued = false;
+    NetworkStack watched = inet.watched();
+    MemorySegment shown = null;
     synchronized (to) {
       if (to.dead) {
         return unreachable(total, high, low, port);
@@ -407,14 +409,44 @@ final class UdpSocket extends InetSocket {
         p.toHigh = high;
         p.toLow = low;
         p.timestampNs = to.wantsTimestamp() || to.wantsTimestampNs() ? Clocks.realtimeNs() : 0;
+        if (watched != null) {
+          shown = MemorySegment.ofArray(new byte[p.length()]);
+          p.copyTo(shown, 0, 0, p.length());
+        }
         to.received.add(p);
         queued = true;
       }
+    }
+    if (watched != null && shown != null) {
+      show(watched, shown, fromHigh, fromLow, high, low, port);
     }
     if (queued) {
       to.queue.notify(POLLIN | POLLRDNORM);
     }
     return total; // a full receiver drops it unseen
+  }
+
+  /** Packet sockets see what goes over the loopback. */
+  private void show(
+      NetworkStack s,
+      MemorySegment payload,
+      long fromHigh,
+      long fromLow,
+      long high,
+      long low,
+      int port) {
+    s.enter();
+    try {
+      int from = InetFamily.number(s, fromHigh, fromLow);
+      s.addresses().pin(from);
+      int to = InetFamily.number(s, high, low);
+      if (from != 0 && to != 0 && !lite) {
+        s.frames().showDatagram(from, localPort, to, port, payload);
+      }
+      s.addresses().unpin(from);
+    } finally {
+      s.exit();
+    }
   }
 
   /** Nobody has the port: an ICMP error comes back, which only a connected socket hears of. */
