@@ -12,6 +12,7 @@ import redoubt.host.HostException;
 import redoubt.host.Landlock;
 import redoubt.host.Memory;
 import redoubt.host.ProcessCalls;
+import redoubt.host.Region;
 import redoubt.host.SeccompFilter;
 import redoubt.host.SeqpacketSocket;
 import redoubt.host.UnixStream;
@@ -169,7 +170,7 @@ public final class GoferMain {
               Fcntl.O_PATH | Fcntl.O_CLOEXEC,
               0,
               Fcntl.RESOLVE_BENEATH,
-              arena.allocate(FileSystemCalls.OPEN_HOW_BYTES, 8));
+              Region.of(arena.allocate(FileSystemCalls.OPEN_HOW_BYTES, 8)));
       if (fd >= 0) {
         FileSystemCalls.close((int) fd);
       }

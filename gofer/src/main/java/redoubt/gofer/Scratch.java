@@ -1,8 +1,8 @@
 package redoubt.gofer;
 
-import java.lang.foreign.MemorySegment;
 import redoubt.host.FileSystemCalls;
 import redoubt.host.Memory;
+import redoubt.host.Region;
 import redoubt.p9.P9;
 import redoubt.p9.P9Buffer;
 
@@ -19,15 +19,15 @@ final class Scratch {
   private static final long ONES = 0x0101010101010101L;
   private static final long HIGHS = 0x8080808080808080L;
 
-  final MemorySegment how = Memory.allocateGlobal(FileSystemCalls.OPEN_HOW_BYTES);
-  final MemorySegment statx = Memory.allocateGlobal(FileSystemCalls.STATX_BYTES);
-  final MemorySegment statfs = Memory.allocateGlobal(FileSystemCalls.STATFS_BYTES);
-  final MemorySegment xattrArgs = Memory.allocateGlobal(FileSystemCalls.XATTR_ARGS_BYTES);
-  final MemorySegment times = Memory.allocateGlobal(32);
-  final MemorySegment dents = Memory.mapAnonymous(DENTS_BYTES);
-  final MemorySegment path = Memory.mapAnonymous(2 * P9.PATH_MAX);
+  final Region how = Region.of(Memory.allocateGlobal(FileSystemCalls.OPEN_HOW_BYTES));
+  final Region statx = Region.of(Memory.allocateGlobal(FileSystemCalls.STATX_BYTES));
+  final Region statfs = Region.of(Memory.allocateGlobal(FileSystemCalls.STATFS_BYTES));
+  final Region xattrArgs = Region.of(Memory.allocateGlobal(FileSystemCalls.XATTR_ARGS_BYTES));
+  final Region times = Region.of(Memory.allocateGlobal(32));
+  final Region dents = Region.of(Memory.mapAnonymous(DENTS_BYTES));
+  final Region path = Region.of(Memory.mapAnonymous(2 * P9.PATH_MAX));
 
-  private final MemorySegment names = Memory.allocateGlobal(4 * NAME_SLOT);
+  private final Region names = Region.of(Memory.allocateGlobal(4 * NAME_SLOT));
 
   /** The empty string. */
   final long empty;
@@ -36,11 +36,11 @@ final class Scratch {
   final long dot;
 
   /** The last number that {@link #fdName} wrote. */
-  private final MemorySegment number = Memory.allocateGlobal(16);
+  private final Region number = Region.of(Memory.allocateGlobal(16));
 
   Scratch() {
-    MemorySegment constants = Memory.allocateGlobal(8);
-    constants.set(Memory.BYTE, 4, (byte) '.');
+    Region constants = Region.of(Memory.allocateGlobal(8));
+    constants.putByte(4, (byte) '.');
     empty = constants.address();
     dot = constants.address() + 4;
   }
@@ -63,17 +63,15 @@ final class Scratch {
     if (length > P9.NAME_MAX) {
       return -redoubt.abi.Errno.ENAMETOOLONG;
     }
-    MemorySegment n = names;
+    Region n = names;
     long at = (long) slot * NAME_SLOT;
-    MemorySegment.copy(in.memory(), offset, n, at, length);
-    n.set(Memory.LONG, at + length, 0);
-    if (length <= 2
-        && n.get(Memory.BYTE, at) == '.'
-        && (length == 1 || n.get(Memory.BYTE, at + 1) == '.')) {
+    n.put(at, in.region(), offset, length);
+    n.putLong(at + length, 0);
+    if (length <= 2 && n.getByte(at) == '.' && (length == 1 || n.getByte(at + 1) == '.')) {
       return -redoubt.abi.Errno.EINVAL;
     }
     for (int i = 0; i < length; i += 8) {
-      long w = n.get(Memory.LONG, at + i);
+      long w = n.getLong(at + i);
       if (length - i < 8) {
         // Bytes past the end count as neither NUL nor slash.
         w |= -1L << (8 * (length - i));
@@ -90,12 +88,12 @@ final class Scratch {
     if (length == 0 || length > P9.NAME_MAX) {
       return -redoubt.abi.Errno.ERANGE;
     }
-    MemorySegment n = names;
+    Region n = names;
     long at = 2L * NAME_SLOT;
-    MemorySegment.copy(in.memory(), offset, n, at, length);
-    n.set(Memory.BYTE, at + length, (byte) 0);
+    n.put(at, in.region(), offset, length);
+    n.putByte(at + length, (byte) 0);
     for (int i = 0; i < length; i++) {
-      if (n.get(Memory.BYTE, at + i) == 0) {
+      if (n.getByte(at + i) == 0) {
         return -redoubt.abi.Errno.EINVAL;
       }
     }
@@ -105,18 +103,18 @@ final class Scratch {
   /** Writes {@code fd} as a decimal string and {@return its host address} */
   long fdName(int fd) {
     int at = 12;
-    number.set(Memory.BYTE, at, (byte) 0);
+    number.putByte(at, (byte) 0);
     int v = fd;
     do {
-      number.set(Memory.BYTE, --at, (byte) ('0' + v % 10));
+      number.putByte(--at, (byte) ('0' + v % 10));
       v /= 10;
     } while (v > 0);
     return number.address() + at;
   }
 
   void free() {
-    Memory.unmap(dents);
-    Memory.unmap(path);
+    Memory.unmap(dents.segment());
+    Memory.unmap(path.segment());
   }
 
   private static boolean hasZero(long w) {

@@ -18,7 +18,6 @@ import static redoubt.abi.Errno.EROFS;
 import static redoubt.abi.Errno.EXDEV;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
@@ -28,6 +27,7 @@ import redoubt.host.FileSystemCalls;
 import redoubt.host.HostException;
 import redoubt.host.Memory;
 import redoubt.host.ProcessCalls;
+import redoubt.host.Region;
 import redoubt.host.SeqpacketSocket;
 import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
@@ -225,7 +225,7 @@ final class Worker implements Runnable {
 
   static boolean isDirectory(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment statx = arena.allocate(FileSystemCalls.STATX_BYTES, 8);
+      Region statx = Region.of(arena.allocate(FileSystemCalls.STATX_BYTES, 8));
       P9Attr attr = new P9Attr();
       HostException.check(
           "statx of attach point fd " + fd,
@@ -553,7 +553,7 @@ final class Worker implements Runnable {
     int entryMax = 19 + P9.NAME_MAX + (withAttr ? P9Attr.BYTES : 0);
     int count = 0;
     long end = 0;
-    MemorySegment d = s.dents;
+    Region d = s.dents;
     while (end == 0 && out.position() + entryMax <= room) {
       // An entry with attributes is up to six times its dirent: read what will mostly fit.
       long want = Math.min(Scratch.DENTS_BYTES, withAttr ? (room - out.position()) / 6 : room);
@@ -569,7 +569,7 @@ final class Worker implements Runnable {
         break;
       }
       for (long at = 0; at + 19 < n; ) {
-        int length = d.get(Memory.SHORT, at + 16) & 0xffff;
+        int length = d.getShort(at + 16) & 0xffff;
         if (count == 0xffff || out.position() + entryMax > room) {
           // No room: the host's position is past this entry, so go back to it.
           FileSystemCalls.seek(dirFd, fid.dirOffset);
@@ -578,7 +578,7 @@ final class Worker implements Runnable {
           return 0;
         }
         putEntry(fid, dirFd, at, length, withAttr);
-        fid.dirOffset = d.get(Memory.LONG, at + 8);
+        fid.dirOffset = d.getLong(at + 8);
         count++;
         at += length;
       }
@@ -589,17 +589,16 @@ final class Worker implements Runnable {
   }
 
   private void putEntry(Fid fid, int dirFd, long at, int reclen, boolean withAttr) {
-    MemorySegment d = s.dents;
+    Region d = s.dents;
     int name = 19;
-    while (name < reclen && d.get(Memory.BYTE, at + name) != 0) {
+    while (name < reclen && d.getByte(at + name) != 0) {
       name++;
     }
     name -= 19;
-    int type = d.get(Memory.BYTE, at + 18) & 15;
-    boolean one = name == 1 && d.get(Memory.BYTE, at + 19) == '.';
-    boolean two =
-        name == 2 && d.get(Memory.BYTE, at + 19) == '.' && d.get(Memory.BYTE, at + 20) == '.';
-    long ino = d.get(Memory.LONG, at);
+    int type = d.getByte(at + 18) & 15;
+    boolean one = name == 1 && d.getByte(at + 19) == '.';
+    boolean two = name == 2 && d.getByte(at + 19) == '.' && d.getByte(at + 20) == '.';
+    long ino = d.getLong(at);
     if (two && fid.isRoot) {
       // What is above the attach point is nobody's business: as in any root, ".." is ".".
       ino = getattr(fid.fd) == 0 ? attr.ino : 1;
@@ -619,7 +618,7 @@ final class Worker implements Runnable {
       }
     }
     out.put64(ino);
-    out.put64(d.get(Memory.LONG, at + 8));
+    out.put64(d.getLong(at + 8));
     out.put8(one || two ? DT_DIR : hasAttr ? type | 0x80 : type);
     out.put16(name);
     out.putBytes(d, at + 19, name);
@@ -637,21 +636,21 @@ final class Worker implements Runnable {
     if (fid == null) {
       return -EBADF;
     }
-    MemorySegment f = s.statfs;
+    Region f = s.statfs;
     long r = FileSystemCalls.fstatfs(fid.fd, f);
     fids.release(fid);
     if (r < 0) {
       return r;
     }
-    out.put32((int) f.get(Memory.LONG, 0));
-    out.put32((int) f.get(Memory.LONG, 8));
-    out.put64(f.get(Memory.LONG, 16));
-    out.put64(f.get(Memory.LONG, 24));
-    out.put64(f.get(Memory.LONG, 32));
-    out.put64(f.get(Memory.LONG, 40));
-    out.put64(f.get(Memory.LONG, 48));
-    out.put64(f.get(Memory.LONG, 56));
-    out.put32((int) f.get(Memory.LONG, 64));
+    out.put32((int) f.getLong(0));
+    out.put32((int) f.getLong(8));
+    out.put64(f.getLong(16));
+    out.put64(f.getLong(24));
+    out.put64(f.getLong(32));
+    out.put64(f.getLong(40));
+    out.put64(f.getLong(48));
+    out.put64(f.getLong(56));
+    out.put32((int) f.getLong(64));
     return 0;
   }
 
@@ -865,8 +864,8 @@ final class Worker implements Runnable {
     }
     if (r == 0) {
       // A target may hold anything: nobody but the guest's kernel follows it.
-      MemorySegment.copy(in.memory(), targetOffset, s.path, 0, targetLength);
-      s.path.set(Memory.BYTE, targetLength, (byte) 0);
+      s.path.put(0, in.region(), targetOffset, targetLength);
+      s.path.putByte(targetLength, (byte) 0);
       r = FileSystemCalls.symlinkat(s.path.address(), dir.fd, s.name(0));
     }
     if (r == 0) {
@@ -1082,11 +1081,9 @@ final class Worker implements Runnable {
   private void putTime(int at, int valid, int bit, int setBit, long sec, long nsec) {
     boolean change = (valid & bit) != 0;
     boolean given = (valid & setBit) != 0;
-    s.times.set(Memory.LONG, at, given ? sec : 0);
-    s.times.set(
-        Memory.LONG,
-        at + 8,
-        !change ? UTIME_OMIT : given ? Math.clamp(nsec, 0, 999_999_999) : UTIME_NOW);
+    s.times.putLong(at, given ? sec : 0);
+    s.times.putLong(
+        at + 8, !change ? UTIME_OMIT : given ? Math.clamp(nsec, 0, 999_999_999) : UTIME_NOW);
   }
 
   private long truncate(Fid fid, long size) {

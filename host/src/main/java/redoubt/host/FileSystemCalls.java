@@ -45,15 +45,15 @@ public final class FileSystemCalls {
    * #OPEN_HOW_BYTES} bytes.
    */
   public static long openat2(
-      int dirFd, long nameHaddr, int flags, int mode, long resolve, MemorySegment how) {
-    how.set(Memory.LONG, 0, flags & 0xffffffffL);
-    how.set(Memory.LONG, 8, mode & 07777L);
-    how.set(Memory.LONG, 16, resolve);
+      int dirFd, long nameHaddr, int flags, int mode, long resolve, Region how) {
+    how.putLong(0, flags & 0xffffffffL);
+    how.putLong(8, mode & 07777L);
+    how.putLong(16, resolve);
     return RawSyscall.syscall(Nr.OPENAT2, dirFd, nameHaddr, how.address(), OPEN_HOW_BYTES);
   }
 
   /** statx(2) of a name below a directory, or of the descriptor with AT_EMPTY_PATH. */
-  public static long statx(int fd, long nameHaddr, int flags, int mask, MemorySegment statx) {
+  public static long statx(int fd, long nameHaddr, int flags, int mask, Region statx) {
     return RawSyscall.syscall(Nr.STATX, fd, nameHaddr, flags, mask, statx.address());
   }
 
@@ -63,12 +63,12 @@ public final class FileSystemCalls {
   }
 
   /** fstatfs(2). */
-  public static long fstatfs(int fd, MemorySegment statfs) {
+  public static long fstatfs(int fd, Region statfs) {
     return RawSyscall.syscall(Nr.FSTATFS, fd, statfs.address());
   }
 
   /** getdents64(2). */
-  public static long getdents64(int fd, MemorySegment buffer, long bytes) {
+  public static long getdents64(int fd, Region buffer, long bytes) {
     return RawSyscall.syscall(Nr.GETDENTS64, fd, buffer.address(), bytes);
   }
 
@@ -129,7 +129,7 @@ public final class FileSystemCalls {
   }
 
   /** utimensat(2) with two timespecs at {@code times}. */
-  public static long utimensat(int fd, long nameHaddr, MemorySegment times, int flags) {
+  public static long utimensat(int fd, long nameHaddr, Region times, int flags) {
     return RawSyscall.syscall(Nr.UTIMENSAT, fd, nameHaddr, times.address(), flags);
   }
 
@@ -163,7 +163,7 @@ public final class FileSystemCalls {
    * AT_EMPTY_PATH the kernel would refuse an O_PATH descriptor, as fgetxattr(2) does.
    */
   public static long getxattrat(
-      int dirFd, long pathHaddr, long nameHaddr, long valueHaddr, int size, MemorySegment args) {
+      int dirFd, long pathHaddr, long nameHaddr, long valueHaddr, int size, Region args) {
     fillXattrArgs(args, valueHaddr, size, 0);
     return RawSyscall.syscall(
         NR_GETXATTRAT, dirFd, pathHaddr, 0, nameHaddr, args.address(), XATTR_ARGS_BYTES);
@@ -177,7 +177,7 @@ public final class FileSystemCalls {
       long valueHaddr,
       int size,
       int flags,
-      MemorySegment args) {
+      Region args) {
     fillXattrArgs(args, valueHaddr, size, flags);
     return RawSyscall.syscall(
         NR_SETXATTRAT, dirFd, pathHaddr, 0, nameHaddr, args.address(), XATTR_ARGS_BYTES);
@@ -213,9 +213,9 @@ public final class FileSystemCalls {
     return RawSyscall.syscall(Nr.FREMOVEXATTR, fd, nameHaddr);
   }
 
-  private static void fillXattrArgs(MemorySegment args, long valueHaddr, int size, int flags) {
-    args.set(Memory.LONG, 0, valueHaddr);
-    args.set(Memory.INT, 8, size);
-    args.set(Memory.INT, 12, flags);
+  private static void fillXattrArgs(Region args, long valueHaddr, int size, int flags) {
+    args.putLong(0, valueHaddr);
+    args.putInt(8, size);
+    args.putInt(12, flags);
   }
 }

@@ -2,6 +2,7 @@ package redoubt.host;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import java.util.Objects;
 import jdk.internal.misc.Unsafe;
 import org.jspecify.annotations.Nullable;
 
@@ -150,29 +151,40 @@ public final class Region {
 
   /** Copies {@code bytes} bytes from {@code at} to the beginning of {@code into}. */
   public void getBytes(long at, byte[] into, int bytes) {
+    getBytes(at, into, 0, bytes);
+  }
+
+  /** Copies {@code bytes} bytes from {@code at} to {@code into}, beginning there at {@code to}. */
+  public void getBytes(long at, byte[] into, int to, int bytes) {
     long from = range(at, bytes);
-    if (bytes > into.length) {
-      throw new IndexOutOfBoundsException(bytes + " bytes for an array of " + into.length);
-    }
-    move(from, into, Unsafe.ARRAY_BYTE_BASE_OFFSET, bytes);
+    Objects.checkFromIndexSize(to, bytes, into.length);
+    move(null, from, into, Unsafe.ARRAY_BYTE_BASE_OFFSET + to, bytes);
+  }
+
+  /** Copies {@code bytes} bytes of {@code from}, beginning at {@code fromAt}, to {@code at}. */
+  public void putBytes(long at, byte[] from, int fromAt, int bytes) {
+    long to = range(at, bytes);
+    Objects.checkFromIndexSize(fromAt, bytes, from.length);
+    move(from, Unsafe.ARRAY_BYTE_BASE_OFFSET + fromAt, null, to, bytes);
   }
 
   /**
-   * Copies between ranges that were checked and do not overlap, to the address {@code to} or, of an
-   * array, the offset. Until C2 has compiled it, {@code copyMemory} is a call into the JVM of some
-   * 50 ns, and most copies of system calls are short.
+   * Copies between ranges that were checked and do not overlap, of arrays or, without one, from and
+   * to an address. Until C2 has compiled it, {@code copyMemory} is a call into the JVM of some 50
+   * ns, and most copies of system calls are short.
    */
-  private static void move(long from, byte @Nullable [] array, long to, long bytes) {
+  private static void move(
+      byte @Nullable [] source, long from, byte @Nullable [] target, long to, long bytes) {
     if (bytes > FEW_BYTES) {
-      U.copyMemory(null, from, array, to, bytes);
+      U.copyMemory(source, from, target, to, bytes);
       return;
     }
     long i = 0;
     for (; i <= bytes - 8; i += 8) {
-      U.putLong(array, to + i, U.getLong(from + i));
+      U.putLong(target, to + i, U.getLong(source, from + i));
     }
     for (; i < bytes; i++) {
-      U.putByte(array, to + i, U.getByte(from + i));
+      U.putByte(target, to + i, U.getByte(source, from + i));
     }
   }
 
@@ -183,7 +195,7 @@ public final class Region {
 
   /** Copies {@code bytes} bytes of {@code from}, beginning at {@code fromAt}, to {@code at}. */
   public void put(long at, Region from, long fromAt, long bytes) {
-    move(from.range(fromAt, bytes), null, range(at, bytes), bytes);
+    move(null, from.range(fromAt, bytes), null, range(at, bytes), bytes);
   }
 
   /** As the other {@code put}, from any segment. */
@@ -197,7 +209,7 @@ public final class Region {
       outside(fromAt, bytes);
     }
     try {
-      move(from.address() + fromAt, null, range(at, bytes), bytes);
+      move(null, from.address() + fromAt, null, range(at, bytes), bytes);
     } finally {
       Reference.reachabilityFence(from);
     }
@@ -214,7 +226,7 @@ public final class Region {
       outside(toAt, bytes);
     }
     try {
-      move(range(at, bytes), null, to.address() + toAt, bytes);
+      move(null, range(at, bytes), null, to.address() + toAt, bytes);
     } finally {
       Reference.reachabilityFence(to);
     }

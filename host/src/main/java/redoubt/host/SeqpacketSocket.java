@@ -116,7 +116,7 @@ public final class SeqpacketSocket {
     private static final long BYTES = CONTROL + CONTROL_BYTES;
     private static final long CMSG_LEN_ONE_FD = 20;
 
-    private final MemorySegment header = Memory.allocateGlobal(BYTES);
+    private final Region header = Region.of(Memory.allocateGlobal(BYTES));
     private int receivedFd = -1;
     private boolean lostFd;
 
@@ -130,12 +130,12 @@ public final class SeqpacketSocket {
      */
     public long sendWithFd(int fd, long haddr, long length, int donated) {
       fill(haddr, length);
-      MemorySegment h = header;
-      h.set(Memory.LONG, CONTROL, CMSG_LEN_ONE_FD);
-      h.set(Memory.INT, CONTROL + 8, SOL_SOCKET);
-      h.set(Memory.INT, CONTROL + 12, SCM_RIGHTS);
-      h.set(Memory.INT, CONTROL + 16, donated);
-      h.set(Memory.INT, CONTROL + 20, 0);
+      Region h = header;
+      h.putLong(CONTROL, CMSG_LEN_ONE_FD);
+      h.putInt(CONTROL + 8, SOL_SOCKET);
+      h.putInt(CONTROL + 12, SCM_RIGHTS);
+      h.putInt(CONTROL + 16, donated);
+      h.putInt(CONTROL + 20, 0);
       long r;
       do {
         r = RawSyscall.syscall(Nr.SENDMSG, fd, h.address(), MSG_NOSIGNAL);
@@ -152,7 +152,7 @@ public final class SeqpacketSocket {
      */
     public long receive(int fd, long haddr, long capacity, boolean wait) {
       fill(haddr, capacity);
-      MemorySegment h = header;
+      Region h = header;
       int flags = MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT);
       long r;
       do {
@@ -163,19 +163,19 @@ public final class SeqpacketSocket {
       if (r < 0) {
         return r;
       }
-      if (h.get(Memory.LONG, 40) >= CMSG_LEN_ONE_FD
-          && h.get(Memory.INT, CONTROL + 8) == SOL_SOCKET
-          && h.get(Memory.INT, CONTROL + 12) == SCM_RIGHTS) {
-        receivedFd = h.get(Memory.INT, CONTROL + 16);
-        if (h.get(Memory.LONG, CONTROL) > CMSG_LEN_ONE_FD) {
+      if (h.getLong(40) >= CMSG_LEN_ONE_FD
+          && h.getInt(CONTROL + 8) == SOL_SOCKET
+          && h.getInt(CONTROL + 12) == SCM_RIGHTS) {
+        receivedFd = h.getInt(CONTROL + 16);
+        if (h.getLong(CONTROL) > CMSG_LEN_ONE_FD) {
           // The padding of one int has room for a second descriptor.
-          FileSystemCalls.close(h.get(Memory.INT, CONTROL + 20));
+          FileSystemCalls.close(h.getInt(CONTROL + 20));
           closeReceived();
           return -Errno.EMSGSIZE;
         }
       }
-      int got = h.get(Memory.INT, 48);
-      if ((got & (MSG_CTRUNC | MSG_TRUNC)) == MSG_CTRUNC && h.get(Memory.LONG, 40) == 0) {
+      int got = h.getInt(48);
+      if ((got & (MSG_CTRUNC | MSG_TRUNC)) == MSG_CTRUNC && h.getLong(40) == 0) {
         lostFd = true;
       } else if ((got & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
         closeReceived();
@@ -204,16 +204,16 @@ public final class SeqpacketSocket {
     }
 
     private void fill(long haddr, long length) {
-      MemorySegment h = header;
-      h.set(Memory.LONG, 0, 0);
-      h.set(Memory.INT, 8, 0);
-      h.set(Memory.LONG, 16, h.address() + IOVEC);
-      h.set(Memory.LONG, 24, 1);
-      h.set(Memory.LONG, 32, h.address() + CONTROL);
-      h.set(Memory.LONG, 40, CONTROL_BYTES);
-      h.set(Memory.INT, 48, 0);
-      h.set(Memory.LONG, IOVEC, haddr);
-      h.set(Memory.LONG, IOVEC + 8, length);
+      Region h = header;
+      h.putLong(0, 0);
+      h.putInt(8, 0);
+      h.putLong(16, h.address() + IOVEC);
+      h.putLong(24, 1);
+      h.putLong(32, h.address() + CONTROL);
+      h.putLong(40, CONTROL_BYTES);
+      h.putInt(48, 0);
+      h.putLong(IOVEC, haddr);
+      h.putLong(IOVEC + 8, length);
     }
   }
 }

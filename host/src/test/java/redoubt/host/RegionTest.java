@@ -1,5 +1,6 @@
 package redoubt.host;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -48,6 +49,21 @@ class RegionTest {
     outside(() -> region.get(0, other, Long.MAX_VALUE, 16));
     outside(() -> region.put(0, region, 60, 8));
     outside(() -> Region.zeroByte(other, 10, 7));
+  }
+
+  @Test
+  void shouldCopyArraysInPlace() {
+    byte[] heap = {1, 2, 3, 4, 5};
+    region.putBytes(10, heap, 2, 3);
+    byte[] back = new byte[5];
+    region.getBytes(10, back, 1, 3);
+    assertArrayEquals(new byte[] {0, 3, 4, 5, 0}, back);
+    outside(() -> region.putBytes(62, heap, 0, 3));
+    outside(() -> region.putBytes(0, heap, 3, 3));
+    outside(() -> region.putBytes(0, heap, -1, 3));
+    outside(() -> region.getBytes(0, back, 3, 3));
+    outside(() -> region.getBytes(0, back, 0, -1));
+    outside(() -> region.getBytes(62, back, 0, 3));
   }
 
   @Test

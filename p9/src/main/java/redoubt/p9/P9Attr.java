@@ -1,8 +1,7 @@
 package redoubt.p9;
 
-import java.lang.foreign.MemorySegment;
 import redoubt.abi.Stat;
-import redoubt.host.Memory;
+import redoubt.host.Region;
 
 /**
  * Attributes of a file as our messages carry them: {@code struct statx} without what nobody asks
@@ -88,26 +87,26 @@ public final class P9Attr {
   }
 
   /** Takes the host's answer: {@code struct statx} at offset {@code s} of {@code m}. */
-  public void readStatx(MemorySegment m, long s) {
-    int mask = m.get(Memory.INT, s);
-    blksize = m.get(Memory.INT, s + 4);
-    nlink = m.get(Memory.INT, s + 16);
-    uid = m.get(Memory.INT, s + 20);
-    gid = m.get(Memory.INT, s + 24);
-    mode = m.get(Memory.SHORT, s + 28) & 0xffff;
-    ino = m.get(Memory.LONG, s + 32);
-    size = m.get(Memory.LONG, s + 40);
-    blocks = m.get(Memory.LONG, s + 48);
-    atimeSec = m.get(Memory.LONG, s + 64);
-    atimeNsec = m.get(Memory.INT, s + 72);
-    btimeSec = m.get(Memory.LONG, s + 80);
-    btimeNsec = m.get(Memory.INT, s + 88);
-    ctimeSec = m.get(Memory.LONG, s + 96);
-    ctimeNsec = m.get(Memory.INT, s + 104);
-    mtimeSec = m.get(Memory.LONG, s + 112);
-    mtimeNsec = m.get(Memory.INT, s + 120);
-    rdev = deviceNumber(m.get(Memory.INT, s + 128), m.get(Memory.INT, s + 132));
-    dev = deviceNumber(m.get(Memory.INT, s + 136), m.get(Memory.INT, s + 140));
+  public void readStatx(Region m, long s) {
+    int mask = m.getInt(s);
+    blksize = m.getInt(s + 4);
+    nlink = m.getInt(s + 16);
+    uid = m.getInt(s + 20);
+    gid = m.getInt(s + 24);
+    mode = m.getShort(s + 28) & 0xffff;
+    ino = m.getLong(s + 32);
+    size = m.getLong(s + 40);
+    blocks = m.getLong(s + 48);
+    atimeSec = m.getLong(s + 64);
+    atimeNsec = m.getInt(s + 72);
+    btimeSec = m.getLong(s + 80);
+    btimeNsec = m.getInt(s + 88);
+    ctimeSec = m.getLong(s + 96);
+    ctimeNsec = m.getInt(s + 104);
+    mtimeSec = m.getLong(s + 112);
+    mtimeNsec = m.getInt(s + 120);
+    rdev = deviceNumber(m.getInt(s + 128), m.getInt(s + 132));
+    dev = deviceNumber(m.getInt(s + 136), m.getInt(s + 140));
     flags = (mask & 0x800) != 0 ? HAS_BTIME : 0;
   }
 
@@ -117,26 +116,26 @@ public final class P9Attr {
     if (p < 0) {
       return;
     }
-    MemorySegment m = out.memory();
-    m.set(Memory.INT, p, mode);
-    m.set(Memory.INT, p + 4, uid);
-    m.set(Memory.INT, p + 8, gid);
-    m.set(Memory.INT, p + 12, nlink);
-    m.set(Memory.LONG, p + 16, ino);
-    m.set(Memory.LONG, p + 24, dev);
-    m.set(Memory.LONG, p + 32, rdev);
-    m.set(Memory.LONG, p + 40, size);
-    m.set(Memory.LONG, p + 48, blocks);
-    m.set(Memory.INT, p + 56, blksize);
-    m.set(Memory.INT, p + 60, flags);
-    m.set(Memory.LONG, p + 64, atimeSec);
-    m.set(Memory.LONG, p + 72, mtimeSec);
-    m.set(Memory.LONG, p + 80, ctimeSec);
-    m.set(Memory.LONG, p + 88, btimeSec);
-    m.set(Memory.INT, p + 96, atimeNsec);
-    m.set(Memory.INT, p + 100, mtimeNsec);
-    m.set(Memory.INT, p + 104, ctimeNsec);
-    m.set(Memory.INT, p + 108, btimeNsec);
+    Region m = out.region();
+    m.putInt(p, mode);
+    m.putInt(p + 4, uid);
+    m.putInt(p + 8, gid);
+    m.putInt(p + 12, nlink);
+    m.putLong(p + 16, ino);
+    m.putLong(p + 24, dev);
+    m.putLong(p + 32, rdev);
+    m.putLong(p + 40, size);
+    m.putLong(p + 48, blocks);
+    m.putInt(p + 56, blksize);
+    m.putInt(p + 60, flags);
+    m.putLong(p + 64, atimeSec);
+    m.putLong(p + 72, mtimeSec);
+    m.putLong(p + 80, ctimeSec);
+    m.putLong(p + 88, btimeSec);
+    m.putInt(p + 96, atimeNsec);
+    m.putInt(p + 100, mtimeNsec);
+    m.putInt(p + 104, ctimeNsec);
+    m.putInt(p + 108, btimeNsec);
   }
 
   /** Reads the attributes out of a message; nonsense marks the message as failed. */
@@ -145,26 +144,26 @@ public final class P9Attr {
     if (p < 0) {
       return;
     }
-    MemorySegment m = in.memory();
-    mode = m.get(Memory.INT, p);
-    uid = m.get(Memory.INT, p + 4);
-    gid = m.get(Memory.INT, p + 8);
-    nlink = m.get(Memory.INT, p + 12);
-    ino = m.get(Memory.LONG, p + 16);
-    dev = m.get(Memory.LONG, p + 24);
-    rdev = m.get(Memory.LONG, p + 32);
-    size = m.get(Memory.LONG, p + 40);
-    blocks = m.get(Memory.LONG, p + 48);
-    blksize = m.get(Memory.INT, p + 56);
-    flags = m.get(Memory.INT, p + 60);
-    atimeSec = m.get(Memory.LONG, p + 64);
-    mtimeSec = m.get(Memory.LONG, p + 72);
-    ctimeSec = m.get(Memory.LONG, p + 80);
-    btimeSec = m.get(Memory.LONG, p + 88);
-    atimeNsec = m.get(Memory.INT, p + 96);
-    mtimeNsec = m.get(Memory.INT, p + 100);
-    ctimeNsec = m.get(Memory.INT, p + 104);
-    btimeNsec = m.get(Memory.INT, p + 108);
+    Region m = in.region();
+    mode = m.getInt(p);
+    uid = m.getInt(p + 4);
+    gid = m.getInt(p + 8);
+    nlink = m.getInt(p + 12);
+    ino = m.getLong(p + 16);
+    dev = m.getLong(p + 24);
+    rdev = m.getLong(p + 32);
+    size = m.getLong(p + 40);
+    blocks = m.getLong(p + 48);
+    blksize = m.getInt(p + 56);
+    flags = m.getInt(p + 60);
+    atimeSec = m.getLong(p + 64);
+    mtimeSec = m.getLong(p + 72);
+    ctimeSec = m.getLong(p + 80);
+    btimeSec = m.getLong(p + 88);
+    atimeNsec = m.getInt(p + 96);
+    mtimeNsec = m.getInt(p + 100);
+    ctimeNsec = m.getInt(p + 104);
+    btimeNsec = m.getInt(p + 108);
     if (!isSane()) {
       in.fail();
     }

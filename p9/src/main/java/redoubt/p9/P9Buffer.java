@@ -1,8 +1,7 @@
 package redoubt.p9;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import redoubt.host.Memory;
+import redoubt.host.Region;
 
 /**
  * One message in memory outside the heap, with a cursor that writes it or reads it.
@@ -12,7 +11,7 @@ import redoubt.host.Memory;
  * length that came over the wire is checked here before it is used. Not thread-safe.
  */
 public final class P9Buffer {
-  private final MemorySegment memory;
+  private final Region memory;
   private final int capacity;
   private int position;
   private int limit;
@@ -20,11 +19,16 @@ public final class P9Buffer {
 
   /** Takes {@code memory} for messages of up to its size. */
   public P9Buffer(MemorySegment memory) {
-    this.memory = memory;
+    this.memory = Region.of(memory);
     this.capacity = (int) Math.min(memory.byteSize(), P9.MSIZE_MAX);
   }
 
   public MemorySegment memory() {
+    return memory.segment();
+  }
+
+  /** {@return the same memory as {@link #memory}} */
+  public Region region() {
     return memory;
   }
 
@@ -62,42 +66,42 @@ public final class P9Buffer {
   public void begin(int type, int tag) {
     limit = capacity;
     failed = false;
-    memory.set(Memory.BYTE, 4, (byte) type);
-    memory.set(Memory.SHORT, 5, (short) tag);
+    memory.putByte(4, (byte) type);
+    memory.putShort(5, (short) tag);
     position = P9.HEADER;
   }
 
   /** Ends the message and {@return its size} */
   public int finish() {
-    memory.set(Memory.INT, 0, position);
+    memory.putInt(0, position);
     return position;
   }
 
   public void put8(int v) {
     int p = advance(1);
     if (p >= 0) {
-      memory.set(Memory.BYTE, p, (byte) v);
+      memory.putByte(p, (byte) v);
     }
   }
 
   public void put16(int v) {
     int p = advance(2);
     if (p >= 0) {
-      memory.set(Memory.SHORT, p, (short) v);
+      memory.putShort(p, (short) v);
     }
   }
 
   public void put32(int v) {
     int p = advance(4);
     if (p >= 0) {
-      memory.set(Memory.INT, p, v);
+      memory.putInt(p, v);
     }
   }
 
   public void put64(long v) {
     int p = advance(8);
     if (p >= 0) {
-      memory.set(Memory.LONG, p, v);
+      memory.putLong(p, v);
     }
   }
 
@@ -105,15 +109,15 @@ public final class P9Buffer {
   public void putBytes(byte[] from, int offset, int length) {
     int p = advance(length);
     if (p >= 0) {
-      MemorySegment.copy(from, offset, memory, ValueLayout.JAVA_BYTE, p, length);
+      memory.putBytes(p, from, offset, length);
     }
   }
 
   /** Writes bytes without a length. */
-  public void putBytes(MemorySegment from, long offset, int length) {
+  public void putBytes(Region from, long offset, int length) {
     int p = advance(length);
     if (p >= 0) {
-      MemorySegment.copy(from, offset, memory, p, length);
+      memory.put(p, from, offset, length);
     }
   }
 
@@ -129,12 +133,12 @@ public final class P9Buffer {
 
   /** Overwrites four bytes at {@code offset}, which were written before. */
   public void patch32(int offset, int v) {
-    memory.set(Memory.INT, offset, v);
+    memory.putInt(offset, v);
   }
 
   /** Overwrites two bytes at {@code offset}, which were written before. */
   public void patch16(int offset, int v) {
-    memory.set(Memory.SHORT, offset, (short) v);
+    memory.putShort(offset, (short) v);
   }
 
   /** Leaves {@code length} bytes to be filled in place; returns their offset, or -1. */
@@ -164,37 +168,37 @@ public final class P9Buffer {
     }
     position = P9.HEADER;
     limit = (int) length;
-    return memory.get(Memory.INT, 0) == limit;
+    return memory.getInt(0) == limit;
   }
 
   /** {@return the type of the message} */
   public int type() {
-    return memory.get(Memory.BYTE, 4) & 0xff;
+    return memory.getByte(4) & 0xff;
   }
 
   /** {@return the tag of the message} */
   public int tag() {
-    return memory.get(Memory.SHORT, 5) & 0xffff;
+    return memory.getShort(5) & 0xffff;
   }
 
   public int get8() {
     int p = advance(1);
-    return p < 0 ? 0 : memory.get(Memory.BYTE, p) & 0xff;
+    return p < 0 ? 0 : memory.getByte(p) & 0xff;
   }
 
   public int get16() {
     int p = advance(2);
-    return p < 0 ? 0 : memory.get(Memory.SHORT, p) & 0xffff;
+    return p < 0 ? 0 : memory.getShort(p) & 0xffff;
   }
 
   public int get32() {
     int p = advance(4);
-    return p < 0 ? 0 : memory.get(Memory.INT, p);
+    return p < 0 ? 0 : memory.getInt(p);
   }
 
   public long get64() {
     int p = advance(8);
-    return p < 0 ? 0 : memory.get(Memory.LONG, p);
+    return p < 0 ? 0 : memory.getLong(p);
   }
 
   /** Passes over {@code length} bytes; returns the offset where they begin, or -1. */
@@ -206,7 +210,7 @@ public final class P9Buffer {
   public void getBytes(byte[] to, int offset, int length) {
     int p = advance(length);
     if (p >= 0) {
-      MemorySegment.copy(memory, ValueLayout.JAVA_BYTE, p, to, offset, length);
+      memory.getBytes(p, to, offset, length);
     }
   }
 

@@ -1,8 +1,7 @@
 package redoubt.p9;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import redoubt.host.Memory;
+import redoubt.host.Region;
 
 /**
  * A batch of directory entries, read one after the other with {@link #next()}. Reusable; it has a
@@ -55,12 +54,12 @@ public final class P9Dir implements AutoCloseable {
 
   /** Copies the entry's name; {@code to} has room for NAME_MAX bytes from {@code at} on. */
   public void copyName(byte[] to, int at) {
-    MemorySegment.copy(buffer.memory(), ValueLayout.JAVA_BYTE, nameOffset, to, at, nameLength);
+    buffer.region().getBytes(nameOffset, to, at, nameLength);
   }
 
   /** {@return the memory in which {@link #nameOffset} counts} */
-  public MemorySegment memory() {
-    return buffer.memory();
+  public Region memory() {
+    return buffer.region();
   }
 
   @Override
@@ -107,9 +106,9 @@ public final class P9Dir implements AutoCloseable {
       b.fail();
       return;
     }
-    MemorySegment m = b.memory();
+    Region m = b.region();
     for (int i = 0; i < nameLength; i++) {
-      byte c = m.get(Memory.BYTE, nameOffset + i);
+      byte c = m.getByte(nameOffset + i);
       if (c == '/' || c == 0) {
         b.fail();
         return;

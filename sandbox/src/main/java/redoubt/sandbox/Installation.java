@@ -113,7 +113,12 @@ public record Installation(
             // Where a call crosses from platform to kernel to handler nothing is inlined: else C2
             // compiles all of it again for each handler that gets warm (ADR 0006).
             "-XX:CompileCommand=dontinline,redoubt.sentry.platform.systrap.StubContext::runOnce",
-            "-XX:CompileCommand=dontinline,redoubt.sentry.syscalls.Amd64Syscalls*::call"),
+            "-XX:CompileCommand=dontinline,redoubt.sentry.syscalls.Amd64Syscalls*::call",
+            // And what java.lang.foreign does is compiled once, not into each of its callers.
+            "-XX:CompileCommand=dontinline,redoubt.host.Natives::syscall",
+            "-XX:CompileCommand=dontinline,java.lang.foreign.MemorySegment::copy",
+            "-XX:CompileCommand=dontinline,jdk.internal.foreign.AbstractMemorySegmentImpl::get",
+            "-XX:CompileCommand=dontinline,jdk.internal.foreign.AbstractMemorySegmentImpl::set"),
         sentryMain);
   }
 

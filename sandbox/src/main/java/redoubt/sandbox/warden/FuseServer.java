@@ -692,7 +692,8 @@ final class FuseServer {
         put32(at + 16, dir.nameLength);
         put32(at + 20, dir.type);
         put64(at + padded - 8, 0);
-        MemorySegment.copy(dir.memory(), dir.nameOffset, out, BODY + at + 24L, dir.nameLength);
+        MemorySegment.copy(
+            dir.memory().segment(), dir.nameOffset, out, BODY + at + 24L, dir.nameLength);
         at += padded;
       }
       bodyLength = at;

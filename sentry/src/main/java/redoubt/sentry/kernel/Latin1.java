@@ -3,6 +3,7 @@ package redoubt.sentry.kernel;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import redoubt.host.Memory;
+import redoubt.host.Region;
 
 /**
  * Guest strings are bytes: a Java string holds one byte a char, so that nothing is lost or
@@ -15,6 +16,13 @@ public final class Latin1 {
   public static String string(MemorySegment s, long offset, int length) {
     byte[] b = new byte[length];
     MemorySegment.copy(s, Memory.BYTE, offset, b, 0, length);
+    return new String(b, StandardCharsets.ISO_8859_1);
+  }
+
+  /** As the other {@code string}. */
+  public static String string(Region r, long offset, int length) {
+    byte[] b = new byte[length];
+    r.getBytes(offset, b, length);
     return new String(b, StandardCharsets.ISO_8859_1);
   }
 

@@ -39,9 +39,10 @@ public final class Systrap implements Platform {
 
   /**
    * How long either side of a busy pair spins, in us: longer than it takes to wake a thread on an
-   * idle core (some 40), or a pair that fell asleep once would sleep for every call.
+   * idle core (some 40), or a pair that fell asleep once would sleep for every call, and than most
+   * calls that ask the gofer.
    */
-  private static final int SPIN = 60;
+  private static final int SPIN = 250;
 
   /** Time between two looks at a turn word, in ns. */
   private static final int LOOK_NS = 20;
