@@ -25,6 +25,7 @@ struct container {
   int used, init;          // pid of the first process, 0 once it has ended
   char id[ID_LIMIT];
   char cgroup[ID_LIMIT + 32];
+  int failed;              // it never stood: its slot is free once its process is gone
   int oom_seen;
 };
 
@@ -344,6 +345,8 @@ static void spawn(uint32_t id, struct process *p, struct child_orders *o, struct
   }
   if (r >= 0) {
     long flags = init_pid ? 0 : CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
+    for (int k = 0; k < SHARED; k++)
+      if (o->shared[k] >= 0) flags &= ~(k == SHARED_IPC ? CLONE_NEWIPC : CLONE_NEWUTS);
     r = sys(clone, flags | SIGCHLD, 0, 0, 0, 0);
     if (!r) {
       if (init_pid) container_exec(o, init_pid);
@@ -353,6 +356,8 @@ static void spawn(uint32_t id, struct process *p, struct child_orders *o, struct
   }
   for (int k = 0; k < 3; k++)
     if (child[k] >= 0) sys(close, child[k]);
+  for (int k = 0; k < SHARED; k++)
+    if (o->shared[k] >= 0) sys(close, o->shared[k]);
   if (r < 0) {
     drop_process(p);
     refuse(id, r, "starting a process in the guest");
@@ -423,6 +428,7 @@ static void sync_readable(struct process *p) {
     case 'E':
       if (p->answer) refuse(p->answer, -m.number, "%s", m.text);
       p->answer = 0;
+      if (p->is_init && !p->guest_pid) containers[p->container].failed = 1;
       break;
   }
   if (fd >= 0) sys(close, fd);
@@ -479,6 +485,7 @@ static void report_exit(struct process *p) {
   if (is_init) {
     unmount_all(container);
     sys(rmdir, containers[container].cgroup);
+    if (containers[container].failed) containers[container].used = 0;
   }
 }
 
@@ -570,10 +577,23 @@ static int good_id(const char *id) {
   return 1;
 }
 
+// Opens what the container shares with the first one, which has slot 0 as long as the guest lives.
+static void share_namespaces(struct wire config, struct child_orders *o) {
+  char name[16], path[64];
+  while (wire_next(&config)) {
+    if (config.tag != 11 || !containers[0].init) continue;
+    wire_text(&config, name, sizeof name);
+    int k = streq(name, "ipc") ? SHARED_IPC : streq(name, "uts") ? SHARED_UTS : SHARED;
+    if (k == SHARED || o->shared[k] >= 0) continue;
+    format(path, sizeof path, "/proc/%d/ns/%s", containers[0].init, name);
+    o->shared[k] = open_file(path, O_RDONLY);
+  }
+}
+
 // Payload: 1 ContainerConfig, 3 handle, 4 attach points {1 name, 2 index, 3 is a directory, 4 writable}.
 static void create(uint32_t id, struct request *q) {
   static struct attach attaches[ATTACH_LIMIT];
-  struct child_orders o = {.config = q->config, .attaches = attaches, .attach_count = q->attach_count};
+  struct child_orders o = {.config = q->config, .attaches = attaches, .attach_count = q->attach_count, .shared = {-1, -1}};
   struct wire process_config = {0}, w = q->config;
   char name[ID_LIMIT] = "";
   while (wire_next(&w)) {
@@ -614,6 +634,7 @@ static void create(uint32_t id, struct request *q) {
     }
   }
   p->is_init = 1;
+  share_namespaces(q->config, &o);
   spawn(id, p, &o, process_config, 0);
   c->init = p->used ? p->pid : 0;
 }
@@ -632,7 +653,7 @@ static void start(uint32_t id, struct container *c) {
 }
 
 static void exec(uint32_t id, struct container *c, struct request *q) {
-  struct child_orders o = {.config = q->config};
+  struct child_orders o = {.config = q->config, .shared = {-1, -1}};
   if (!c->init) return refuse(id, -ESRCH, "the container is not running");
   struct process *p = new_process(c - containers, q->third);
   if (!p) return refuse(id, -ENOSPC, "more than %d processes", PROCESSES);
@@ -749,6 +770,21 @@ static void stats(uint32_t id, struct container *c) {
   finish(OK, id);
 }
 
+// Kills what is left of a container and forgets it; EBUSY until its first process is gone.
+static void remove_container(uint32_t id, struct container *c) {
+  int index = c - containers;
+  cgroup_write(c, "cgroup.kill", "1");
+  for (int i = 0; i < PROCESSES; i++)
+    if (processes[i].used && processes[i].container == index && (c->init || processes[i].syncing))
+      return refuse(id, -EBUSY, "the container is still ending");
+  for (int i = 0; i < PROCESSES; i++)
+    if (processes[i].used && processes[i].container == index) drop_process(&processes[i]);
+  unmount_all(index);
+  sys(rmdir, c->cgroup);
+  c->used = 0;
+  ok(id);
+}
+
 static void resize(uint32_t id, struct container *c, struct request *q) {
   for (int i = 0; i < PROCESSES; i++) {
     struct process *p = &processes[i];
@@ -861,11 +897,7 @@ static void request(int type, uint32_t id, uint8_t *payload, uint32_t length) {
     }
     case RESIZE: resize(id, c, &q); break;
     case STATS: stats(id, c); break;
-    case REMOVE:
-      cgroup_write(c, "cgroup.kill", "1");
-      if (!c->init) c->used = 0;
-      ok(id);
-      break;
+    case REMOVE: remove_container(id, c); break;
     default: refuse(id, -EOPNOTSUPP, "request %d is not known", type);
   }
 }

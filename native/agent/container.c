@@ -474,6 +474,8 @@ void container_init(struct child_orders *o) {
   sync_fd = o->sync;
   wait_byte();  // the agent has put us into our cgroup
   sys(unshare, CLONE_NEWCGROUP);
+  for (int k = 0; k < SHARED; k++)
+    if (o->shared[k] >= 0 && (r = sys(setns, o->shared[k], 0)) < 0) fail(r, "joining the pod's namespaces");
   struct wire w = o->config;
   // The root first, whatever the order of the fields.
   while (wire_next(&w))

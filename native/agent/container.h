@@ -5,6 +5,8 @@
 
 enum { ATTACH_LIMIT = 64, ID_LIMIT = 128, SYNC_TEXT = 400 };
 
+enum { SHARED_IPC, SHARED_UTS, SHARED };
+
 // A message of the child to the agent on the sync socket.
 //   'R' ready: waits for a byte; 'T' the terminal's master comes with it; 'P' number is the pid of the process
 //   that stays; 'E' number is an errno, text says what failed
@@ -27,6 +29,7 @@ struct child_orders {
   int terminal;
   struct attach *attaches;
   int attach_count;
+  int shared[SHARED];   // namespaces of another container to join, or -1
 };
 
 __attribute__((noreturn)) void container_init(struct child_orders *o);                 // in new namespaces

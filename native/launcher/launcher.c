@@ -33,6 +33,7 @@
 //   vmm-tap-header 1  with a virtio_net_hdr before each frame
 //   vmm-disk FD       file that it gets as its disk
 //   vmm-ptrace 1      its filter allows ptrace(2): it traces its own children
+//   join FD, gofer-socket FD  no sandbox: one more gofer, for one that runs, whose pid namespace and gofer's end these are
 //   train 1           no confinement at all: the JVMs write AOT caches when they end
 //   watch FD          stay; when the other end closes, kill the sandbox, then
 //   remove PATH       unlink or rmdir this, in the order given; repeats
@@ -112,7 +113,8 @@ static struct {
   unsigned vmm_uid;
   int vmm_link, vmm_ptrace, vmm_cpu, vmm_tap, vmm_tap_header, vmm_disk;
   long vmm_memory;
-} plan = {.log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
+  int join, gofer_socket;
+} plan = {.join = -1, .gofer_socket = -1, .log = 2, .owner = -1, .listener = -1, .watch = -1, .gofer_type = SOCK_SEQPACKET,
           .uid = 65534, .gid = 65534, .vmm_uid = 65533, .vmm_link = SOCK_STREAM, .vmm_cpu = -1, .vmm_disk = -1};
 
 static struct {
@@ -174,6 +176,8 @@ static void read_plan(void) {
     else if (KEY("uid")) plan.uid = strtoul(value, 0, 10);
     else if (KEY("gid")) plan.gid = strtoul(value, 0, 10);
     else if (KEY("gofer-type")) plan.gofer_type = atoi(value);
+    else if (KEY("join")) plan.join = atoi(value);
+    else if (KEY("gofer-socket")) plan.gofer_socket = atoi(value);
     else if (KEY("train")) plan.train = atoi(value);
     else if (KEY("root")) plan.root = value;
     else if (KEY("keeper")) plan.keeper = value;
@@ -200,6 +204,9 @@ static void read_plan(void) {
 #undef KEY
   }
   errno = 0;
+  if (plan.join >= 0 ? !plan.root || plan.gofer_socket < 0 || !plan.gofer.count : 0)
+    fail("the plan lacks root, gofer-socket or gofer");
+  if (plan.join >= 0) return;
   if (!plan.root || plan.owner < 0 || plan.listener < 0 || !plan.sentry.count || !plan.gofer.count)
     fail("the plan lacks root, owner, listener, sentry or gofer");
 }
@@ -576,12 +583,7 @@ __attribute__((noreturn)) static void run_vmm(struct sockets *s) {
   fail("start of %s", plan.vmm.item[0]);
 }
 
-// Pid 1 of the sandbox: prepares, starts gofer and keeper, becomes the sentry.
-__attribute__((noreturn)) static void run_stage(struct sockets *s) {
-  char text[32];
-  setsid();
-  block_signals();
-  if (!plan.train && sethostname("redoubt", 7)) fail("sethostname");
+static void join_cgroups_and_limits(void) {
   for (int i = 0; i < plan.cgroup.count; i++)
     write_file(plan.cgroup.item[i], "0", "joining the cgroup");
   for (int i = 0; i < plan.rlimit.count; i++) {
@@ -596,6 +598,15 @@ __attribute__((noreturn)) static void run_stage(struct sockets *s) {
       if (setrlimit(resource, &limit)) fail("rlimit %s", plan.rlimit.item[i]);
     }
   }
+}
+
+// Pid 1 of the sandbox: prepares, starts gofer and keeper, becomes the sentry.
+__attribute__((noreturn)) static void run_stage(struct sockets *s) {
+  char text[32];
+  setsid();
+  block_signals();
+  if (!plan.train && sethostname("redoubt", 7)) fail("sethostname");
+  join_cgroups_and_limits();
   if (plan.oom_set) {
     snprintf(text, sizeof text, "%d", plan.oom);
     write_file("/proc/self/oom_score_adj", text, "oom_score_adj");
@@ -709,6 +720,38 @@ static void watch(int sentry) {
   remove_all(&plan.remove);
 }
 
+// One more gofer, nested in a running sandbox's pid namespace: it dies with the sandbox, whose first process is its
+// parent. The process between has that namespace's numbers.
+static int join(void) {
+  struct sockets s = {.gofer = {-1, plan.gofer_socket}};
+  int on = 1, status;
+  char text[64];
+  pair(SOCK_STREAM, s.gofer_ready);
+  if (setsockopt(s.gofer_ready[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on)) fail("SO_PASSCRED");
+  join_cgroups_and_limits();
+  if (setns(plan.join, CLONE_NEWPID)) fail("the sandbox's pid namespace");
+  pid_t between = fork();
+  if (between < 0) fail("fork");
+  if (!between) {
+    setsid();
+    block_signals();
+    pid_t gofer = raw_clone(NAMESPACES | SIGCHLD, 0);
+    if (gofer < 0) fail("namespaces of the gofer");
+    if (!gofer) run_gofer(&s);
+    int n = snprintf(text, sizeof text, "pid %d\n", gofer);
+    _exit(write(status_fd, text, n) != n);
+  }
+  while (waitpid(between, &status, 0) < 0 && errno == EINTR) {}
+  close(status_fd);
+  close(plan.gofer_socket), close(s.gofer_ready[1]);
+  for (int i = 0; i < plan.attach.count; i++) close(atoi(plan.attach.item[i]));
+  // Its end, too, is an end of the wait.
+  struct pollfd ready = {s.gofer_ready[0], POLLIN, 0};
+  while (poll(&ready, 1, -1) < 0 && errno == EINTR) {}
+  serve_ready(s.gofer_ready[0], gofer_namespace(s.gofer_ready[0]));
+  return 0;
+}
+
 static int boot(void) {
   struct sockets s;
   int sentry = -1;
@@ -718,6 +761,7 @@ static int boot(void) {
   setsid();
   signal(SIGPIPE, SIG_IGN);
   read_plan();
+  if (plan.join >= 0) return join();
   pair(plan.gofer_type, s.gofer);
   pair(plan.vmm.count ? plan.vmm_link : SOCK_SEQPACKET, s.keeper);
   if (plan.vmm.count) {

@@ -167,6 +167,105 @@ abstract class VerbsOfAKernel {
     assertTrue(!Files.exists(shared.resolve("there")));
   }
 
+  /** A bundle as containerd's CRI plugin writes it. */
+  private String podBundle(String type, String sandbox, String script) throws Exception {
+    return product.bundleOf(
+        """
+        {"ociVersion": "1.2.0", "root": {"path": "/"}, "hostname": "%s",
+         "process": {"args": ["/bin/sh", "-c", "%s"], "cwd": "/", "env": ["PATH=/usr/bin:/bin"],
+          "user": {"uid": 0, "gid": 0}},
+         "annotations": {"io.kubernetes.cri.container-type": "%s",
+          "io.kubernetes.cri.sandbox-id": "%s"},
+         "linux": {"namespaces": [{"type": "uts"%s}, {"type": "pid"}]},
+         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}
+        """
+            .formatted(
+                type.equals("sandbox") ? "pod" : "",
+                script,
+                type,
+                sandbox,
+                type.equals("sandbox") ? "" : ", \"path\": \"/proc/1/ns/uts\""));
+  }
+
+  private void createAndStart(String bundle, String id) throws Exception {
+    Path out = product.directory.resolve(id + ".out");
+    var command = new ArrayList<String>();
+    command.addAll(List.of(Product.ROOT.resolve("redoubt").toString(), "--root"));
+    command.addAll(List.of(product.state.toString(), "--kernel", kernel));
+    command.addAll(List.of("create", "--bundle", bundle, id));
+    var builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.redirectOutput(out.toFile()).environment().put("REDOUBT_NO_BUILD", "1");
+    assertEquals(0, Product.await(builder.start()).code(), Files.readString(out));
+    Result start = redoubt("start", id);
+    assertEquals(0, start.code(), start.output());
+  }
+
+  private String outputOf(String id) throws Exception {
+    return Files.readString(product.directory.resolve(id + ".out"));
+  }
+
+  @Test
+  void shouldHoldSeveralContainersInASandbox() throws Exception {
+    String pod = product.id("pod");
+    String server = product.id("server");
+    String client = product.id("client");
+    createAndStart(podBundle("sandbox", pod, "sleep 1000"), pod);
+    product.running(pod);
+    createAndStart(
+        podBundle(
+            "container",
+            pod,
+            "echo mine > /etc/server; exec perl -MIO::Socket::INET -e '"
+                + "$s = IO::Socket::INET->new(Listen => 5, LocalAddr => q(127.0.0.1:7007)) or die;"
+                + " $| = 1; print qq(up\\\\n); while ($c = $s->accept) { print $c qq(hello\\\\n);"
+                + " close $c }'"),
+        server);
+    product.running(server);
+    for (int i = 0; i < 100 && !outputOf(server).contains("up"); i++) {
+      Thread.sleep(50);
+    }
+    createAndStart(
+        podBundle(
+            "container",
+            pod,
+            "ls /etc/server; hostname; ls /proc | grep -c ^[0-9]; perl -MIO::Socket::INET -e '"
+                + "$s = IO::Socket::INET->new(q(127.0.0.1:7007)) or die; print <$s>'; exit 4"),
+        client);
+    awaitStopped(client);
+    String said = outputOf(client);
+    assertTrue(said.contains("hello\n"), said);
+    assertTrue(said.contains("pod\n"), said); // the host's name is the sandbox's
+    assertTrue(said.contains("No such file"), said); // the other's root is not its own
+    assertEquals(0, redoubt("delete", client).code());
+
+    // The others have not noticed; its name can be used again.
+    assertTrue(redoubt("exec", server, "cat", "/etc/server").output().contains("mine"));
+    assertTrue(redoubt("ps", server).output().contains("perl"));
+    assertTrue(!redoubt("ps", pod).output().contains("perl"));
+    createAndStart(podBundle("container", pod, "trap 'exit 7' TERM; sleep 1000 & wait"), client);
+    assertTrue(redoubt("state", client).output().contains("\"running\""));
+    assertEquals(1, redoubt("delete", client).code());
+    assertEquals(0, redoubt("kill", client, "KILL").code());
+    awaitStopped(client);
+    Result run =
+        redoubt("run", "--bundle", podBundle("container", pod, "exit 6"), product.id("run"));
+    assertEquals(6, run.code(), run.output());
+
+    // A member that is deleted by force; and the end of the sandbox is everybody's.
+    assertEquals(0, redoubt("delete", "--force", client).code());
+    assertTrue(redoubt("state", pod).output().contains("\"running\""));
+    assertEquals(0, redoubt("kill", pod, "KILL").code());
+    awaitStopped(pod);
+    awaitStopped(server);
+    assertEquals(0, redoubt("delete", server).code());
+    assertEquals(0, redoubt("delete", pod).code());
+    Result late =
+        redoubt("run", "--bundle", podBundle("container", pod, "true"), product.id("late"));
+    assertEquals(1, late.code(), late.output());
+    assertTrue(late.output().contains("does not run"), late.output());
+    product.assertNothingLeft();
+  }
+
   @Test
   void shouldTellWhenAProcessOfTheSandboxIsKilled() throws Exception {
     // The pid's own process, and each of its children: gofer, keeper or VMM.

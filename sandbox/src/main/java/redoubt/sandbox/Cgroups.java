@@ -82,6 +82,17 @@ public final class Cgroups {
     return files;
   }
 
+  /** {@return the cgroup.procs files of those directories that have none of the others below} */
+  static List<String> leaves(List<String> directories) {
+    var files = new ArrayList<String>();
+    for (String directory : directories) {
+      if (!isParent(directory, directories) && HostFiles.isDirectory(directory)) {
+        files.add(directory + "/cgroup.procs");
+      }
+    }
+    return files;
+  }
+
   /**
    * Makes the groups at {@code path} and sets the limits.
    *

@@ -18,7 +18,6 @@ import redoubt.oci.Spec;
 import redoubt.oci.SpecException;
 import redoubt.sandbox.guest.OwnKernel;
 import redoubt.sandbox.guest.RootImage;
-import redoubt.sentry.control.BootFds;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlClient;
 import redoubt.sentry.control.ControlException;
@@ -32,8 +31,6 @@ import redoubt.sentry.control.SandboxConfig;
 public final class Container {
   private static final int SIGKILL = 9;
   private static final int SOCK_SEQPACKET = 5;
-  private static final int RLIMIT_CORE = 4;
-  private static final int RLIMIT_NOFILE = 7;
 
   private static final int ETHERNET_MTU = 1500;
   private static final int JUMBO_MTU = 9216;
@@ -45,8 +42,6 @@ public final class Container {
 
   /** A limit from which on a sandbox boots for sure. */
   private static final long LOW_MEMORY = 192L << 20;
-
-  private static final int STATUS_LIMIT = 1 << 16;
 
   private final StateDirectory directory;
   private final CreateOptions options;
@@ -60,6 +55,10 @@ public final class Container {
   private @Nullable Fd lock;
   private @Nullable ContainerState state;
   private @Nullable PodNetwork network;
+
+  /** Whose sandbox it came to, null if it made one. */
+  private @Nullable ContainerState joined;
+
   private int pid;
   private int launcherPid;
 
@@ -84,7 +83,12 @@ public final class Container {
     directory.create();
     try {
       container.lock = directory.lock();
-      container.boot();
+      StateDirectory other = Pod.of(spec.annotations()).sandbox(directory);
+      if (other == null) {
+        container.boot();
+      } else {
+        container.join(other);
+      }
       return container;
     } catch (RuntimeException | Error e) {
       container.abandon();
@@ -117,13 +121,8 @@ public final class Container {
 
   private void boot() {
     try (var translator = new Translator(options.bundle(), options.overlayRoot())) {
-      ContainerConfig config = translator.container(directory.id(), spec);
-      Process process = spec.process();
-      Stdio io =
-          process != null && process.terminal()
-              ? Stdio.terminal(options.consoleSocket(), process.rows(), process.columns())
-              : Stdio.inherited(options.preserveFds());
-      stdio = io;
+      ContainerConfig config = translator.container(directory.id(), spec, false);
+      Stdio io = openStdio();
       List<String> procs = makeCgroups();
       // From here on `delete` finds what to remove, should we be killed.
       directory.save(describe(translator));
@@ -133,19 +132,76 @@ public final class Container {
       sandbox = made;
       Fd status = launch(owner[1], made, translator, procs);
       int tag = sendBoot(client, config, io);
-      readStatus(status);
+      pid = FurtherGofer.readStatus(status);
       made.runsAs(pid);
       awaitBoot(client, tag);
-      Pty pty = io.pty();
-      if (pty != null) {
-        pty.slave().close();
-        if (!options.consoleSocket().isEmpty()) {
-          pty.master().close();
-        }
-      } else {
-        io.close();
-      }
+      giveStdioUp(io);
       finishCreation(translator);
+    }
+  }
+
+  /** Adds the container to a sandbox that runs, with a gofer of its own. */
+  private void join(StateDirectory other) {
+    ContainerState first = other.load();
+    joined = first;
+    try (var translator = new Translator(options.bundle(), options.overlayRoot())) {
+      ContainerConfig config = translator.container(directory.id(), spec, true);
+      Stdio io = openStdio();
+      makeCgroups();
+      directory.save(describe(translator));
+      var client = ControlClient.connect(other.path());
+      Sandbox made = Sandbox.of(first.kernel(), directory.id(), 0, client);
+      sandbox = made;
+      try (var gofer =
+          FurtherGofer.start(installation, other, first, directory, translator.attachPoints())) {
+        var fds = new ArrayList<Fd>(io.fds());
+        fds.add(gofer.socket());
+        made.create(config.withGofer(gofer.pid()), fds);
+      }
+      pid =
+          options.foreground()
+              ? HostFiles.processId()
+              : Holder.spawnExec(installation, made, 0, io);
+      if (!options.foreground()) {
+        enterCgroups();
+      }
+      made.runsAs(pid);
+      giveStdioUp(io);
+      finishCreation(translator);
+    }
+  }
+
+  /** The holder stands in the container's own groups, where supervisors look for them. */
+  private void enterCgroups() {
+    for (String file : Cgroups.leaves(cgroupDirectories)) {
+      try (Fd fd = HostFiles.open(file, HostFiles.O_WRONLY, 0)) {
+        HostException.check(
+            "write " + file,
+            HostFiles.write(fd, Integer.toString(pid).getBytes(StandardCharsets.US_ASCII)));
+      }
+    }
+  }
+
+  private Stdio openStdio() {
+    Process process = spec.process();
+    Stdio io =
+        process != null && process.terminal()
+            ? Stdio.terminal(options.consoleSocket(), process.rows(), process.columns())
+            : Stdio.inherited(options.preserveFds());
+    stdio = io;
+    return io;
+  }
+
+  /** The sandbox has its descriptors. */
+  private void giveStdioUp(Stdio io) {
+    Pty pty = io.pty();
+    if (pty != null) {
+      pty.slave().close();
+      if (!options.consoleSocket().isEmpty()) {
+        pty.master().close();
+      }
+    } else {
+      io.close();
     }
   }
 
@@ -258,29 +314,20 @@ public final class Container {
   /** Starts the launcher; returns the descriptor that its answer comes from. */
   private Fd launch(Fd owner, Sandbox made, Translator translator, List<String> procs) {
     List<AttachPoint> attaches = translator.attachPoints();
-    int firstAttach = 16;
+    int firstAttach = FurtherGofer.FIRST_ATTACH;
     int[] fds = new int[firstAttach + attaches.size()];
     java.util.Arrays.fill(fds, -1);
     var plan = new Plan();
-    var gofer = new ArrayList<>(installation.goferCommand());
-    gofer.add("--socket=" + BootFds.GOFER_SOCKET);
-    gofer.add("--log=" + BootFds.GOFER_LOG);
-    gofer.add("--ready=" + BootFds.GOFER_READY);
+    List<String> gofer = FurtherGofer.command(installation);
     if (installation.isTraining()) {
       gofer.add("--seccomp=off");
       gofer.add("--landlock=off");
       plan.add("train", 1);
     }
-    for (int i = 0; i < attaches.size(); i++) {
-      AttachPoint point = attaches.get(i);
-      int to = BootFds.GOFER_FIRST_ATTACH + i;
-      fds[firstAttach + i] = point.fd().number();
-      plan.add("attach", (firstAttach + i) + " " + to);
-      gofer.add("--attach=" + point.name() + ":" + to + ":" + (point.readonly() ? "ro" : "rw"));
-    }
+    FurtherGofer.attach(attaches, firstAttach, fds, plan, gofer);
     plan.add("log", 2).add("owner", 5).add("listener", 6).add("root", directory.path());
     plan.addAll("bind", installation.binds()).addAll("cgroup", procs);
-    plan.add("rlimit", RLIMIT_NOFILE + " 1048576 1048576").add("rlimit", RLIMIT_CORE + " 0 0");
+    FurtherGofer.limit(plan);
     Process process = spec.process();
     if (process != null && process.oomScoreAdj() != 0) {
       plan.add("oom", process.oomScoreAdj());
@@ -388,30 +435,12 @@ public final class Container {
     return path == null ? directory.openLog() : HostFiles.open(path, flags, 0600);
   }
 
-  /** Reads the launcher's answer: the pid, and an end without an error. */
-  private void readStatus(Fd status) {
-    String text;
-    try (status) {
-      text = new String(HostFiles.readAll(status, STATUS_LIMIT), StandardCharsets.UTF_8);
-    }
-    String error = "";
-    for (String line : text.split("\n")) {
-      if (line.startsWith("pid ")) {
-        pid = Integer.parseInt(line.substring(4));
-      } else if (line.startsWith("error ") && error.isEmpty()) {
-        error = line.substring(6);
-      }
-    }
-    if (!error.isEmpty() || pid == 0) {
-      throw new SandboxException(error.isEmpty() ? "the launcher ended without a word" : error);
-    }
-  }
-
   /** {@return the container as it is now}: stopped, as long as it has no process */
   private ContainerState describe(Translator translator) {
     return new ContainerState(
         directory.id(),
-        options.kernel(),
+        joined == null ? directory.id() : joined.id(),
+        joined == null ? options.kernel() : joined.kernel(),
         pid,
         pid == 0 ? 0 : HostProcess.startTime(pid),
         options.bundle(),
@@ -423,8 +452,8 @@ public final class Container {
         spec.annotations(),
         List.copyOf(cgroupDirectories),
         spec.hooks(),
-        network(),
-        networkNamespace(),
+        joined == null ? network() : "none",
+        joined == null ? networkNamespace() : "",
         List.of());
   }
 
@@ -487,7 +516,9 @@ public final class Container {
   /** Leaves the sandbox to itself: it outlives this process. */
   public void detach() {
     Sandbox s = present(sandbox);
-    s.detach();
+    if (joined == null) {
+      s.detach();
+    }
     s.close();
     closeAll();
   }
@@ -508,7 +539,9 @@ public final class Container {
     var plan = new Plan();
     HostFiles.keepOverExec(s.socket());
     plan.add("control", s.socket().number()).add("id", directory.id()).add("pid", 0);
-    plan.add("child", pid);
+    if (joined == null) {
+      plan.add("child", pid);
+    }
     Stdio io = stdio;
     if (io != null && io.pty() != null) {
       Pty pty = io.pty();
@@ -547,7 +580,9 @@ public final class Container {
 
   /** Takes back whatever creation did. */
   private void abandon() {
-    if (pid > 0) {
+    if (joined != null) {
+      leave();
+    } else if (pid > 0) {
       HostFiles.kill(pid, SIGKILL);
       Spawn.waitFor(pid);
     }
@@ -571,6 +606,21 @@ public final class Container {
       }
     }
     closeAll();
+  }
+
+  /** Leaves a sandbox that goes on without it. */
+  private void leave() {
+    if (sandbox != null) {
+      try {
+        sandbox.delete();
+      } catch (ControlException e) {
+        // It has not got that far, or the sandbox has ended.
+      }
+    }
+    if (pid > 0 && pid != HostFiles.processId()) {
+      HostFiles.kill(pid, SIGKILL);
+      Spawn.waitFor(pid);
+    }
   }
 
   private void closeAll() {

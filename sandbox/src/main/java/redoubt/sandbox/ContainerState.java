@@ -11,6 +11,7 @@ import redoubt.oci.Spec;
  * What {@code state.json} says of a container. The process's start time tells it from a later one
  * with the same pid.
  *
+ * @param sandbox id of the sandbox that it is in: its own, or another container's that came first
  * @param kernel the kind: {@code sentry}, {@code vm} or {@code uml}
  * @param started whether {@code start} was called; {@code paused} whether it is paused
  * @param cgroups directories made for it, parents first
@@ -20,6 +21,7 @@ import redoubt.oci.Spec;
  */
 public record ContainerState(
     String id,
+    String sandbox,
     String kernel,
     int pid,
     long pidStartTime,
@@ -36,6 +38,11 @@ public record ContainerState(
     String netns,
     List<String> restore) {
 
+  /** {@return whether it came to a sandbox that was there already} */
+  public boolean isFurther() {
+    return !sandbox.equals(id);
+  }
+
   /** {@return {@code created}, {@code running}, {@code paused} or {@code stopped}} */
   public String status() {
     if (pid <= 0 || !alive()) {
@@ -47,6 +54,7 @@ public record ContainerState(
   public ContainerState withStarted(boolean nowStarted, boolean nowPaused) {
     return new ContainerState(
         id,
+        sandbox,
         kernel,
         pid,
         pidStartTime,
@@ -68,6 +76,7 @@ public record ContainerState(
   public ContainerState withRestore(List<String> orders) {
     return new ContainerState(
         id,
+        sandbox,
         kernel,
         pid,
         pidStartTime,
@@ -105,6 +114,7 @@ public record ContainerState(
 
   Json.Obj toJson() {
     var json = new Json.Obj().put("id", id).put("kernel", kernel).put("pid", pid);
+    json.put("sandbox", sandbox);
     json.put("pidStartTime", pidStartTime);
     json.put("bundle", bundle).put("rootfs", rootfs).put("created", created).put("owner", owner);
     json.put("started", started).put("paused", paused);
@@ -132,6 +142,7 @@ public record ContainerState(
     }
     return new ContainerState(
         string(o.get("id")),
+        o.get("sandbox") instanceof Json.Str b ? b.value() : string(o.get("id")),
         o.get("kernel") instanceof Json.Str k ? k.value() : "sentry",
         (int) number(o.get("pid")),
         number(o.get("pidStartTime")),

@@ -253,6 +253,11 @@ public final class Lifecycle {
                   + status
                   + "; kill it first, or use --force");
         }
+      }
+      if (state.isFurther()) {
+        leaveSandbox(directory, state);
+      }
+      if (!status.equals("stopped")) {
         HostFiles.kill(state.pid(), SIGKILL);
         awaitEnd(state);
       }
@@ -263,6 +268,19 @@ public final class Lifecycle {
         HookRunner.run("poststop", state.hooks().poststop(), state.toOci());
       } catch (SandboxException | HostException e) {
         warning.accept(String.valueOf(e.getMessage()));
+      }
+    }
+  }
+
+  /** Has a sandbox forget one of its further containers, whatever still runs in it. */
+  private static void leaveSandbox(StateDirectory directory, ContainerState state) {
+    try (var client = ControlClient.connect(directory.sibling(state.sandbox()).path())) {
+      client.delete(state.id());
+    } catch (HostException e) {
+      // The sandbox has ended, and all of its containers with it.
+    } catch (ControlException e) {
+      if (e.errno() != Errno.ENOENT && e.errno() != Errno.EPIPE) {
+        throw e;
       }
     }
   }

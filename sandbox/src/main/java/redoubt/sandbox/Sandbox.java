@@ -3,6 +3,7 @@ package redoubt.sandbox;
 import java.util.List;
 import redoubt.host.Fd;
 import redoubt.host.HostException;
+import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlClient;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.ProcessInfo;
@@ -62,7 +63,8 @@ public abstract sealed class Sandbox implements AutoCloseable
       throw new SandboxException("container '" + state.id() + "' is not running (it has stopped)");
     }
     try {
-      return of(state.kernel(), state.id(), state.pid(), ControlClient.connect(directory.path()));
+      String socket = directory.sibling(state.sandbox()).path();
+      return of(state.kernel(), state.id(), state.pid(), ControlClient.connect(socket));
     } catch (HostException e) {
       throw new SandboxException(
           "container '" + state.id() + "' does not answer: " + e.getMessage());
@@ -86,6 +88,16 @@ public abstract sealed class Sandbox implements AutoCloseable
   /** Lets the first process run. */
   public void start() {
     client.start(id);
+  }
+
+  /** Adds a container to the sandbox. */
+  void create(ContainerConfig config, List<Fd> fds) {
+    client.create(config, fds);
+  }
+
+  /** Kills this further container and has the sandbox forget it. */
+  void delete() {
+    client.delete(id);
   }
 
   /** Hands a network over. */

@@ -46,6 +46,15 @@ public final class StateDirectory {
     return id;
   }
 
+  String root() {
+    return root;
+  }
+
+  /** {@return another container's directory} */
+  StateDirectory sibling(String other) {
+    return new StateDirectory(root, other);
+  }
+
   public String path() {
     return root + "/" + id;
   }

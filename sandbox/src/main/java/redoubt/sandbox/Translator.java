@@ -50,9 +50,10 @@ public final class Translator implements AutoCloseable {
   }
 
   /**
+   * @param further whether it comes to a sandbox that is there
    * @throws SpecException if the rootfs or a mount's source is missing
    */
-  public ContainerConfig container(String id, Spec spec) {
+  public ContainerConfig container(String id, Spec spec, boolean further) {
     Process process = spec.process();
     if (process == null) {
       throw new SpecException("process: is missing; it names the program to run");
@@ -87,7 +88,30 @@ public final class Translator implements AutoCloseable {
         spec.linux().maskedPaths(),
         spec.linux().readonlyPaths(),
         sysctls,
-        limits(spec.linux().resources()));
+        limits(spec.linux().resources()),
+        further ? shared(spec) : List.of(),
+        0);
+  }
+
+  /**
+   * {@return the namespaces that config.json takes from elsewhere}: from the pod's first container
+   */
+  private static List<String> shared(Spec spec) {
+    var shared = new ArrayList<String>();
+    for (Spec.Namespace n : spec.linux().namespaces()) {
+      if (n.path().isEmpty()) {
+        continue;
+      }
+      if (n.type().equals("pid")) {
+        throw new SpecException(
+            "linux.namespaces: a pid namespace of several containers is not there yet; leave its"
+                + " path out");
+      }
+      if (n.type().equals("ipc") || n.type().equals("uts")) {
+        shared.add(n.type());
+      }
+    }
+    return shared;
   }
 
   /** {@return what the container sees of its own limits}, as files of cgroup2 */

@@ -80,20 +80,46 @@ final class FuseServer {
 
   /** An attach point in the guest. */
   private static final class Mount {
+    final P9Client gofer;
     final FuseTree tree;
     final boolean readonly;
     final int validSeconds;
 
-    Mount(FuseTree tree, boolean readonly, int validSeconds) {
+    Mount(P9Client gofer, FuseTree tree, boolean readonly, int validSeconds) {
+      this.gofer = gofer;
       this.tree = tree;
       this.readonly = readonly;
       this.validSeconds = validSeconds;
+    }
+
+    private int users; // guarded by this
+    private boolean detached; // guarded by this
+
+    /** False when it is detached: nothing of it may be used any more. */
+    synchronized boolean enter() {
+      if (!detached) {
+        users++;
+      }
+      return !detached;
+    }
+
+    synchronized void leave() {
+      if (--users == 0 && detached) {
+        tree.close();
+      }
+    }
+
+    synchronized void detach() {
+      detached = true;
+      if (users == 0) {
+        tree.close();
+      }
     }
   }
 
   private record Request(int mount, MemorySegment bytes) {}
 
-  private final P9Client gofer;
+  private final P9Client first;
   private final GuestLink link;
   private final HostLog log;
   private final Map<Integer, Mount> mounts = new ConcurrentHashMap<>();
@@ -104,8 +130,11 @@ final class FuseServer {
 
   private volatile boolean spoke;
 
-  FuseServer(P9Client gofer, GuestLink link, HostLog log) {
-    this.gofer = gofer;
+  /**
+   * @param first the sandbox's gofer
+   */
+  FuseServer(P9Client first, GuestLink link, HostLog log) {
+    this.first = first;
     this.link = link;
     this.log = log;
     for (int i = 0; i < WORKERS; i++) {
@@ -127,15 +156,23 @@ final class FuseServer {
    *     saw
    * @return the root's mode, or -errno
    */
-  long attach(int index, String name, boolean readonly, boolean exclusive) {
+  long attach(P9Client gofer, int index, String name, boolean readonly, boolean exclusive) {
     var attr = new P9Attr();
     long fid = gofer.attach(name.getBytes(StandardCharsets.UTF_8), attr);
     if (fid < 0) {
       return fid;
     }
     var tree = new FuseTree(gofer, (int) fid, attr);
-    mounts.put(index, new Mount(tree, readonly, exclusive ? 3600 : 1));
+    mounts.put(index, new Mount(gofer, tree, readonly, exclusive ? 3600 : 1));
     return attr.mode & 0xffffffffL;
+  }
+
+  /** The guest has unmounted it: its files are given up. */
+  void detach(int index) {
+    Mount mount = mounts.remove(index);
+    if (mount != null) {
+      mount.detach();
+    }
   }
 
   /** Takes a request, on the link's thread. */
@@ -162,7 +199,11 @@ final class FuseServer {
     private final P9Attr attr = new P9Attr();
     private final P9StatFs statfs = new P9StatFs();
     private final byte[] text = new byte[64 << 10];
-    private final P9Dir dir = gofer.newDir();
+    private final P9Dir dir = first.newDir();
+
+    /** Who has the files of the request that is being served. */
+    private P9Client gofer = first;
+
     private MemorySegment in = MemorySegment.ofArray(new byte[IN_HEADER]);
     private int length;
 
@@ -180,28 +221,36 @@ final class FuseServer {
         } catch (InterruptedException e) {
           return;
         }
+        Mount found = mounts.get(request.mount);
+        Mount mount = found != null && found.enter() ? found : null;
         try {
-          serve(request);
+          serve(request, mount);
         } catch (IndexOutOfBoundsException e) {
           answer(request.mount, -Errno.EINVAL); // a body shorter than its operation says
         } catch (RuntimeException e) {
           log.line("warden: FUSE request " + in.get(Memory.INT, 4) + ": " + e);
           answer(request.mount, -Errno.EIO);
+        } finally {
+          if (mount != null) {
+            mount.leave();
+          }
         }
       }
     }
 
-    private void serve(Request request) {
+    private void serve(Request request, @Nullable Mount mount) {
       in = request.bytes;
       length = (int) in.byteSize();
       bodyLength = 0;
       int opcode = in.get(Memory.INT, 4);
-      Mount mount = mounts.get(request.mount);
       if (opcode == FORGET || opcode == BATCH_FORGET || opcode == INTERRUPT) {
         if (mount != null) {
           forget(mount.tree, opcode);
         }
         return;
+      }
+      if (mount != null) {
+        gofer = mount.gofer;
       }
       FuseTree.@Nullable Node node = mount == null ? null : mount.tree.node(nodeId());
       long r;

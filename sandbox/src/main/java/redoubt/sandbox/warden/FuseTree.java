@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import redoubt.host.FileSystemCalls;
 import redoubt.p9.P9Attr;
 import redoubt.p9.P9Client;
 
@@ -113,6 +114,27 @@ final class FuseTree {
       }
       files.add(hostFd);
       return files.size() - 1;
+    }
+  }
+
+  /** Gives up every file. What is under way may still answer. */
+  void close() {
+    synchronized (mu) {
+      for (Node node : nodes) {
+        if (node != null) {
+          gofer.clunk(node.fid);
+        }
+      }
+      nodes.clear();
+      byKey.clear();
+      freeIds.clear();
+      for (int handle = 0; handle < files.size(); handle++) {
+        if (files.get(handle) >= 0) {
+          FileSystemCalls.close(files.get(handle));
+        }
+      }
+      files.clear();
+      freeFiles.clear();
     }
   }
 

@@ -15,6 +15,7 @@ import redoubt.host.Fd;
 import redoubt.host.HostLog;
 import redoubt.host.Memory;
 import redoubt.host.RawSyscall;
+import redoubt.p9.P9;
 import redoubt.p9.P9Client;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlException;
@@ -35,6 +36,8 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
 
   private static final int SIGKILL = 9;
   private static final int PROCESSES_LIMIT = 512;
+  private static final long DELETE_NS = 5_000_000_000L;
+  private static final int WNOHANG = 1;
   private static final int S_IFMT = 0170000;
   private static final int S_IFDIR = 0040000;
   private static final int ENTROPY_BYTES = 64;
@@ -55,10 +58,16 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
 
   private static final class Container {
     final GuestProcess init;
+    final List<Integer> mounts;
+    final @Nullable P9Client gofer; // its own
+    final int goferPid;
     String state = "created";
 
-    Container(GuestProcess init) {
+    Container(GuestProcess init, List<Integer> mounts, @Nullable P9Client gofer, int goferPid) {
       this.init = init;
+      this.mounts = mounts;
+      this.gofer = gofer;
+      this.goferPid = goferPid;
     }
   }
 
@@ -69,6 +78,7 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
   private int lastMount; // guarded by mu
   private boolean booted; // guarded by mu
   private boolean ending; // guarded by mu
+  private String firstId = ""; // guarded by mu
 
   /**
    * @param hostReason what the host says of the VMM's end, or an empty text while it runs
@@ -187,6 +197,9 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
                 late ? "it hangs" : "its end of the link is closed"));
       }
       greet();
+      synchronized (mu) {
+        firstId = config.container().id();
+      }
       create(config.container(), fds);
       timeline.mark("created");
       synchronized (mu) {
@@ -257,6 +270,122 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
 
   @Override
   public void create(ContainerConfig config, List<Fd> fds) {
+    P9Client own = null;
+    var files = new ArrayList<Fd>(fds);
+    if (config.gofer() != 0 && !files.isEmpty()) {
+      own = furtherGofer(config.id(), files.removeLast());
+    }
+    var attached = new ArrayList<Integer>();
+    try {
+      create(config, files, own, attached);
+    } catch (RuntimeException e) {
+      attached.forEach(fuse::detach);
+      endGofer(own, config.gofer());
+      throw e;
+    }
+  }
+
+  private P9Client furtherGofer(String containerId, Fd socket) {
+    var client =
+        new P9Client(
+            socket,
+            P9.MSIZE_MAX,
+            new P9Client.Listener() {
+              @Override
+              public void log(String line) {
+                log.line("warden: container " + containerId + ": " + line);
+              }
+
+              @Override
+              public void disconnected() {
+                goferLost(containerId);
+              }
+            });
+    client.startWatcher();
+    return client;
+  }
+
+  /** Without its files a container is of no use. */
+  private void goferLost(String containerId) {
+    synchronized (mu) {
+      Container c = containers.get(containerId);
+      if (c == null || c.init.hasEnded()) {
+        return;
+      }
+    }
+    try {
+      signal(containerId, -1, SIGKILL);
+    } catch (ControlException e) {
+      log.line("warden: container " + containerId + ", which lost its gofer: " + e.getMessage());
+    }
+  }
+
+  /** A gofer ends with its socket; it is this process's child. */
+  private static void endGofer(@Nullable P9Client gofer, int pid) {
+    if (gofer == null) {
+      return;
+    }
+    Runnable end =
+        () -> {
+          gofer.close();
+          for (int i = 0; i < 500; i++) {
+            if (RawSyscall.syscall(Nr.WAIT4, pid, 0, WNOHANG, 0) != 0) {
+              return;
+            }
+            java.util.concurrent.locks.LockSupport.parkNanos(20_000_000);
+          }
+        };
+    var thread = new Thread(null, end, "gofer-end", 96 << 10);
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  @Override
+  public void delete(String containerId) {
+    Container c;
+    synchronized (mu) {
+      c = containers.get(containerId);
+      if (c == null) {
+        throw new ControlException(Errno.ENOENT, "container " + containerId + " is not here");
+      }
+      if (containerId.equals(firstId)) {
+        throw new ControlException(Errno.EBUSY, "the first container goes with the sandbox");
+      }
+    }
+    long deadline = System.nanoTime() + DELETE_NS;
+    while (true) {
+      try {
+        agent.call(Protocol.REMOVE, named(containerId), ANSWER_SECONDS);
+        break;
+      } catch (ControlException e) {
+        if (e.errno() == Errno.ENOENT) {
+          break; // it never ran
+        }
+        // Its processes are being killed.
+        if (e.errno() != Errno.EBUSY || System.nanoTime() > deadline) {
+          throw e;
+        }
+        java.util.concurrent.locks.LockSupport.parkNanos(5_000_000);
+      }
+    }
+    synchronized (mu) {
+      containers.remove(containerId);
+      processes
+          .values()
+          .removeIf(p -> {
+            boolean its = p.container.equals(containerId);
+            if (its) {
+              p.exited(128 + SIGKILL); // unless it has said how
+            }
+            return its;
+          });
+    }
+    c.mounts.forEach(fuse::detach);
+    endGofer(c.gofer, c.goferPid);
+  }
+
+  private void create(
+      ContainerConfig config, List<Fd> fds, @Nullable P9Client own, List<Integer> attached) {
     checkDescriptors(config.process(), fds);
     var request = new WireWriter().record(1, config.write());
     var mounts = new ArrayList<MountConfig>(config.mounts());
@@ -272,7 +401,7 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
     try {
       for (MountConfig mount : mounts) {
         if (mount.type().equals("gofer")) {
-          request.record(4, attach(mount, mount == config.root()));
+          request.record(4, attach(own, mount, mount == config.root(), attached));
         }
       }
     } catch (ControlException e) {
@@ -290,27 +419,30 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
     }
     init.pid = 1;
     synchronized (mu) {
-      containers.put(config.id(), new Container(init));
+      containers.put(config.id(), new Container(init, List.copyOf(attached), own, config.gofer()));
     }
     init.onExit(code -> setState(config.id(), "stopped"));
     init.begin();
   }
 
-  private WireWriter attach(MountConfig mount, boolean isRoot) {
+  private WireWriter attach(
+      @Nullable P9Client own, MountConfig mount, boolean isRoot, List<Integer> attached) {
     int index;
     synchronized (mu) {
       index = ++lastMount;
     }
-    if (isRoot && !rootDisk.isEmpty()) {
+    if (isRoot && own == null && !rootDisk.isEmpty()) {
       var disk = new WireWriter().string(1, mount.attach()).number(2, index);
       return disk.flag(3, true).string(5, rootDisk);
     }
     boolean readonly = mount.overlay() || (mount.flags() & 1) != 0;
-    long mode = fuse.attach(index, mount.attach(), readonly, mount.overlay());
+    long mode =
+        fuse.attach(own == null ? gofer : own, index, mount.attach(), readonly, mount.overlay());
     if (mode < 0) {
       throw new ControlException(
           (int) -mode, "attach point " + mount.attach() + ": " + Errno.message((int) -mode));
     }
+    attached.add(index);
     return new WireWriter()
         .string(1, mount.attach())
         .number(2, index)

@@ -30,6 +30,7 @@ final class Protocol {
   static final int RESUME = 8;
   static final int RESIZE = 9;
   static final int STATS = 10;
+  static final int REMOVE = 11;
   static final int SHUTDOWN = 12;
   static final int NETWORK = 13;
   static final int DATA = 0x40;

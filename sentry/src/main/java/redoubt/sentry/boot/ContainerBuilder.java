@@ -60,14 +60,21 @@ final class ContainerBuilder {
     this.stdio = stdio;
   }
 
-  /** Builds the container's names and mounts. */
-  Container build(ContainerConfig c) {
+  /**
+   * Builds the container's names and mounts.
+   *
+   * @param first the sandbox's first container, null if this is it
+   */
+  Container build(ContainerConfig c, @Nullable Container first) {
     PidNamespace pids = new PidNamespace();
     UtsNamespace uts = new UtsNamespace(c.hostname().isEmpty() ? "redoubt" : c.hostname());
     if (!c.domainname().isEmpty()) {
       uts.setDomainname(c.domainname());
     }
-    return new Container(c.id(), pids, uts, root -> makeRoot(c, root));
+    Container.MountTree tree = container -> makeRoot(c, container);
+    return first == null
+        ? new Container(c.id(), pids, uts, tree)
+        : new Container(c.id(), pids, uts, tree, first.namespaces, c.shared());
   }
 
   private MountNamespace makeRoot(ContainerConfig c, Container container) {

@@ -40,6 +40,19 @@ final class SandboxKernel implements SandboxOperations {
     /** Takes a network over, with a packet socket for each interface. */
     void network(Kernel kernel, NetworkConfig config, List<Fd> fds);
 
+    /**
+     * A container that is to be built has a gofer of its own.
+     *
+     * @param lost runs when it is gone
+     */
+    default void addGofer(String container, Fd socket, int pid, Runnable lost) {
+      socket.close();
+      throw new ControlException(Errno.ENOTSUP, "the machine takes no further gofers");
+    }
+
+    /** The container is gone, and its gofer is not needed any more. */
+    default void dropGofer(String container) {}
+
     /** {@return what there is to say of the network}, as text */
     default String networkReport() {
       throw new ControlException(Errno.ENOTSUP, "the sandbox has no network");
@@ -76,6 +89,9 @@ final class SandboxKernel implements SandboxOperations {
   private final Machine machine;
   private final Map<String, Running> containers = new ConcurrentHashMap<>();
   private volatile @Nullable Booted booted;
+  private static final long DELETE_NS = 2_000_000_000L;
+
+  private volatile String firstId = "";
   private volatile int exitCode = 128 + Signal.SIGKILL;
 
   SandboxKernel(Machine machine) {
@@ -128,6 +144,7 @@ final class SandboxKernel implements SandboxOperations {
   @Override
   public void boot(SandboxConfig config, List<Fd> fds) {
     booted = machine.boot(config);
+    firstId = config.container().id();
     create(config.container(), fds);
     Running first = running(config.container().id());
     ThreadGroup group = first.first.threadGroup();
@@ -161,10 +178,56 @@ final class SandboxKernel implements SandboxOperations {
     if (containers.containsKey(config.id())) {
       throw new ControlException(Errno.EEXIST, "container " + config.id() + " exists already");
     }
-    Container c = builder.build(config);
-    Task first = builder.firstProcess(c, config, fds);
-    booted().kernel().containers().put(config.id(), c);
-    containers.put(config.id(), new Running(c, first));
+    Running sandbox = containers.get(firstId);
+    List<Fd> files = fds;
+    if (config.gofer() != 0) {
+      files = new ArrayList<>(fds);
+      if (files.isEmpty()) {
+        throw new ControlException(Errno.EPROTO, "the socket to the container's gofer is missing");
+      }
+      machine.addGofer(
+          config.id(), files.removeLast(), config.gofer(), () -> goferLost(config.id()));
+    }
+    try {
+      Container c = builder.build(config, sandbox == null ? null : sandbox.container);
+      Task first = builder.firstProcess(c, config, files);
+      booted().kernel().containers().put(config.id(), c);
+      containers.put(config.id(), new Running(c, first));
+    } catch (RuntimeException e) {
+      machine.dropGofer(config.id());
+      throw e;
+    }
+  }
+
+  /** Without its files a container is of no use. */
+  private void goferLost(String containerId) {
+    Running r = containers.get(containerId);
+    if (r != null) {
+      killAll(r);
+    }
+  }
+
+  private void killAll(Running r) {
+    discard(r);
+    for (ThreadGroup g : groups(r.container)) {
+      GroupExit.kill(g, Signal.SIGKILL);
+    }
+  }
+
+  @Override
+  public void delete(String containerId) {
+    Running r = running(containerId);
+    if (containerId.equals(firstId)) {
+      throw new ControlException(Errno.EBUSY, "the first container goes with the sandbox");
+    }
+    killAll(r);
+    long deadline = Clocks.monotonicNs() + DELETE_NS;
+    while (!r.first.threadGroup().isZombie() && Clocks.monotonicNs() < deadline) {
+      java.util.concurrent.locks.LockSupport.parkNanos(1_000_000);
+    }
+    containers.remove(containerId, r);
+    booted().kernel().containers().remove(containerId);
+    machine.dropGofer(containerId);
   }
 
   @Override
@@ -400,10 +463,7 @@ final class SandboxKernel implements SandboxOperations {
     }
     long deadline = Clocks.monotonicNs() + 2_000_000_000L;
     for (Running r : containers.values()) {
-      discard(r);
-      for (ThreadGroup g : groups(r.container)) {
-        GroupExit.kill(g, Signal.SIGKILL);
-      }
+      killAll(r);
     }
     while (!allDead() && Clocks.monotonicNs() < deadline) {
       java.util.concurrent.locks.LockSupport.parkNanos(5_000_000);

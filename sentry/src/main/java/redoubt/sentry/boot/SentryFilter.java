@@ -61,6 +61,7 @@ final class SentryFilter {
         .allow(Nr.FCNTL, "rings that nobody can shorten", equal(1, F_ADD_SEALS))
         .allow(Nr.SCHED_SETAFFINITY, "a task and its guest thread on one core")
         .allow(Nr.TGKILL, "interrupting guest threads", masked(2, ~63, 0))
+        .allow(Nr.WAIT4, "gofers of containers that are gone")
         .allow(Nr.MLOCK, "pinning of shared words");
     if (hasNetwork) {
       int mask = -HostNetwork.FDS;

@@ -48,10 +48,22 @@ final class SentryMachine implements SandboxKernel.Machine {
   private static final boolean TRAINING = Boolean.getBoolean("redoubt.train");
 
   private final HostLog log;
+  private final Gofers gofers;
   private volatile @Nullable HostNetwork network;
 
   SentryMachine(HostLog log) {
     this.log = log;
+    this.gofers = new Gofers(line -> log.line("sentry: " + line));
+  }
+
+  @Override
+  public void addGofer(String container, Fd socket, int pid, Runnable lost) {
+    gofers.add(container, socket, pid, lost);
+  }
+
+  @Override
+  public void dropGofer(String container) {
+    gofers.drop(container);
   }
 
   @Override
@@ -86,18 +98,20 @@ final class SentryMachine implements SandboxKernel.Machine {
   }
 
   private void registerTypes(Kernel kernel, FileSystems types) {
-    P9Client gofer = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost());
-    gofer.startWatcher();
+    P9Client first = new P9Client(new Fd(BootFds.GOFER), P9.MSIZE_MAX, new GoferLost());
+    first.startWatcher();
+    gofers.setFirst(first);
     types.register(
         "gofer",
         (c, source, options) ->
-            new GoferFs(gofer, kernel.platform(), source, options.contains("shared")));
+            new GoferFs(
+                gofers.of(c.container()), kernel.platform(), source, options.contains("shared")));
     types.register(
         "gofer+overlay",
         (c, source, options) ->
             new OverlayFs(
                 tmpfs(kernel, Credentials.root(), List.of()),
-                new GoferFs(gofer, kernel.platform(), source, false).root()));
+                new GoferFs(gofers.of(c.container()), kernel.platform(), source, false).root()));
     types.register(
         "overlay",
         (c, source, options) ->

@@ -98,6 +98,11 @@ public final class ControlClient implements AutoCloseable {
     call(Frame.CREATE, new WireWriter().record(1, config.write()), fds);
   }
 
+  /** Kills a further container of the sandbox and has the sandbox forget it. */
+  public void delete(String containerId) {
+    call(Frame.DELETE, named(containerId), List.of());
+  }
+
   public void start(String containerId) {
     call(Frame.START, named(containerId), List.of());
   }

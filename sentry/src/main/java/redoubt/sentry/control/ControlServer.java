@@ -190,6 +190,7 @@ public final class ControlServer {
         case Frame.NETWORK -> operations.network(a.networkConfig(), taken(fds));
         case Frame.CREATE -> operations.create(a.containerConfig(), taken(fds));
         case Frame.START -> operations.start(a.id);
+        case Frame.DELETE -> operations.delete(a.id);
         case Frame.EXEC -> {
           int pid = operations.exec(a.id, a.processConfig(), taken(fds));
           if (a.third != 0) {

@@ -94,6 +94,12 @@ public final class Frame {
    */
   public static final int CAPTURE = 19;
 
+  /**
+   * (1 container id -> nothing): kills a further container and forgets it. The first one goes with
+   * the sandbox.
+   */
+  public static final int DELETE = 20;
+
   // Answers.
   public static final int OK = 0x100;
 

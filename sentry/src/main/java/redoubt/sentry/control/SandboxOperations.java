@@ -35,6 +35,12 @@ public interface SandboxOperations {
   /** Adds a container to a running sandbox. */
   void create(ContainerConfig config, List<Fd> fds);
 
+  /**
+   * Kills a further container's processes, if any are left, and forgets it with its gofer. Its name
+   * can be used again.
+   */
+  void delete(String containerId);
+
   /** Lets the first process of a created container run. */
   void start(String containerId);
 

@@ -1,5 +1,6 @@
 package redoubt.sentry.kernel;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.vfs.MountNamespace;
@@ -30,6 +31,29 @@ public final class Container {
     this.pids = pids;
     this.mounts = tree.make(this);
     this.namespaces = Namespaces.ofContainer(uts, mounts, pids, new CgroupNamespace(cgroup));
+  }
+
+  /**
+   * A further container of a sandbox.
+   *
+   * @param first whose network it shares
+   * @param shared what else: {@code ipc}, {@code uts}
+   */
+  public Container(
+      String id,
+      PidNamespace pids,
+      UtsNamespace uts,
+      MountTree tree,
+      Namespaces first,
+      List<String> shared) {
+    this.id = id;
+    this.pids = pids;
+    this.mounts = tree.make(this);
+    Namespaces own =
+        Namespaces.ofContainer(
+            shared.contains("uts") ? first.uts : uts, mounts, pids, new CgroupNamespace(cgroup));
+    own = own.with(first.net);
+    this.namespaces = shared.contains("ipc") ? own.with(first.ipc) : own;
   }
 
   public @Nullable ThreadGroup init() {

@@ -40,6 +40,11 @@ class ControlTest {
     }
 
     @Override
+    public void delete(String id) {
+      calls.add("delete " + id);
+    }
+
+    @Override
     public void network(NetworkConfig c, List<Fd> fds) {
       calls.add("network " + c + " " + fds.size());
       fds.forEach(Fd::close);
@@ -194,7 +199,9 @@ class ControlTest {
             List.of("/m"),
             List.of("/r"),
             List.of("a=b"),
-            List.of("pids.max=7"));
+            List.of("pids.max=7"),
+            List.of("ipc"),
+            17);
     return new SandboxConfig(
         id, "systrap", false, true, true, "none", 3, 1L << 40, true, container);
   }
