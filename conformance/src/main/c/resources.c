@@ -1,11 +1,19 @@
 #include "check.h"
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/times.h>
 #include <sys/utsname.h>
+#include <time.h>
+
+static long milliseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 int main(void) {
   scratch_dir();
@@ -46,6 +54,23 @@ int main(void) {
   YES("used cpu", u.ru_utime.tv_sec > 0 || u.ru_utime.tv_usec > 20000);
   struct tms t;
   YES("times", times(&t) > 0 && t.tms_utime > 0);
+  for (long end = milliseconds() + 400; milliseconds() < end;) close(open("/", O_RDONLY));
+  getrusage(RUSAGE_SELF, &u);
+  YES("used system time", u.ru_stime.tv_sec > 0 || u.ru_stime.tv_usec > 20000);
+  YES("times has it", times(&t) > 0 && t.tms_stime > 0);
+  getrusage(RUSAGE_THREAD, &u);
+  YES("the thread used it", u.ru_stime.tv_sec > 0 || u.ru_stime.tv_usec > 20000);
+  size_t big = 48 << 20;
+  char *touched = mmap(NULL, big, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(touched, 1, big);
+  getrusage(RUSAGE_SELF, &u);
+  YES("maxrss", u.ru_maxrss >= 48 << 10 && u.ru_maxrss < 64 << 10);
+  munmap(touched, big);
+  getrusage(RUSAGE_SELF, &u);
+  YES("maxrss stays", u.ru_maxrss >= 48 << 10);
+  CHILD("touches more", memset(mmap(NULL, 2 * big, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 2 * big));
+  getrusage(RUSAGE_CHILDREN, &u);
+  YES("children's maxrss", u.ru_maxrss >= 96 << 10 && u.ru_maxrss < 128 << 10);
 
   CHILD("nice", {
     R("  get", getpriority(PRIO_PROCESS, 0));

@@ -84,6 +84,11 @@ public final class CpuClock {
     }
   }
 
+  /** {@return the CPU time of the sentry's own thread {@code tid}, or -errno} */
+  static long hostThreadNs(int tid) {
+    return Clocks.hostClockNs(~tid << 3 | PER_THREAD | SCHED);
+  }
+
   static long cpuNs(Object taskOrGroup) {
     return taskOrGroup instanceof Task t ? t.cpuNs() : ((ThreadGroup) taskOrGroup).cpuNs();
   }

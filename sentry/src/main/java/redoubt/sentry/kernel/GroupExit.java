@@ -100,12 +100,15 @@ public final class GroupExit {
     }
     long cpu = Math.max(0, t.context().cpuTimeNs());
     MemoryManager mm = t.mm();
+    if (g.taskCountQuick() == 1) {
+      t.noteResident(false);
+    }
     t.fds().leave(t);
     t.fs().leave();
     boolean last;
     synchronized (k.tasks().mu) {
       t.dead = true;
-      g.tasks.remove(t);
+      g.remove(t);
       CgroupMembers.exits(t);
       k.tasks().count--;
       last = g.tasks.isEmpty();
@@ -285,7 +288,7 @@ public final class GroupExit {
         parent.leader.creds().userNs.uidShown(g.leader.creds().ruid),
         value,
         g.cpuNs() / 10_000_000,
-        0);
+        g.systemNs() / 10_000_000);
   }
 
   private static boolean ignoresChildren(ThreadGroup parent) {
@@ -346,7 +349,7 @@ public final class GroupExit {
     ThreadGroup p = g.parent;
     if (p != null) {
       p.children.remove(g);
-      p.addChildrenCpu(g.cpuNsLocked() + g.childrenCpuNs());
+      p.addChildren(g.usageAtEnd());
     }
     g.pid().unuse();
     g.pgrp.unuseGroup();

@@ -14,11 +14,14 @@ import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Nr;
 import redoubt.abi.Resource;
+import redoubt.abi.Time;
 import redoubt.host.Memory;
 import redoubt.host.Region;
+import redoubt.host.ThreadAffinity;
 import redoubt.sentry.kernel.cgroup.Cgroup;
 import redoubt.sentry.mm.MemoryManager;
 import redoubt.sentry.platform.GuestContext;
+import redoubt.sentry.platform.MemoryUsage;
 import redoubt.sentry.vfs.FileDescription;
 import redoubt.sentry.vfs.MountNamespace;
 import redoubt.sentry.vfs.StatData;
@@ -33,6 +36,9 @@ import redoubt.sentry.vfs.VfsPath;
  * memory, blocking.
  */
 public final class Task {
+  /** What a process may have mapped and not be asked about when it ends. */
+  private static final long SMALL_BYTES = 32 << 20;
+
   /** PATH_MAX, with the NUL. */
   public static final int PATH_MAX = 4096;
 
@@ -173,6 +179,11 @@ public final class Task {
   boolean copiesNow;
 
   volatile @Nullable Thread javaThread;
+
+  /** The host's number of {@link #javaThread}, 0 for none, and its CPU time when it began here. */
+  private volatile int hostTid;
+
+  private volatile long systemBeginNs;
   public volatile long voluntarySwitches;
   public long syscalls;
 
@@ -455,6 +466,40 @@ public final class Task {
 
   public @Nullable Thread javaThread() {
     return javaThread;
+  }
+
+  /**
+   * Notes how much memory its process occupies, for ru_maxrss. Asking the host takes 50 us: no lock
+   * may be held, and a small process that ends is taken to have touched all that it mapped.
+   *
+   * @param exactly ask in any case
+   */
+  public void noteResident(boolean exactly) {
+    long bytes = mm.mappedBytes();
+    if (exactly || bytes > SMALL_BYTES) {
+      MemoryUsage u = mm.space().memoryUsage();
+      bytes = u == null ? bytes : u.residentBytes();
+    }
+    group.sawResident(bytes);
+  }
+
+  /** The calling thread runs this task from now on. */
+  void beginsHere() {
+    javaThread = Thread.currentThread();
+    systemBeginNs = Clocks.hostClockNs(Time.CLOCK_THREAD_CPUTIME_ID);
+    hostTid = ThreadAffinity.self();
+  }
+
+  /** The calling thread has run this task to its end. */
+  void endsHere() {
+    hostTid = 0;
+    javaThread = null;
+  }
+
+  /** {@return CPU time that the sentry spent for it in ns}; 0 when it has ended */
+  public long systemNs() {
+    int tid = hostTid;
+    return tid == 0 ? 0 : Math.max(0, CpuClock.hostThreadNs(tid) - systemBeginNs);
   }
 
   /**

@@ -26,7 +26,7 @@ final class TaskLoop implements Runnable {
 
   @Override
   public void run() {
-    t.javaThread = Thread.currentThread();
+    t.beginsHere();
     Task.setCurrent(t);
     t.publishAnswers();
     try {
@@ -51,7 +51,7 @@ final class TaskLoop implements Runnable {
       InternalError.report(t, "exit", e);
     }
     Task.setCurrent(null);
-    t.javaThread = null;
+    t.endsHere();
   }
 
   private boolean needsAttention() {

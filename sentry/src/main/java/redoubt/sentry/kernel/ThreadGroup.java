@@ -83,12 +83,12 @@ public final class ThreadGroup {
   volatile boolean hadThreads;
 
   /**
-   * CPU time of the host processes that ran it and are gone, in ns; guarded by this object's
-   * monitor.
+   * What the host processes and threads used that ran it and are gone, and the most memory that was
+   * seen; guarded by this object's monitor.
    */
-  private long deadCpuNs;
+  private final ResourceUsage dead = new ResourceUsage();
 
-  private long childrenCpuNs;
+  private final ResourceUsage childrenUsage = new ResourceUsage(); // guarded likewise
 
   /** What of its CPU time its control groups know of; guarded by this object's monitor. */
   long chargedCpuNs;
@@ -234,7 +234,7 @@ public final class ThreadGroup {
   public long cpuNs() {
     long sum;
     synchronized (this) {
-      sum = deadCpuNs;
+      sum = dead.userNs;
     }
     // One host process has run all of them since the last exec. The list is copied on write: CPU
     // timers look while they hold a signal lock.
@@ -252,9 +252,40 @@ public final class ThreadGroup {
     return cpuNs() / Math.max(1, tasks.size());
   }
 
-  /** As {@link #cpuNs}, of a group without live tasks. */
-  synchronized long cpuNsLocked() {
-    return deadCpuNs;
+  /** {@return CPU time that the sentry spent for all tasks, dead ones included, in ns} */
+  public synchronized long systemNs() {
+    long sum = dead.systemNs;
+    for (Task t : tasks) {
+      sum += t.systemNs();
+    }
+    return sum;
+  }
+
+  /** {@return what it has used so far}; of memory the most that was seen */
+  public ResourceUsage usage() {
+    ResourceUsage u = new ResourceUsage();
+    u.userNs = cpuNs();
+    u.systemNs = systemNs();
+    u.maxRssBytes = maxRssBytes();
+    return u;
+  }
+
+  /** {@return what it and the children that it waited for have used}; no task of it is alive */
+  synchronized ResourceUsage usageAtEnd() {
+    ResourceUsage u = new ResourceUsage();
+    u.add(dead);
+    u.add(childrenUsage);
+    return u;
+  }
+
+  /** {@return the most memory that it was seen to occupy} */
+  public synchronized long maxRssBytes() {
+    return dead.maxRssBytes;
+  }
+
+  /** Notes that it was seen to occupy {@code bytes} of memory. */
+  public synchronized void sawResident(long bytes) {
+    dead.maxRssBytes = Math.max(dead.maxRssBytes, bytes);
   }
 
   /** {@return how it ended, as wait(2) reports it}; meaningful once {@link #isZombie} */
@@ -262,15 +293,24 @@ public final class ThreadGroup {
     return exitStatus;
   }
 
-  public synchronized long childrenCpuNs() {
-    return childrenCpuNs;
+  /** {@return what the children that were waited for have used} */
+  public synchronized ResourceUsage childrenUsage() {
+    ResourceUsage u = new ResourceUsage();
+    u.add(childrenUsage);
+    return u;
   }
 
   synchronized void addDeadCpu(long ns) {
-    deadCpuNs += ns;
+    dead.userNs += ns;
   }
 
-  synchronized void addChildrenCpu(long ns) {
-    childrenCpuNs += ns;
+  /** Takes a task out that ends; under {@code TaskSet.mu}. */
+  synchronized void remove(Task t) {
+    tasks.remove(t);
+    dead.systemNs += t.systemNs();
+  }
+
+  synchronized void addChildren(ResourceUsage used) {
+    childrenUsage.add(used);
   }
 }

@@ -148,7 +148,7 @@ public final class WaitChildren {
     w.status = status;
     w.traced = false;
     w.uid = g.leader.creds().userNs.uidShown(c.leader.creds().ruid);
-    w.cpuNs = c.cpuNsLocked() + c.childrenCpuNs();
+    w.usage = c.usageAtEnd();
     if ((w.options & Wait.WNOWAIT) == 0) {
       consume.run();
     }

@@ -18,5 +18,7 @@ public final class WaitOptions {
   public boolean traced;
 
   public int uid;
-  public long cpuNs;
+
+  /** Of a child that ended: what it and its own children have used. */
+  public ResourceUsage usage = new ResourceUsage();
 }

@@ -32,6 +32,7 @@ import redoubt.host.Memory;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.CpuClock;
+import redoubt.sentry.kernel.ResourceUsage;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.Waiter;
 
@@ -117,10 +118,12 @@ public final class Clock {
   public static long times(Task t, Args a) {
     if (a.long0() != 0) {
       MemorySegment s = t.scratch();
-      s.set(Memory.LONG, 0, ticks(t.threadGroup().cpuNs()));
-      s.set(Memory.LONG, 8, 0);
-      s.set(Memory.LONG, 16, ticks(t.threadGroup().childrenCpuNs()));
-      s.set(Memory.LONG, 24, 0);
+      ResourceUsage own = t.threadGroup().usage();
+      ResourceUsage children = t.threadGroup().childrenUsage();
+      s.set(Memory.LONG, 0, ticks(own.userNs));
+      s.set(Memory.LONG, 8, ticks(own.systemNs));
+      s.set(Memory.LONG, 16, ticks(children.userNs));
+      s.set(Memory.LONG, 24, ticks(children.systemNs));
       if (t.copyOutScratch(a.long0(), 32) < 0) {
         return -EFAULT;
       }

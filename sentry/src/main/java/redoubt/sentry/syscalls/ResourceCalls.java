@@ -16,6 +16,7 @@ import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.ResourceLimits;
+import redoubt.sentry.kernel.ResourceUsage;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
 
@@ -130,24 +131,39 @@ final class ResourceCalls {
   /** <a href="https://man7.org/linux/man-pages/man2/getrusage.2.html">getrusage(2)</a>. */
   static long getrusage(Task t, Args a) {
     ThreadGroup g = t.threadGroup();
-    long cpuNs;
-    switch (a.int0()) {
-      case Resource.RUSAGE_SELF -> cpuNs = g.cpuNs();
-      case Resource.RUSAGE_THREAD -> cpuNs = t.threadCpuNs();
-      case Resource.RUSAGE_CHILDREN -> cpuNs = g.childrenCpuNs();
+    int who = a.int0();
+    ResourceUsage u;
+    switch (who) {
+      case Resource.RUSAGE_SELF, Resource.RUSAGE_THREAD -> {
+        t.noteResident(true);
+        u = g.usage();
+      }
+      case Resource.RUSAGE_CHILDREN -> u = g.childrenUsage();
       default -> {
         return -EINVAL;
       }
     }
+    if (who == Resource.RUSAGE_THREAD) {
+      u.userNs = t.threadCpuNs();
+      u.systemNs = t.systemNs();
+    }
+    return copyOut(t, u, who == Resource.RUSAGE_CHILDREN ? 0 : t.voluntarySwitches, a.a1);
+  }
+
+  /** Writes a struct rusage to {@code uaddr}. */
+  static long copyOut(Task t, ResourceUsage u, long switches, long uaddr) {
     MemorySegment s = t.scratch();
     s.asSlice(0, Resource.SIZEOF_RUSAGE).fill((byte) 0);
-    s.set(Memory.LONG, Resource.RUSAGE_RU_UTIME, cpuNs / 1_000_000_000);
-    s.set(Memory.LONG, Resource.RUSAGE_RU_UTIME + 8, cpuNs / 1000 % 1_000_000);
-    if (a.int0() != Resource.RUSAGE_CHILDREN) {
-      s.set(Memory.LONG, Resource.RUSAGE_RU_MAXRSS, t.mm().mappedBytes() / 1024);
-      s.set(Memory.LONG, Resource.RUSAGE_RU_NVCSW, t.voluntarySwitches);
-    }
-    return t.copyOutScratch(a.a1, Resource.SIZEOF_RUSAGE);
+    timeval(s, Resource.RUSAGE_RU_UTIME, u.userNs);
+    timeval(s, Resource.RUSAGE_RU_STIME, u.systemNs);
+    s.set(Memory.LONG, Resource.RUSAGE_RU_MAXRSS, u.maxRssBytes / 1024);
+    s.set(Memory.LONG, Resource.RUSAGE_RU_NVCSW, switches);
+    return t.copyOutScratch(uaddr, Resource.SIZEOF_RUSAGE);
+  }
+
+  private static void timeval(MemorySegment s, long at, long ns) {
+    s.set(Memory.LONG, at, ns / 1_000_000_000);
+    s.set(Memory.LONG, at + 8, ns / 1000 % 1_000_000);
   }
 
   // ---- niceness ----

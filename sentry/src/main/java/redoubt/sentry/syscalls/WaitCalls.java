@@ -6,10 +6,8 @@ import static redoubt.abi.Errno.EINVAL;
 import static redoubt.abi.Errno.ESRCH;
 
 import java.lang.foreign.MemorySegment;
-import redoubt.abi.Resource;
 import redoubt.abi.Signal;
 import redoubt.abi.Wait;
-import redoubt.host.Memory;
 import redoubt.sentry.ipc.PidFd;
 import redoubt.sentry.kernel.Args;
 import redoubt.sentry.kernel.SignalInfo;
@@ -57,7 +55,7 @@ final class WaitCalls {
       }
     }
     if (a.long3() != 0) {
-      long e = copyOutRusage(t, a.long3(), w.cpuNs);
+      long e = ResourceCalls.copyOut(t, w.usage, 0, a.long3());
       if (e < 0) {
         return e;
       }
@@ -121,7 +119,7 @@ final class WaitCalls {
       return r;
     }
     if (a.long4() != 0 && r > 0) {
-      long e = copyOutRusage(t, a.long4(), w.cpuNs);
+      long e = ResourceCalls.copyOut(t, w.usage, 0, a.long4());
       if (e < 0) {
         return e;
       }
@@ -152,13 +150,5 @@ final class WaitCalls {
       SignalInfo.child(Signal.SIGCHLD, code, w.pid, w.uid, status, 0, 0).write(s, 0);
     }
     return t.copyOutScratch(uaddr, Signal.SIZEOF_SIGINFO);
-  }
-
-  private static long copyOutRusage(Task t, long uaddr, long cpuNs) {
-    MemorySegment s = t.scratch();
-    s.asSlice(0, Resource.SIZEOF_RUSAGE).fill((byte) 0);
-    s.set(Memory.LONG, 0, cpuNs / 1_000_000_000);
-    s.set(Memory.LONG, 8, cpuNs % 1_000_000_000 / 1000);
-    return t.copyOutScratch(uaddr, Resource.SIZEOF_RUSAGE);
   }
 }

@@ -260,7 +260,7 @@ final class SystemFiles {
       groups = proc.pids().threadGroups();
     }
     for (ThreadGroup g : groups) {
-      sum += g.cpuNs() + (g.tgidIn(proc.pids()) == 1 ? g.childrenCpuNs() : 0);
+      sum += g.cpuNs() + (g.tgidIn(proc.pids()) == 1 ? g.childrenUsage().userNs : 0);
     }
     CpuFloor floor = k.subsystemOrNull(CpuFloor.class);
     if (floor == null) {

@@ -6,6 +6,7 @@ import redoubt.sentry.kernel.ControllingTerminal;
 import redoubt.sentry.kernel.Credentials;
 import redoubt.sentry.kernel.Pid;
 import redoubt.sentry.kernel.PidNamespace;
+import redoubt.sentry.kernel.ResourceUsage;
 import redoubt.sentry.kernel.SeccompFilter;
 import redoubt.sentry.kernel.SignalHandlers;
 import redoubt.sentry.kernel.Signals;
@@ -60,7 +61,7 @@ final class TaskStatus {
     MemoryManager mm = t.mm();
     ControllingTerminal tty = g.tty;
     boolean trusted = !dead && TaskDir.callerMayInspect(t);
-    long cpu = (oneTask ? t.threadCpuNs() : g.cpuNs()) / TICK_NS;
+    ResourceUsage children = oneTask ? new ResourceUsage() : g.childrenUsage();
     ThreadGroup parent = g.parent();
     Pid fg = tty == null ? null : tty.foreground();
     o.append(t.tidIn(viewer)).append(" (").append(t.comm()).append(") ").append(t.stateLetter());
@@ -71,7 +72,9 @@ final class TaskStatus {
         .append(' ')
         .append(tty == null ? -1 : fg == null ? 0 : fg.in(viewer));
     o.append(" 4194560 0 0 0 0 "); // flags (PF_RANDOMIZE), faults: the host takes them
-    o.append(cpu).append(" 0 ").append(oneTask ? 0 : g.childrenCpuNs() / TICK_NS).append(" 0 ");
+    o.append((oneTask ? t.threadCpuNs() : g.cpuNs()) / TICK_NS).append(' ');
+    o.append((oneTask ? t.systemNs() : g.systemNs()) / TICK_NS).append(' ');
+    o.append(children.userNs / TICK_NS).append(' ').append(children.systemNs / TICK_NS).append(' ');
     o.append(20 + t.niceness)
         .append(' ')
         .append(t.niceness)
@@ -219,11 +222,13 @@ final class TaskStatus {
 
   private static void memory(Task t, StringBuilder o) {
     MemoryTexts.Usage u = MemoryTexts.usage(t);
+    ThreadGroup g = t.threadGroup();
+    g.sawResident(u.residentBytes());
     kb(o, "VmPeak", u.sizeBytes);
     kb(o, "VmSize", u.sizeBytes);
     kb(o, "VmLck", t.mm().lockedBytes());
     kb(o, "VmPin", 0);
-    kb(o, "VmHWM", u.residentBytes());
+    kb(o, "VmHWM", g.maxRssBytes());
     kb(o, "VmRSS", u.residentBytes());
     kb(o, "RssAnon", u.anonymousBytes);
     kb(o, "RssFile", u.fileBytes);
