@@ -1,5 +1,6 @@
 #include "check.h"
 #include <setjmp.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -14,8 +15,28 @@ static int touch(volatile char *p, int write_) {
 #define MAP(name, ...) do { errno = 0; void *m_ = mmap(__VA_ARGS__); if (m_ == MAP_FAILED) report(name, -1); else printf("%s: ok\n", name); } while (0)
 #define P 4096
 
+/* What the kernel puts into each process: the vDSO, where the auxiliary vector says, and its data just before it. */
+static void vdso(void) {
+  FILE *f = fopen("/proc/self/maps", "r");
+  char line[512], prot[8], name[64];
+  unsigned long start, end, before = 0;
+  while (fgets(line, sizeof line, f)) {
+    name[0] = 0;
+    sscanf(line, "%lx-%lx %7s %*s %*s %*s %63s", &start, &end, prot, name);
+    if (!strcmp(name, "[vdso]")) {
+      YES("vdso is where auxv says", start == getauxval(AT_SYSINFO_EHDR));
+      YES("its data lies before it", before == start);
+      printf("vdso: %s, %lu pages\n", prot, (end - start) / P);
+    }
+    if (!strncmp(name, "[vv", 3)) printf("%s: %s, %lu pages\n", name, prot, (end - start) / P);
+    before = end;
+  }
+  fclose(f);
+}
+
 int main(void) {
   scratch_dir();
+  vdso();
   signal(SIGSEGV, onfault);
   signal(SIGBUS, onfault);
   int A = MAP_PRIVATE | MAP_ANONYMOUS, RW = PROT_READ | PROT_WRITE;

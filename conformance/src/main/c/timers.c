@@ -189,6 +189,44 @@ static void posix_timers(void) {
   R("no-signal-left", sigpending(&set));
 }
 
+/* Timers of a thread's own CPU time: one that works is told, one that sleeps is not. */
+static volatile int thread_hits[2];
+static void thread_handler(int s, siginfo_t *i, void *c) {
+  (void)s;
+  (void)c;
+  thread_hits[i->si_value.sival_int]++;
+}
+static void *timed(void *works) {
+  struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1, .sigev_value.sival_int = works != NULL};
+  e._sigev_un._tid = (int)syscall(SYS_gettid);
+  struct itimerspec every = {{0, 10000000}, {0, 10000000}};
+  timer_t id;
+  timer_create(CLOCK_THREAD_CPUTIME_ID, &e, &id);
+  timer_settime(id, 0, &every, NULL);
+  struct timespec a, b;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+  do {
+    if (!works) msleep(20);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+    long used = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
+    if (works && used >= 400) break;
+  } while (works || !thread_hits[1] || thread_hits[1] < 20);
+  timer_delete(id);
+  return NULL;
+}
+static void thread_timers(void) {
+  struct sigaction sa = {.sa_sigaction = thread_handler, .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigaction(SIGUSR1, &sa, NULL);
+  pthread_t works, sleeps;
+  pthread_create(&works, NULL, timed, (void *)1);
+  pthread_create(&sleeps, NULL, timed, NULL);
+  pthread_join(works, NULL);
+  T("thread-timer-works", thread_hits[1] >= 20 && thread_hits[1] <= 40);
+  thread_hits[1] += 20;
+  pthread_join(sleeps, NULL);
+  V("thread-timer-sleeps", thread_hits[0]);
+}
+
 static void timerfds(void) {
   R("tfd-bad-clock", timerfd_create(3, 0));
   R("tfd-bad-flags", timerfd_create(1, 1));
@@ -276,6 +314,7 @@ int main(void) {
   sleeps();
   itimers();
   posix_timers();
+  thread_timers();
   timerfds();
   signalfds();
   return 0;

@@ -42,8 +42,14 @@ public abstract class ClockTimer extends TimerWheel.Timer {
    */
   protected abstract boolean fired();
 
-  /** {@return the time of this timer's clock in ns} */
+  /**
+   * {@return the time of this timer's clock in ns} A thread's CPU clock is asked of the host: no
+   * lock may be held.
+   */
   public final long now() {
+    if (cpuOwner instanceof Task t) {
+      return t.threadCpuNs();
+    }
     if (cpuOwner != null) {
       return CpuClock.cpuNs(cpuOwner);
     }
@@ -62,6 +68,7 @@ public abstract class ClockTimer extends TimerWheel.Timer {
    * @param every interval after that in ns, or 0
    */
   public final void set(long first, long every) {
+    long now = first == 0 ? 0 : now();
     synchronized (this) {
       wheel.cancel(this);
       expiry = first;
@@ -69,7 +76,7 @@ public abstract class ClockTimer extends TimerWheel.Timer {
       parked = false;
       lookDelay = 0;
       if (first != 0) {
-        schedule(now());
+        schedule(now);
       }
     }
   }
@@ -79,18 +86,20 @@ public abstract class ClockTimer extends TimerWheel.Timer {
   }
 
   /** {@return ns until the next expiry}, 0 if disarmed, at least 1 if armed */
-  public final synchronized long remaining() {
-    if (expiry == 0) {
+  public final long remaining() {
+    if (!isArmed()) {
       return 0;
     }
     long now = now();
-    long next = expiry;
-    if (interval > 0 && next <= now) {
-      next += ((now - next) / interval + 1) * interval;
-    } else if (parked) {
-      return 0;
+    synchronized (this) {
+      long next = expiry;
+      if (interval > 0 && next <= now) {
+        next += ((now - next) / interval + 1) * interval;
+      } else if (parked || next == 0) {
+        return 0;
+      }
+      return Math.max(1, next - now);
     }
-    return Math.max(1, next - now);
   }
 
   public final synchronized long interval() {
@@ -102,7 +111,8 @@ public abstract class ClockTimer extends TimerWheel.Timer {
   }
 
   /**
-   * Goes on with the interval after {@link #fired} returned false.
+   * Goes on with the interval after {@link #fired} returned false. The caller may hold a lock, so a
+   * thread's CPU clock is taken from the last look.
    *
    * @param floorNs earliest next expiry from now
    * @return expiries that were missed since
@@ -115,7 +125,8 @@ public abstract class ClockTimer extends TimerWheel.Timer {
     if (expiry == 0 || interval == 0) {
       return 0;
     }
-    long now = now();
+    long now = cpuOwner instanceof Task ? lookedCpu : now();
+    lookDelay = 0;
     long missed = now >= expiry ? (now - expiry) / interval : 0;
     expiry += (missed + 1) * interval;
     if (expiry < now + floorNs) {
@@ -142,15 +153,19 @@ public abstract class ClockTimer extends TimerWheel.Timer {
 
   @Override
   protected final void expired() {
+    if (!isArmed()) {
+      return;
+    }
+    long now = now();
     synchronized (this) {
       if (expiry == 0 || parked) {
         return;
       }
-      long now = now();
       if (now < expiry) {
         schedule(now); // a clock that was set back, or CPU time that was not used
         return;
       }
+      lookedCpu = now;
       if (interval == 0) {
         expiry = 0;
       } else {

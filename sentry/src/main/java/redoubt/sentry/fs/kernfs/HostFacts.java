@@ -14,8 +14,20 @@ import redoubt.sentry.kernel.Kernel;
  *     "processor" line
  * @param caches one line "index level type size lines shared" for each cache of CPU 0
  * @param vulnerabilities name and text pairs of /sys/devices/system/cpu/vulnerabilities
+ * @param special the mappings that the host's kernel puts into each process: vDSO and its data
  */
-public record HostFacts(List<String> processors, List<Cache> caches, List<String> vulnerabilities) {
+public record HostFacts(
+    List<String> processors,
+    List<Cache> caches,
+    List<String> vulnerabilities,
+    List<Special> special) {
+  /**
+   * A mapping that every process has, placed by the vDSO's first byte.
+   *
+   * @param name as /proc/PID/maps has it
+   */
+  public record Special(String name, long fromVdso, long bytes, boolean executable) {}
+
   /**
    * A cache of CPU 0.
    *
@@ -33,7 +45,7 @@ public record HostFacts(List<String> processors, List<Cache> caches, List<String
   /** {@return the facts of {@code k}}, plain ones if boot registered none */
   public static HostFacts of(Kernel k) {
     HostFacts f = k.subsystemOrNull(HostFacts.class);
-    return f != null ? f : new HostFacts(List.of(PLAIN), List.of(), List.of());
+    return f != null ? f : new HostFacts(List.of(PLAIN), List.of(), List.of(), List.of());
   }
 
   /** Reads the host's facts. Call at boot, before the root directory goes; register the result. */
@@ -91,7 +103,37 @@ public record HostFacts(List<String> processors, List<Cache> caches, List<String
         v.add(text);
       }
     }
-    return new HostFacts(List.copyOf(blocks), List.copyOf(caches), List.copyOf(v));
+    return new HostFacts(
+        List.copyOf(blocks),
+        List.copyOf(caches),
+        List.copyOf(v),
+        special(HostText.read("/proc/self/maps", 1 << 20)));
+  }
+
+  /** {@return the vDSO and what lies before it}, in order of address, from a process' maps */
+  static List<Special> special(String maps) {
+    int vdso = maps.indexOf("[vdso]");
+    if (vdso < 0) {
+      return List.of();
+    }
+    int from = maps.indexOf("[vvar");
+    from = maps.lastIndexOf('\n', from < 0 || from > vdso ? vdso : from) + 1;
+    String[] lines = maps.substring(from, vdso + 6).split("\n");
+    long base = start(lines[lines.length - 1]);
+    List<Special> found = new ArrayList<>();
+    for (String l : lines) {
+      int space = l.indexOf(' ');
+      long end = Long.parseLong(l, l.indexOf('-') + 1, space, 16);
+      String name = l.substring(l.lastIndexOf(' ') + 1);
+      if (name.startsWith("[v")) {
+        found.add(new Special(name, start(l) - base, end - start(l), l.charAt(space + 3) == 'x'));
+      }
+    }
+    return List.copyOf(found);
+  }
+
+  private static long start(String line) {
+    return Long.parseLong(line, 0, line.indexOf('-'), 16);
   }
 
   private static String line(String path) {

@@ -4,6 +4,7 @@ import static redoubt.sentry.fs.proc.TaskTexts.right;
 
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Mman;
+import redoubt.sentry.fs.kernfs.HostFacts;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.mm.Vma;
 import redoubt.sentry.platform.MemoryUsage;
@@ -124,16 +125,47 @@ final class MemoryTexts {
     o.append("0".repeat(Math.max(0, 8 - s.length()))).append(s);
   }
 
+  private static void range(long start, long end, int prot, boolean shared, StringBuilder o) {
+    hexAddress(o, start);
+    o.append('-');
+    hexAddress(o, end);
+    o.append(' ').append((prot & Mman.PROT_READ) != 0 ? 'r' : '-');
+    o.append((prot & Mman.PROT_WRITE) != 0 ? 'w' : '-');
+    o.append((prot & Mman.PROT_EXEC) != 0 ? 'x' : '-').append(shared ? 's' : 'p').append(' ');
+  }
+
+  private static void named(String name, int begin, StringBuilder o) {
+    while (o.length() - begin < 73) {
+      o.append(' ');
+    }
+    o.append(name);
+  }
+
+  /** The vDSO and its data: the host's, which lie above the guest's own mappings. */
+  private static void special(Task t, StringBuilder o, boolean detailed) {
+    long vdso = t.kernel().platform().vdsoAddress();
+    if (vdso == 0) {
+      return;
+    }
+    for (HostFacts.Special m : HostFacts.of(t.kernel()).special()) {
+      int begin = o.length();
+      long start = vdso + m.fromVdso();
+      int prot = m.executable() ? Mman.PROT_READ | Mman.PROT_EXEC : Mman.PROT_READ;
+      range(start, start + m.bytes(), prot, false, o);
+      o.append("00000000 00:00 0 ");
+      named(m.name(), begin, o);
+      o.append('\n');
+      if (detailed) {
+        long rss = m.executable() ? m.bytes() : 0; // what is not code are pages without a struct
+        details(o, m.bytes(), rss, rss, 0, 0);
+        o.append(m.executable() ? "rd ex mr mw me de sd\n" : "rd mr pf io de dd sd\n");
+      }
+    }
+  }
+
   private static void line(Task t, Vma v, StringBuilder o) {
     int begin = o.length();
-    hexAddress(o, v.start());
-    o.append('-');
-    hexAddress(o, v.end());
-    o.append(' ').append((v.prot() & Mman.PROT_READ) != 0 ? 'r' : '-');
-    o.append((v.prot() & Mman.PROT_WRITE) != 0 ? 'w' : '-');
-    o.append((v.prot() & Mman.PROT_EXEC) != 0 ? 'x' : '-')
-        .append(v.isShared() ? 's' : 'p')
-        .append(' ');
+    range(v.start(), v.end(), v.prot(), v.isShared(), o);
     VfsPath p = v.path();
     hexAddress(o, p == null ? 0 : v.offset());
     long dev = p == null ? 0 : p.dentry.fs.device();
@@ -144,10 +176,7 @@ final class MemoryTexts {
     o.append(' ').append(p == null ? 0 : p.inode().ino()).append(' ');
     String name = nameOf(t, v);
     if (name != null) {
-      while (o.length() - begin < 73) {
-        o.append(' ');
-      }
-      o.append(name);
+      named(name, begin, o);
     }
     o.append('\n');
   }
@@ -174,6 +203,7 @@ final class MemoryTexts {
     for (Vma v : t.mm().snapshot()) {
       line(t, v, o);
     }
+    special(t, o, false);
   }
 
   private static final String[] DETAILS = {
@@ -224,14 +254,8 @@ final class MemoryTexts {
       line(t, v, o);
       long rss = v.isLocked() ? v.end() - v.start() : resident(v, u);
       boolean file = v.path() != null;
-      kb(o, "Size", v.end() - v.start());
-      kb(o, "KernelPageSize", 4096);
-      kb(o, "MMUPageSize", 4096);
-      kb(o, "Rss", rss);
-      kb(o, "Pss", rss);
-      kb(o, "Pss_Dirty", file ? 0 : rss);
-      details(o, file ? rss : 0, file ? 0 : rss, v.isLocked() ? rss : 0);
-      o.append("THPeligible:           0\nVmFlags: ");
+      long anonymous = file ? 0 : rss;
+      details(o, v.end() - v.start(), rss, rss - anonymous, anonymous, v.isLocked() ? rss : 0);
       o.append((v.prot() & Mman.PROT_READ) != 0 ? "rd " : "").append(v.isWritable() ? "wr " : "");
       o.append((v.prot() & Mman.PROT_EXEC) != 0 ? "ex " : "").append(v.isShared() ? "sh " : "");
       o.append("mr mw me ")
@@ -240,6 +264,20 @@ final class MemoryTexts {
           .append(v.isWritable() ? "ac " : "")
           .append('\n');
     }
+    special(t, o, true);
+  }
+
+  /** A mapping's lines of smaps up to its flags. */
+  private static void details(
+      StringBuilder o, long size, long rss, long file, long anonymous, long locked) {
+    kb(o, "Size", size);
+    kb(o, "KernelPageSize", 4096);
+    kb(o, "MMUPageSize", 4096);
+    kb(o, "Rss", rss);
+    kb(o, "Pss", rss);
+    kb(o, "Pss_Dirty", anonymous);
+    details(o, file, anonymous, locked);
+    o.append("THPeligible:           0\nVmFlags: ");
   }
 
   static void smapsRollup(Task t, StringBuilder o) {
