@@ -34,9 +34,88 @@ static void vdso(void) {
   fclose(f);
 }
 
+static void read_maps(char *text, size_t n) {
+  int f = open("/proc/self/maps", O_RDONLY);
+  size_t at = 0;
+  for (ssize_t r; (r = read(f, text + at, n - 1 - at)) > 0;) at += r;
+  text[at] = 0;
+  close(f);
+}
+
+/* Changes a mapping in every way that there is, and says whether all went well. */
+static int change(char *a, char *shared, char *below) {
+  int bad = 0;
+  bad += mprotect(a + P, P, PROT_READ) != 0;
+  bad += munmap(a + 3 * P, P) != 0;
+  bad += madvise(a + 5 * P, P, MADV_DONTFORK) != 0;
+  bad += mlock(a + 7 * P, P) != 0;
+  bad += mremap(a + 9 * P, P, 3 * P, MREMAP_MAYMOVE) == MAP_FAILED;
+  bad += munmap(a + 11 * P, P) != 0;
+  bad += mmap(a + 13 * P, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED;
+  bad += mremap(shared, P, 2 * P, 0) == MAP_FAILED;
+  bad += munmap(a, P) != 0;
+  bad += mprotect(below, P, PROT_NONE) != 0;
+  bad += sbrk(1 << 20) == (void *)-1;
+  return bad;
+}
+
+/* What a process changes of its mappings after a fork, the other does not see. */
+static void forked(void) {
+  static char before[65536], after[65536];
+  int there[2], back[2];
+  char x = 0;
+  if (pipe(there) || pipe(back)) return;
+  char *a = mmap(NULL, 16 * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *shared = mmap(NULL, 4 * P, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  munmap(shared + P, P);
+  char *below = mmap(NULL, 2 * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  read_maps(before, sizeof before);
+  fflush(stdout);
+  for (int child_changes = 0; child_changes < 2; child_changes++) {
+    pid_t p = fork();
+    if (!p) {
+      int r = 0;
+      if (child_changes) {
+        r = change(a, shared, below);
+      } else {
+        if (write(back[1], &x, 1) != 1 || read(there[0], &x, 1) != 1) _exit(99);
+        read_maps(after, sizeof after);
+        r = strcmp(before, after) != 0;
+      }
+      _exit(r);
+    }
+    if (!child_changes) {
+      if (read(back[0], &x, 1) != 1) return;
+      pid_t q = fork();
+      if (!q) _exit(change(a, shared, below));
+      int s;
+      waitpid(q, &s, 0);
+      NUM("a sibling's changes", s);
+      if (write(there[1], &x, 1) != 1) return;
+    }
+    int s;
+    waitpid(p, &s, 0);
+    NUM(child_changes ? "child changes" : "child sees none", s);
+    read_maps(after, sizeof after);
+    YES("parent sees none", !strcmp(before, after));
+  }
+  pid_t p = fork();
+  if (!p) {
+    if (read(there[0], &x, 1) != 1) _exit(99);
+    read_maps(after, sizeof after);
+    _exit(strcmp(before, after) != 0);
+  }
+  NUM("parent changes", change(a, shared, below));
+  if (write(there[1], &x, 1) != 1) return;
+  int s;
+  waitpid(p, &s, 0);
+  NUM("child sees none of it", s);
+}
+
 int main(void) {
   scratch_dir();
   vdso();
+  forked();
   signal(SIGSEGV, onfault);
   signal(SIGBUS, onfault);
   int A = MAP_PRIVATE | MAP_ANONYMOUS, RW = PROT_READ | PROT_WRITE;

@@ -160,6 +160,16 @@ int main(int argc, char **argv) {
     close(gate[1]);
     run("wait", 2000, wait_one);
   }
+  if (wants(argc, argv, "forks")) {
+    area = mmap(NULL, 8192L * 4000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (int i = 0; i < 4000; i++) protect_one(i);
+    if (pipe(gate)) return 1;
+    fflush(stdout);
+    run("processes of 8,000 mappings", 1000, fork_one);
+    close(gate[1]);
+    run("wait for them", 1000, wait_one);
+    munmap(area, 8192L * 4000);
+  }
   if (wants(argc, argv, "threads")) {
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 65536);

@@ -53,7 +53,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private final MemoryFile memoryFile;
   private final FileViews views;
   private final Object mu = new Object();
-  private final List<Vma> vmas = new ArrayList<>(); // by address; guarded by mu
+  private final ArrayList<Vma> vmas = new ArrayList<>(); // by address; guarded by mu
   private final MapBatch batch = new MapBatch(); // guarded by mu
   private final AtomicInteger users = new AtomicInteger(1);
   private long mappedBytes; // guarded by mu
@@ -203,6 +203,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
     synchronized (mu) {
       MemoryManager c = new MemoryManager(platform, memoryFile, space.fork());
       MapBatch drop = new MapBatch();
+      c.vmas.ensureCapacity(vmas.size());
       for (Vma v : vmas) {
         if (v.dontFork) {
           drop.unmap(v.start, v.end - v.start);
@@ -216,10 +217,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
           own.settled(v.offset, v.end - v.start);
           f = own;
         }
-        Vma copy = v.slice(v.start, v.end, f, v.offset);
-        copy.userfault = null;
-        copy.locked = false;
-        c.vmas.add(copy);
+        c.vmas.add(v.inherited(f));
         if (f != null) {
           f.reference();
           f.addMapping(c);
@@ -635,6 +633,16 @@ public final class MemoryManager implements Mappable.MappingObserver {
     return v.start;
   }
 
+  /** {@return the VMA at {@code i} for a change}: no longer one with that of a fork */
+  private Vma own(int i) {
+    Vma v = vmas.get(i);
+    if (v.common) {
+      v = v.slice(v.start, v.end);
+      vmas.set(i, v);
+    }
+    return v;
+  }
+
   /** Removes [start, end) from the VMA list, splitting at the borders. */
   private void cut(long start, long end) {
     int i = firstEndingAfter(start);
@@ -647,7 +655,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       mappedBytes -= Math.min(v.end, end) - Math.max(v.start, start);
       if (v.start < start && v.end > end) {
         Vma right = v.slice(end, v.end);
-        v.end = start;
+        own(i).end = start;
         vmas.add(i + 1, right);
         if (f != null) {
           f.reference();
@@ -656,9 +664,10 @@ public final class MemoryManager implements Mappable.MappingObserver {
         break;
       }
       if (v.start < start) {
-        v.end = start;
+        own(i).end = start;
         i++;
       } else if (v.end > end) {
+        v = own(i);
         v.offset += end - v.start;
         v.start = end;
         break;
@@ -689,7 +698,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
     Vma a = vmas.get(i);
     Vma b = vmas.get(i + 1);
     if (a.mergesWith(b)) {
-      a.end = b.end;
+      own(i).end = b.end;
       vmas.remove(i + 1);
       Mappable f = b.file;
       if (f != null) {
@@ -734,7 +743,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       splitAt(end);
       int first = firstEndingAfter(addr);
       for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
-        vmas.get(i).sealed = true;
+        own(i).sealed = true;
       }
       mergeRange(first, end);
       return 0;
@@ -854,7 +863,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       splitAt(end);
       int first = firstEndingAfter(addr);
       for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
-        vmas.get(i).prot = prot & 7;
+        own(i).prot = prot & 7;
       }
       mergeRange(first, end);
       return 0;
@@ -929,7 +938,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
     Vma v = vmas.get(i);
     Vma right = v.slice(addr, v.end);
-    v.end = addr;
+    own(i).end = addr;
     vmas.add(i + 1, right);
     Mappable f = v.file;
     if (f != null) {
@@ -1027,8 +1036,8 @@ public final class MemoryManager implements Mappable.MappingObserver {
       return r;
     }
     mappedBytes += more;
-    v.end = newEnd;
     int i = indexOf(v.start);
+    own(i).end = newEnd;
     merge(i);
     return 0;
   }
@@ -1177,12 +1186,13 @@ public final class MemoryManager implements Mappable.MappingObserver {
     }
     synchronized (mu) {
       batch.clear();
-      if (advice == Mman.MADV_DONTFORK || advice == Mman.MADV_DOFORK) {
+      boolean marks = advice == Mman.MADV_DONTFORK || advice == Mman.MADV_DOFORK;
+      if (marks) {
         splitAt(addr);
         splitAt(end);
       }
       for (int i = firstEndingAfter(addr); i < vmas.size() && vmas.get(i).start < end; i++) {
-        Vma v = vmas.get(i);
+        Vma v = marks ? own(i) : vmas.get(i);
         long from = Math.max(v.start, addr);
         long to = Math.min(v.end, end);
         batch.clear();
@@ -1321,7 +1331,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       int first = firstEndingAfter(start);
       boolean reachable = true;
       for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
-        vmas.get(i).locked = lock;
+        own(i).locked = lock;
         reachable &= vmas.get(i).prot != 0;
       }
       mergeRange(first, end);
@@ -1351,7 +1361,8 @@ public final class MemoryManager implements Mappable.MappingObserver {
   public long mlockAll(boolean current, boolean future) {
     synchronized (mu) {
       lockFuture = future;
-      for (Vma v : vmas) {
+      for (int i = 0; i < vmas.size(); i++) {
+        Vma v = vmas.get(i);
         batch.clear();
         if (current) {
           batch.mlock(v.start, v.end - v.start);
@@ -1363,7 +1374,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
         if (space.apply(batch) < 0 && current) {
           populate(v.start, v.end);
         }
-        v.locked = current;
+        own(i).locked = current;
       }
       return 0;
     }
@@ -1396,7 +1407,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       splitAt(end);
       int first = firstEndingAfter(addr);
       for (int i = first; i < vmas.size() && vmas.get(i).start < end; i++) {
-        vmas.get(i).policy = mode;
+        own(i).policy = mode;
       }
       mergeRange(first, end);
       return 0;
@@ -1537,7 +1548,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
   private long watchPages(int i, Userfault who) {
     Vma v = vmas.get(i);
     if (v.file instanceof UserfaultPages) {
-      v.userfault = who; // what it has by now it has
+      own(i).userfault = who; // what it has by now it has
       return 0;
     }
     long size = v.end - v.start;
@@ -1601,7 +1612,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
         return r;
       }
       pages.settled(v.offset, v.end - v.start);
-      v.userfault = null;
+      own(i).userfault = null;
       who.wake(v.start, v.end);
     }
     return 0;
@@ -1885,7 +1896,7 @@ public final class MemoryManager implements Mappable.MappingObserver {
       return false;
     }
     mappedBytes += v.start - newStart;
-    v.start = newStart;
+    own(index).start = newStart;
     return true;
   }
 

@@ -6,7 +6,7 @@ import redoubt.sentry.vfs.VfsPath;
 
 /**
  * One range of an address space with the same rights and source. Guarded by {@code
- * MemoryManager.mu}.
+ * MemoryManager.mu}; a fork's address spaces have it in common until one of them changes it.
  */
 public final class Vma {
   long start;
@@ -50,6 +50,9 @@ public final class Vma {
   /** mseal(2): it stays as it is. */
   boolean sealed;
 
+  /** Several address spaces have it, so nothing of it changes any more; never taken back. */
+  boolean common;
+
   Vma(
       long start,
       long end,
@@ -87,6 +90,21 @@ public final class Vma {
     v.userfault = userfault;
     v.policy = policy;
     return v;
+  }
+
+  /**
+   * {@return what a fork's child has of it, with {@code of} for a file}: itself where nothing
+   * differs. Locks and who looks after pages are not inherited.
+   */
+  Vma inherited(@Nullable Mappable of) {
+    if (of == file && userfault == null && !locked) {
+      common = true;
+      return this;
+    }
+    Vma copy = slice(start, end, of, offset);
+    copy.userfault = null;
+    copy.locked = false;
+    return copy;
   }
 
   boolean mergesWith(Vma next) {
