@@ -68,7 +68,6 @@ final class Worker implements Runnable {
   private static final int SET_ID_BITS = 06000;
   private static final int UTIME_NOW = 0x3fffffff;
   private static final int UTIME_OMIT = 0x3ffffffe;
-  private static final int DT_DIR = 4;
   private static final int CREATE_TRIES = 8;
   private static final byte[] LINUX = ascii(P9.VERSION_LINUX);
   private static final byte[] REDOUBT = ascii(P9.VERSION_REDOUBT);
@@ -86,9 +85,11 @@ final class Worker implements Runnable {
   private final P9Buffer in;
   private final P9Buffer out;
 
-  private final int[] nameFid = new int[P9.WALK_MAX];
-  private final int[] nameOffset = new int[P9.WALK_MAX];
-  private final int[] nameLength = new int[P9.WALK_MAX];
+  private final Lister lister;
+
+  private final int[] nameFid = new int[P9.READDIRS_MAX];
+  private final int[] nameOffset = new int[P9.READDIRS_MAX];
+  private final int[] nameLength = new int[P9.READDIRS_MAX];
 
   /** A descriptor to send with the answer, or -1; then closed here. */
   private int donated = -1;
@@ -104,6 +105,7 @@ final class Worker implements Runnable {
     this.fids = server.fids;
     this.in = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
     this.out = new P9Buffer(Memory.mapAnonymous(P9.MSIZE_MAX));
+    this.lister = new Lister(s, out, this::openBeneath);
   }
 
   @Override
@@ -278,6 +280,7 @@ final class Worker implements Runnable {
       case P9.TMKNODATTR -> mknodattr();
       case P9.TRENAMEAT2 -> renameat2();
       case P9.TREADDIRATTR -> readdirattr();
+      case P9.TREADDIRS -> readdirs();
       case P9.TSETATTRATTR -> setattrattr();
       case P9.TGETXATTR -> getxattr();
       case P9.TSETXATTR -> setxattr();
@@ -505,6 +508,34 @@ final class Worker implements Runnable {
     return r;
   }
 
+  private long readdirs() {
+    int number = in.get32();
+    int room = in.get32();
+    int names = in.get16();
+    if (names > P9.READDIRS_MAX || room < P9.MSIZE_MIN) {
+      return -EINVAL;
+    }
+    for (int i = 0; i < names; i++) {
+      nameLength[i] = in.get16();
+      nameOffset[i] = in.skip(nameLength[i]);
+    }
+    if (!in.isConsumed()) {
+      return -EINVAL;
+    }
+    Fid fid = fids.acquire(number);
+    if (fid == null) {
+      return -EBADF;
+    }
+    long r = fid.type == Stat.S_IFDIR ? 0 : -ENOTDIR;
+    lister.beginLists(Math.min(room, server.msize));
+    for (int i = 0; r == 0 && i < names && !lister.isFull(); i++) {
+      r = lister.putList(fid.fd, in, nameOffset[i], nameLength[i]);
+    }
+    lister.endLists();
+    fids.release(fid);
+    return r;
+  }
+
   /** Preconditions: {@code fid.dirMu} is held. */
   @SuppressWarnings("GuardedBy")
   private long readDirectory(Fid fid, long offset, boolean withAttr, int room) {
@@ -525,7 +556,7 @@ final class Worker implements Runnable {
       r = FileSystemCalls.seek(dirFd, offset);
     }
     if (r >= 0) {
-      r = putEntries(fid, dirFd, withAttr, Math.min(room, server.msize));
+      r = lister.putEntries(fid, dirFd, withAttr, Math.min(room, server.msize));
     }
     if (fid.dirFd < 0) {
       FileSystemCalls.close(dirFd);
@@ -538,93 +569,6 @@ final class Worker implements Runnable {
       fids.dirClosed();
     }
     return Math.min(r, 0);
-  }
-
-  /**
-   * Writes entries until the answer is full, or one reading of the host's gave none.
-   *
-   * <p>{@code struct linux_dirent64}: ino 0, off 8, reclen 16, type 18, name 19.
-   *
-   * @return 1 at the end of the directory, 0 if there is more, or -errno
-   */
-  @SuppressWarnings("GuardedBy")
-  private long putEntries(Fid fid, int dirFd, boolean withAttr, int room) {
-    int head = out.reserve(4);
-    int entryMax = 19 + P9.NAME_MAX + (withAttr ? P9Attr.BYTES : 0);
-    int count = 0;
-    long end = 0;
-    Region d = s.dents;
-    while (end == 0 && out.position() + entryMax <= room) {
-      // An entry with attributes is up to six times its dirent: read what will mostly fit.
-      long want = Math.min(Scratch.DENTS_BYTES, withAttr ? (room - out.position()) / 6 : room);
-      long n = FileSystemCalls.getdents64(dirFd, d, Math.max(want, 512));
-      if (n < 0) {
-        if (count == 0) {
-          return n;
-        }
-        break;
-      }
-      if (n == 0) {
-        end = 1;
-        break;
-      }
-      for (long at = 0; at + 19 < n; ) {
-        int length = d.getShort(at + 16) & 0xffff;
-        if (count == 0xffff || out.position() + entryMax > room) {
-          // No room: the host's position is past this entry, so go back to it.
-          FileSystemCalls.seek(dirFd, fid.dirOffset);
-          out.patch16(head, 0);
-          out.patch16(head + 2, count);
-          return 0;
-        }
-        putEntry(fid, dirFd, at, length, withAttr);
-        fid.dirOffset = d.getLong(at + 8);
-        count++;
-        at += length;
-      }
-    }
-    out.patch16(head, end == 1 ? P9.READDIR_END : 0);
-    out.patch16(head + 2, count);
-    return end;
-  }
-
-  private void putEntry(Fid fid, int dirFd, long at, int reclen, boolean withAttr) {
-    Region d = s.dents;
-    int name = 19;
-    while (name < reclen && d.getByte(at + name) != 0) {
-      name++;
-    }
-    name -= 19;
-    int type = d.getByte(at + 18) & 15;
-    boolean one = name == 1 && d.getByte(at + 19) == '.';
-    boolean two = name == 2 && d.getByte(at + 19) == '.' && d.getByte(at + 20) == '.';
-    long ino = d.getLong(at);
-    if (two && fid.isRoot) {
-      // What is above the attach point is nobody's business: as in any root, ".." is ".".
-      ino = getattr(fid.fd) == 0 ? attr.ino : 1;
-    }
-    boolean hasAttr = false;
-    if (withAttr && !one && !two) {
-      long r =
-          FileSystemCalls.statx(
-              dirFd,
-              d.address() + at + 19,
-              Fcntl.AT_SYMLINK_NOFOLLOW,
-              FileSystemCalls.STATX_WANTED,
-              s.statx);
-      if (r == 0) {
-        attr.readStatx(s.statx, 0);
-        hasAttr = true;
-      }
-    }
-    out.put64(ino);
-    out.put64(d.getLong(at + 8));
-    out.put8(one || two ? DT_DIR : hasAttr ? type | 0x80 : type);
-    out.put16(name);
-    out.putBytes(d, at + 19, name);
-    if (hasAttr) {
-      attr.write(out);
-    }
   }
 
   private long statfs() {

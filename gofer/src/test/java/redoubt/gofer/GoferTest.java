@@ -9,7 +9,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -22,6 +27,7 @@ import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
 import redoubt.p9.P9Dir;
 import redoubt.p9.P9StatFs;
+import redoubt.p9.P9Tree;
 import redoubt.p9.P9Walk;
 
 /** Client and gofer together, on a real directory. */
@@ -286,6 +292,82 @@ class GoferTest {
         assertTrue(seen.values().stream().allMatch(n -> n == 1));
         assertTrue(batches > 1);
       }
+    }
+  }
+
+  /** {@return "PARENT NAME: ENTRIES" for each list} */
+  private static List<String> lists(P9Tree tree) {
+    List<String> lists = new ArrayList<>();
+    while (tree.next()) {
+      var names = new TreeSet<String>();
+      String head =
+          (tree.parent == P9.READDIRS_TOP ? "top" : String.valueOf(tree.parent))
+              + " "
+              + text(tree.entries, tree.nameOffset, tree.nameLength);
+      while (tree.entries.next()) {
+        assertTrue(tree.entries.hasAttr);
+        assertEquals(tree.entries.ino, tree.entries.attr.ino);
+        names.add(text(tree.entries, tree.entries.nameOffset, tree.entries.nameLength));
+      }
+      lists.add(head + ": " + String.join(" ", names));
+    }
+    return lists;
+  }
+
+  private static String text(P9Dir entries, int offset, int length) {
+    byte[] name = new byte[length];
+    entries.memory().getBytes(offset, name, length);
+    return new String(name, StandardCharsets.UTF_8);
+  }
+
+  private static List<byte[]> names(String... names) {
+    return Stream.of(names).map(TestGofer::bytes).toList();
+  }
+
+  @Test
+  void shouldListDirectoriesAndThoseBelow() throws Exception {
+    Files.createDirectories(dir.resolve("a/b/c"));
+    Files.writeString(dir.resolve("a/b/c/file"), "1");
+    Files.writeString(dir.resolve("a/file"), "1");
+    Files.createDirectory(dir.resolve("empty"));
+    Files.createSymbolicLink(dir.resolve("link"), Path.of("a"));
+    Files.writeString(dir.resolve("file"), "1");
+    try (P9Tree tree = gofer.client.newTree()) {
+      List<byte[]> names = names("none", "a", "file", "link", "empty");
+      assertEquals(4, gofer.client.readdirs(rw, names, tree));
+      assertEquals(List.of("top a: b file", "0 b: c", "1 c: file", "top empty: "), lists(tree));
+      assertEquals(0, gofer.client.check(tree.entries));
+      // Whoever does not read a list to its end gets the next one all the same.
+      gofer.client.readdirs(rw, names, tree);
+      assertTrue(tree.next());
+      assertTrue(tree.next());
+      assertEquals("b", text(tree.entries, tree.nameOffset, tree.nameLength));
+      assertErrno(Errno.ENOTDIR, gofer.client.readdirs(find("file"), names("x"), tree));
+      assertErrno(Errno.EINVAL, gofer.client.readdirs(rw, names(".."), tree));
+      assertErrno(Errno.EINVAL, gofer.client.readdirs(rw, names("a/b"), tree));
+      String[] many = new String[P9.READDIRS_MAX + 1];
+      Arrays.fill(many, "a");
+      assertErrno(Errno.EINVAL, gofer.client.readdirs(rw, names(many), tree));
+    }
+  }
+
+  @Test
+  void shouldListOnlyWhatHasRoomAsAWhole() throws Exception {
+    for (String d : new String[] {"small", "large/sub", "small2"}) {
+      Files.createDirectories(dir.resolve(d));
+    }
+    for (int i = 0; i < 2000; i++) {
+      Files.createFile(dir.resolve("large/file" + i));
+    }
+    for (int i = 0; i < 40; i++) {
+      Files.createDirectories(dir.resolve("deep" + "/d".repeat(i)));
+    }
+    try (P9Tree tree = gofer.client.newTree()) {
+      assertEquals(1, gofer.client.readdirs(rw, names("small", "large", "small2"), tree));
+      assertEquals(List.of("top small: "), lists(tree));
+      long n = gofer.client.readdirs(rw, names("deep", "small2"), tree);
+      assertTrue(n > 10 && n < 40, () -> "as deep as " + n);
+      assertEquals("top small2: ", lists(tree).getLast());
     }
   }
 

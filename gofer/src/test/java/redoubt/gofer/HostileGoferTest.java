@@ -27,6 +27,7 @@ import redoubt.p9.P9Client;
 import redoubt.p9.P9Dir;
 import redoubt.p9.P9Exception;
 import redoubt.p9.P9StatFs;
+import redoubt.p9.P9Tree;
 import redoubt.p9.P9Walk;
 
 /** What the client makes of answers that no honest gofer gives. */
@@ -171,7 +172,8 @@ class HostileGoferTest {
     try (Forger forger = new Forger(seed, every)) {
       forger.start();
       P9Client c = new P9Client(forger.clientSide, P9.MSIZE_DEFAULT, listener);
-      try (P9Dir entries = c.newDir()) {
+      try (P9Dir entries = c.newDir();
+          P9Tree tree = c.newTree()) {
         P9Walk walk = new P9Walk();
         P9Attr attr = new P9Attr();
         byte[] path = TestGofer.bytes("d/f");
@@ -180,7 +182,7 @@ class HostileGoferTest {
         byte[] data = new byte[300];
         int root = (int) Math.max(0, c.attach(TestGofer.bytes("rw"), attr));
         for (; calls < 3000 && c.isConnected(); calls++) {
-          switch (calls % 10) {
+          switch (calls % 11) {
             case 0 -> {
               long r = c.walk(root, path, 0, path.length, 0, walk);
               assertResult(r);
@@ -201,6 +203,19 @@ class HostileGoferTest {
                 assertTrue(entries.nameLength > 0 && entries.nameLength <= P9.NAME_MAX);
                 entries.copyName(data, 0);
               }
+              c.check(entries);
+            }
+            case 10 -> {
+              assertResult(c.readdirs(root, List.of(name), tree));
+              int lists = 0;
+              while (tree.next()) {
+                assertTrue(tree.parent == P9.READDIRS_TOP || tree.parent < lists);
+                lists++;
+                while (tree.entries.next()) {
+                  tree.entries.copyName(data, 0);
+                }
+              }
+              c.check(tree.entries);
             }
             case 4 -> {
               assertResult(c.create(root, name, 2, 0644, 0, 0, walk));

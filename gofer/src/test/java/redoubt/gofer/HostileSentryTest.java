@@ -43,7 +43,8 @@ class HostileSentryTest {
     P9.TSETXATTR,
     P9.TLISTXATTR,
     P9.TREMOVEXATTR,
-    P9.TCLUNKS
+    P9.TCLUNKS,
+    P9.TREADDIRS
   };
 
   /** The JVM opens a jar or two at first use; have that behind before anybody counts. */
@@ -184,6 +185,12 @@ class HostileSentryTest {
         b.put64(0);
         b.put32(r.nextInt(2));
         b.put32(P9.MSIZE_DEFAULT);
+      }
+      case P9.TREADDIRS -> {
+        b.put32(P9.MSIZE_DEFAULT);
+        b.put16(2);
+        RawSentry.string(b, name);
+        RawSentry.string(b, "d");
       }
       case P9.TGETXATTR, P9.TSETXATTR -> {
         b.put32(0);

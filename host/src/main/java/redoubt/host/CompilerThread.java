@@ -2,10 +2,7 @@ package redoubt.host;
 
 import redoubt.abi.Nr;
 
-/**
- * The JVM's optimizing compiler beside threads that must not wait for it: <a
- * href="https://man7.org/linux/man-pages/man2/setpriority.2.html">setpriority(2)</a>.
- */
+/** The JVM's optimizing compiler beside threads that must not wait for it. */
 public final class CompilerThread {
   /** As the JVM names its one thread of that kind; /proc keeps 15 bytes of a name. */
   private static final String NAME = "C2 CompilerThre";
@@ -13,13 +10,11 @@ public final class CompilerThread {
   /** Threads are numbered from their process on; the JVM starts this one early. */
   private static final int THREADS_LOOKED_AT = 64;
 
-  private static final int PRIO_PROCESS = 0;
-
   private CompilerThread() {}
 
   /**
-   * Makes it a background thread: the share of its nice value while others want all of it. Needs
-   * /proc.
+   * Makes it a background thread: the share of its nice value while others want all of it, in
+   * slices so short that who wakes up does not wait for it. Needs /proc.
    *
    * @param nice its new nice value, 0 to 19
    * @return whether it was found and the host agreed
@@ -29,7 +24,7 @@ public final class CompilerThread {
     for (int tid = first; tid < first + THREADS_LOOKED_AT; tid++) {
       String name = HostFiles.readText("/proc/self/task/" + tid + "/comm", 32);
       if (name != null && name.startsWith(NAME)) {
-        return RawSyscall.syscall(Nr.SETPRIORITY, PRIO_PROCESS, tid, nice) == 0;
+        return ThreadSlice.makeShortest(tid, nice) == 0;
       }
     }
     return false;

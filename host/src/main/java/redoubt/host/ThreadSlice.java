@@ -20,11 +20,23 @@ public final class ThreadSlice {
 
   /** The calling thread works little and waits much: its wake-ups should be prompt. */
   public static void makeShortest() {
+    makeShortest(0, 0);
+  }
+
+  /**
+   * A thread of this process works in slices that are soon over.
+   *
+   * @param tid its number, or 0 for the caller
+   * @param nice its new nice value, 0 to 19
+   * @return 0 or -errno
+   */
+  static long makeShortest(int tid, int nice) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment attr = arena.allocate(SIZEOF_SCHED_ATTR, 8);
       attr.set(Memory.INT, 0, SIZEOF_SCHED_ATTR);
+      attr.set(Memory.INT, 16, nice);
       attr.set(Memory.LONG, 24, SHORTEST_NS);
-      RawSyscall.syscall(Nr.SCHED_SETATTR, 0, attr.address(), 0);
+      return RawSyscall.syscall(Nr.SCHED_SETATTR, tid, attr.address(), 0);
     }
   }
 }

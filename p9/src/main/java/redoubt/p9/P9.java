@@ -78,6 +78,9 @@ public final class P9 {
   /** Makes one more socket, which the gofer answers on one processor. */
   public static final int TLANE = 228;
 
+  /** Lists several directories of one, and those below them, as far as there is room. */
+  public static final int TREADDIRS = 230;
+
   public static final String VERSION_LINUX = "9P2000.L";
   public static final String VERSION_REDOUBT = "9P2000.L.redoubt";
 
@@ -98,6 +101,12 @@ public final class P9 {
 
   /** Most names in one {@link #TWALK}: MAXWELEM. */
   public static final int TWALK_MAX = 16;
+
+  /** Most names in one {@link #TREADDIRS}. */
+  public static final int READDIRS_MAX = 64;
+
+  /** {@code Rreaddirs}: the list belongs to a name of the request's fid. */
+  public static final int READDIRS_TOP = 0xffff;
 
   /** Most fids in one {@link #TCLUNKS}. */
   public static final int CLUNK_MAX = 64;

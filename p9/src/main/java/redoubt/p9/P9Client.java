@@ -12,6 +12,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
@@ -434,14 +435,67 @@ public final class P9Client implements AutoCloseable {
       out.buffer = b;
       int flags = b.get16();
       int count = b.get16();
-      r = b.failed() ? -1 : out.accept(count, (flags & P9.READDIR_END) != 0);
-      if (r < 0 || c.fd >= 0) {
-        out.reset();
+      int start = b.position();
+      out.skip(count);
+      if (b.isConsumed() && c.fd < 0) {
+        b.rewind(start);
+        out.take(count, (flags & P9.READDIR_END) != 0);
+        r = count;
+      } else {
         r = malformed(P9.TREADDIRATTR);
       }
     }
     end(c, 0, 0);
     return r;
+  }
+
+  /**
+   * {@return 0, or -EIO if an entry of {@code dir} had attributes that make no sense}, which ends
+   * the connection. To be asked when {@link P9Dir#next} gave false.
+   */
+  public long check(P9Dir dir) {
+    return dir.buffer.failed() ? malformed(P9.TREADDIRATTR) : 0;
+  }
+
+  /**
+   * Lists directories of one directory, and what is below them, as far as one message has room.
+   *
+   * @param names 1 to READDIRS_MAX names; what is no directory, or may not be read, is left out
+   * @return how many lists are in {@code out}, or -errno
+   */
+  public long readdirs(int fid, List<byte[]> names, P9Tree out) {
+    out.reset();
+    P9Lane.Call c = begin(P9.TREADDIRS, 0);
+    if (c == null) {
+      return -EIO;
+    }
+    P9Buffer b = c.buffer;
+    b.put32(fid);
+    b.put32(msize);
+    b.put16(names.size());
+    for (int i = 0; i < names.size(); i++) {
+      byte[] name = names.get(i);
+      b.putString(name, 0, name.length);
+    }
+    long r = transact(c, P9.TREADDIRS);
+    if (r == 0) {
+      b = c.buffer;
+      c.buffer = out.entries.buffer;
+      out.entries.buffer = b;
+      int lists = b.get16();
+      r = b.failed() ? -1 : out.accept(lists);
+      if (r < 0 || c.fd >= 0) {
+        out.reset();
+        r = malformed(P9.TREADDIRS);
+      }
+    }
+    end(c, 0, 0);
+    return r;
+  }
+
+  /** {@return room for lists, for {@link #readdirs}} The caller closes it. */
+  public P9Tree newTree() {
+    return new P9Tree(newDir());
   }
 
   /** {@return an empty batch of entries, for {@link #readdir}} The caller closes it. */

@@ -42,13 +42,19 @@ public final class P9Dir implements AutoCloseable {
     return end;
   }
 
-  /** Goes to the next entry of the batch; returns false when there is none. */
+  /**
+   * Goes to the next entry of the batch; returns false when there is none, or when its attributes
+   * make no sense: {@link P9Client#check} tells.
+   */
   public boolean next() {
-    if (remaining <= 0) {
+    if (remaining <= 0 || buffer.failed()) {
       return false;
     }
     remaining--;
     decode();
+    if (hasAttr) {
+      attr.read(buffer);
+    }
     return !buffer.failed();
   }
 
@@ -74,20 +80,24 @@ public final class P9Dir implements AutoCloseable {
     end = false;
   }
 
-  /** Checks all entries of an answer, cursor on the first; returns how many, or -1 if bad. */
-  int accept(int count, boolean end) {
-    P9Buffer b = buffer;
-    int start = b.position();
-    for (int i = 0; i < count && !b.failed(); i++) {
-      decode();
-    }
-    if (!b.isConsumed()) {
-      return -1;
-    }
-    b.rewind(start);
+  /**
+   * Takes {@code count} entries, on the first of which the cursor is; {@link #skip} checked them.
+   */
+  void take(int count, boolean end) {
     remaining = count;
     this.end = end;
-    return count;
+  }
+
+  /** Checks {@code count} entries but for their attributes, and passes over them. */
+  void skip(int count) {
+    P9Buffer b = buffer;
+    for (int i = 0; i < count && !b.failed(); i++) {
+      decode();
+      if (hasAttr) {
+        b.skip(P9Attr.BYTES);
+      }
+      checkName();
+    }
   }
 
   private void decode() {
@@ -99,20 +109,26 @@ public final class P9Dir implements AutoCloseable {
     nameLength = b.get16();
     nameOffset = b.skip(nameLength);
     hasAttr = (t & ENTRY_HAS_ATTR) != 0;
-    if (hasAttr) {
-      attr.read(b);
+  }
+
+  private void checkName() {
+    if (buffer.failed() || type > 15 || !isName(buffer, nameOffset, nameLength)) {
+      buffer.fail();
     }
-    if (b.failed() || nameLength == 0 || nameLength > P9.NAME_MAX || type > 15) {
-      b.fail();
-      return;
+  }
+
+  /** {@return whether bytes that are there can be the name of a file} */
+  static boolean isName(P9Buffer b, int offset, int length) {
+    if (length == 0 || length > P9.NAME_MAX) {
+      return false;
     }
     Region m = b.region();
-    for (int i = 0; i < nameLength; i++) {
-      byte c = m.getByte(nameOffset + i);
+    for (int i = 0; i < length; i++) {
+      byte c = m.getByte(offset + i);
       if (c == '/' || c == 0) {
-        b.fail();
-        return;
+        return false;
       }
     }
+    return true;
   }
 }

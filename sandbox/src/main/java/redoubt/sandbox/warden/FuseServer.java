@@ -746,7 +746,7 @@ final class FuseServer {
         at += padded;
       }
       bodyLength = at;
-      return 0;
+      return gofer.check(dir);
     }
 
     private long getxattr(FuseTree.Node node) {

@@ -11,6 +11,12 @@ import static redoubt.abi.Fcntl.*;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,6 +29,7 @@ import redoubt.sentry.platform.MapBatch;
 import redoubt.sentry.testing.FakeGuest;
 import redoubt.sentry.testing.FakePlatform;
 import redoubt.sentry.testing.TestGofer;
+import redoubt.sentry.vfs.Inode;
 
 class GoferFsTest {
   private TestGofer gofer;
@@ -110,6 +117,65 @@ class GoferFsTest {
     GoferFile f = (GoferFile) a.lookup("other");
     assertEquals(5, f.size());
     assertEquals(-ESTALE, f.opened(O_RDONLY), "it is not there when it is really needed");
+  }
+
+  @Test
+  void shouldListAheadForWhoWalksATree() throws Exception {
+    for (int i = 0; i < 9; i++) {
+      Files.createDirectories(dir.resolve("t/d" + i + "/below/deep"));
+      Files.writeString(dir.resolve("t/d" + i + "/file"), "1");
+    }
+    FakeGuest g = guest(false);
+    GoferDir t = dir((GoferFs) g.task().fs().root().dentry.fs, "t");
+    DirListing all = t.list();
+    List<GoferDir> dirs = new ArrayList<>();
+    for (int i = 0; i < all.size(); i++) {
+      dirs.add((GoferDir) t.lookup(all.name(i)));
+    }
+    for (int i = 0; i < 2; i++) {
+      assertEquals(2, dirs.get(i).list().size());
+    }
+    // The third came with the second, the fourth to sixth come with each other.
+    Files.writeString(dir.resolve("t/" + all.name(2) + "/below/late"), "");
+    Files.writeString(dir.resolve("t/" + all.name(8) + "/late"), "");
+    assertEquals(2, dirs.get(2).list().size());
+    assertEquals(1, ((GoferDir) dirs.get(2).lookup("below")).list().size());
+    assertEquals(2, dirs.get(3).list().size());
+    assertEquals(3, dirs.get(8).list().size(), "nobody asked for this one yet");
+    // What the guest itself makes is there.
+    g.ok(Nr.MKDIR, g.text("/t/" + all.name(4) + "/new"), 0755);
+    assertEquals(3, dirs.get(4).list().size());
+  }
+
+  @Test
+  void shouldListTheSameTreeAhead() throws Exception {
+    for (int i = 0; i < 60; i++) {
+      Path d = Files.createDirectories(dir.resolve("t/d" + i % 7 + "/e" + i % 11 + "/f" + i));
+      for (int j = 0; j < i * 5; j++) {
+        Files.writeString(d.resolve("file" + j), "");
+      }
+    }
+    Set<String> seen = new TreeSet<>();
+    walk(dir(fs(false), "t"), "t", seen);
+    try (Stream<Path> host = Files.walk(dir.resolve("t"))) {
+      assertEquals(
+          host.map(p -> dir.relativize(p).toString())
+              .collect(Collectors.toCollection(TreeSet::new)),
+          seen);
+    }
+  }
+
+  private static void walk(GoferDir d, String path, Set<String> seen) {
+    assertTrue(seen.add(path));
+    DirListing l = d.list();
+    for (int i = 0; i < l.size(); i++) {
+      Inode child = d.lookup(l.name(i));
+      if (child instanceof GoferDir below) {
+        walk(below, path + "/" + l.name(i), seen);
+      } else {
+        assertTrue(seen.add(path + "/" + l.name(i)));
+      }
+    }
   }
 
   @Test

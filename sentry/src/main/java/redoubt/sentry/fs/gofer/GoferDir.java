@@ -5,14 +5,17 @@ import static redoubt.abi.Errno.ENFILE;
 import static redoubt.abi.Errno.ENOENT;
 import static redoubt.abi.Errno.EXDEV;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Fcntl;
 import redoubt.abi.Stat;
+import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
 import redoubt.p9.P9Dir;
+import redoubt.p9.P9Tree;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.fs.DirListing;
 import redoubt.sentry.fs.ListableDir;
@@ -33,11 +36,22 @@ import redoubt.sentry.vfs.VfsPath;
 public final class GoferDir extends GoferInode implements ListableDir {
   private static final int O_CREAT_EXCL_RDWR = Fcntl.O_CREAT | Fcntl.O_EXCL | Fcntl.O_RDWR;
 
+  /** Most directories that are listed ahead. */
+  private static final int AHEAD_MAX = P9.READDIRS_MAX - 1;
+
+  private static final int AHEAD_REST = 8;
+
   /** In the result of {@link #find}. */
   public static final int MISSING = 1 << 16;
 
-  /** All names, or null when they are not known. Guarded by {@link #listingMu}. */
-  private @Nullable Map<String, GoferInode> listing;
+  /** All names, or null when they are not known. Written, and the map used, under listingMu. */
+  private volatile @Nullable Map<String, GoferInode> listing;
+
+  /**
+   * Directories in this one to list with the next that is asked for; up to 0, so many are asked for
+   * before. Guarded by listingMu.
+   */
+  private int ahead;
 
   /** Names as listed; the count that GoferFs was told. Guarded by listingMu. */
   private int listingCount;
@@ -224,6 +238,10 @@ public final class GoferDir extends GoferInode implements ListableDir {
   public DirListing list() {
     if (!gofer.shared) {
       DirListing kept = keptList();
+      GoferDir dir = kept == null ? parentDir() : null;
+      if (dir != null && dir.listBelow(this)) {
+        kept = keptList();
+      }
       if (kept != null) {
         return kept;
       }
@@ -245,6 +263,7 @@ public final class GoferDir extends GoferInode implements ListableDir {
           offset = batch.offset;
           take(batch, out, names);
         }
+        ErrnoException.check(gofer.client.check(batch));
       } while (!batch.isEnd());
     } finally {
       unpinFid();
@@ -294,6 +313,107 @@ public final class GoferDir extends GoferInode implements ListableDir {
     gofer.listed(this, count);
   }
 
+  // ---- listing ahead ----
+
+  /**
+   * {@code first}, a directory in this one, is to be listed. Who has done that with another one
+   * before walks the tree: then the directories that follow, in this one's order, and those below
+   * them are asked for in the same message, twice as many each time.
+   *
+   * @return whether something was asked for
+   */
+  private boolean listBelow(GoferDir first) {
+    List<byte[]> names = following(first);
+    if (names.isEmpty()) {
+      return false;
+    }
+    int f = pinnedFid();
+    if (f < 0) {
+      return false;
+    }
+    long before = gofer.changes();
+    P9Tree tree = gofer.takeTree();
+    try {
+      if (gofer.client.readdirs(f, names, tree) >= 0) {
+        keepTree(tree, before);
+      }
+    } finally {
+      unpinFid();
+      gofer.giveTree(tree);
+    }
+    if (first.listing == null) {
+      synchronized (listingMu) {
+        ahead = -AHEAD_REST; // it has no room in a message, and others like it may not have either
+      }
+    }
+    return true;
+  }
+
+  /** {@return names to list together, {@code first}'s at the beginning}, or none */
+  private List<byte[]> following(GoferDir first) {
+    List<byte[]> names = new ArrayList<>();
+    synchronized (listingMu) {
+      Map<String, GoferInode> l = listing;
+      if (l == null) {
+        return names;
+      }
+      int most = ahead;
+      ahead = most <= 0 ? most + 1 : Math.min(2 * most, AHEAD_MAX);
+      if (most <= 0) {
+        return names;
+      }
+      for (Map.Entry<String, GoferInode> e : l.entrySet()) {
+        boolean found = !names.isEmpty();
+        if (found
+            ? e.getValue() instanceof GoferDir d && d.listing == null
+            : e.getValue() == first) {
+          names.add(Latin1.bytes(e.getKey()));
+        }
+        if (names.size() > most) {
+          break;
+        }
+      }
+    }
+    return names;
+  }
+
+  private void keepTree(P9Tree tree, long before) {
+    List<@Nullable GoferDir> lists = new ArrayList<>();
+    while (tree.next()) {
+      GoferDir above = tree.parent == P9.READDIRS_TOP ? this : lists.get(tree.parent);
+      String name = Latin1.string(tree.entries.memory(), tree.nameOffset, tree.nameLength);
+      GoferDir dir = above == null ? null : above.listedDir(name);
+      lists.add(dir);
+      if (dir != null) {
+        dir.keepEntries(tree.entries, before);
+      }
+    }
+  }
+
+  private @Nullable GoferDir listedDir(String name) {
+    synchronized (listingMu) {
+      Map<String, GoferInode> l = listing;
+      return l != null && l.get(name) instanceof GoferDir d ? d : null;
+    }
+  }
+
+  private void keepEntries(P9Dir entries, long before) {
+    Map<String, GoferInode> names = new LinkedHashMap<>();
+    boolean whole = true;
+    while (entries.next()) {
+      if (!entries.hasAttr) {
+        whole = false;
+        continue;
+      }
+      String name = Latin1.string(entries.memory(), entries.nameOffset, entries.nameLength);
+      names.put(name, gofer.intern(entries.attr, this, name));
+    }
+    ErrnoException.check(gofer.client.check(entries));
+    if (whole) {
+      keep(names, before);
+    }
+  }
+
   /** Forgets the list. */
   void dropListing() {
     int count;
@@ -302,6 +422,7 @@ public final class GoferDir extends GoferInode implements ListableDir {
         return;
       }
       listing = null;
+      ahead = 0;
       count = listingCount;
     }
     gofer.unlisted(this, count);

@@ -14,6 +14,7 @@ import redoubt.p9.P9Attr;
 import redoubt.p9.P9Client;
 import redoubt.p9.P9Dir;
 import redoubt.p9.P9StatFs;
+import redoubt.p9.P9Tree;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Latin1;
@@ -110,6 +111,9 @@ public final class GoferFs extends FileSystem {
 
   @GuardedBy("mu")
   private final ArrayDeque<P9Dir> dirs = new ArrayDeque<>();
+
+  @GuardedBy("mu")
+  private @Nullable P9Tree spareTree;
 
   /**
    * Attaches.
@@ -413,5 +417,26 @@ public final class GoferFs extends FileSystem {
       }
     }
     d.close();
+  }
+
+  P9Tree takeTree() {
+    synchronized (mu) {
+      P9Tree t = spareTree;
+      if (t != null) {
+        spareTree = null;
+        return t;
+      }
+    }
+    return client.newTree();
+  }
+
+  void giveTree(P9Tree t) {
+    synchronized (mu) {
+      if (spareTree == null) {
+        spareTree = t;
+        return;
+      }
+    }
+    t.close();
   }
 }

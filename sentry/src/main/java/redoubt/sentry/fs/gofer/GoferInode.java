@@ -297,6 +297,13 @@ public abstract class GoferInode extends Inode {
     }
   }
 
+  /** {@return the directory in which it was last seen, or null} */
+  final @Nullable GoferDir parentDir() {
+    synchronized (gofer.mu) {
+      return parent;
+    }
+  }
+
   /** Takes over a fid of this file; one too many is given back. */
   final void adoptFid(int newFid) {
     boolean taken;

@@ -26,7 +26,8 @@ final class Balancer implements Runnable {
   private static final int SPIN_UNTIL = 100;
 
   /**
-   * A pair counts beside the busiest if it had this part of its events: wc behind find does not.
+   * A pair counts beside the busiest if it had this part of its events, or of those that a pair
+   * that spins has at least: wc behind find does not.
    */
   private static final int COUNTS_FROM = 16;
 
@@ -129,12 +130,10 @@ final class Balancer implements Runnable {
     if (!spinAllowed) {
       return any;
     }
-    int active = computing + countFrom(all, limit, most);
+    int active = computing + countFrom(all, limit, Math.max(most, SPIN_FROM));
     for (int i = 0; i < limit; i++) {
       StubContext c = all[i];
-      if (c != null
-          && c.mode() == StubContext.SPIN
-          && (active > 1 || c.lastEvents() < SPIN_UNTIL)) {
+      if (c != null && c.mode() == StubContext.SPIN && (active > 1 || c.isQuietAgain(SPIN_UNTIL))) {
         c.wish(StubContext.BOUND, c.core());
       }
     }

@@ -124,6 +124,7 @@ final class StubContext implements GuestContext {
   private long events;
   private long eventsSeen;
   private long lastEvents;
+  private long eventsBefore;
   private int pressed;
 
   /** Registers set since the last event, a bit each. */
@@ -586,6 +587,7 @@ final class StubContext implements GuestContext {
   /** {@return runs since the balancer last asked} */
   long eventsSinceLast() {
     long n = events;
+    eventsBefore = lastEvents;
     lastEvents = n - eventsSeen;
     eventsSeen = n;
     noSpin -= (int) Math.min(lastEvents, NO_SPIN_RUNS);
@@ -598,6 +600,14 @@ final class StubContext implements GuestContext {
 
   long lastEvents() {
     return lastEvents;
+  }
+
+  /**
+   * {@return whether both of the last two periods had less than so many events} One may have gone
+   * by in a single call, say of the gofer.
+   */
+  boolean isQuietAgain(int few) {
+    return lastEvents < few && eventsBefore < few;
   }
 
   /** A shared word holds what no stub writes: the address space ends, the sentry goes on. */
