@@ -28,6 +28,14 @@ public final class Packet {
   /** The IP header's, for who wants to know. */
   public int ttl;
 
+  public int tos;
+
+  /** When it was queued for an endpoint that wants to know, by the stack's clock; else 0. */
+  public long arrivedNs;
+
+  /** Whether it is sent whole, whatever is known of the path (IP_PMTUDISC_PROBE). */
+  public boolean isProbe;
+
   /** Number of the interface that it came in by. */
   public int interfaceIndex;
 
@@ -136,6 +144,8 @@ public final class Packet {
       p.destination = destination;
       p.sourcePort = sourcePort;
       p.interfaceIndex = interfaceIndex;
+      p.ttl = ttl;
+      p.tos = tos;
       p.isLinkGroup = isLinkGroup;
       p.isChecksumGood = isChecksumGood;
     }
@@ -164,6 +174,8 @@ public final class Packet {
     sourcePort = 0;
     isLinkGroup = false;
     isLooped = false;
+    isProbe = false;
+    arrivedNs = 0;
     isChecksumGood = false;
     checksumStart = 0;
     checksumOffset = 0;

@@ -8,6 +8,7 @@ import redoubt.net.header.IcmpHeader;
 import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.UdpHeader;
 import redoubt.net.stack.NetworkStack;
+import redoubt.net.transport.IpError;
 
 /** ICMP of a host (RFC 792, RFC 1122 section 3.2.2): answers echoes, sends and takes errors. */
 public final class Icmp {
@@ -20,6 +21,7 @@ public final class Icmp {
   private static final int BURST = 50;
 
   private final NetworkStack stack;
+  private final IpError error = new IpError();
   private double tokens = BURST;
   private long tokensAtNs;
 
@@ -45,19 +47,33 @@ public final class Icmp {
     switch (IcmpHeader.type(b, at)) {
       case IcmpHeader.ECHO_REQUEST -> answerEcho(p);
       case IcmpHeader.UNREACHABLE, IcmpHeader.TIME_EXCEEDED, IcmpHeader.PARAMETER_PROBLEM -> {
-        int quote = at + IcmpHeader.LENGTH;
-        dispatchError(
-            b,
-            quote,
-            p.end,
-            IcmpHeader.type(b, at),
-            IcmpHeader.code(b, at),
-            IcmpHeader.nextHopMtu(b, at));
+        IpError e = error;
+        e.type = IcmpHeader.type(b, at);
+        e.code = IcmpHeader.code(b, at);
+        e.info = info(b, at);
+        e.offender = p.source;
+        e.us = p.destination;
+        e.ttl = p.ttl;
+        e.tos = p.tos;
+        e.interfaceIndex = p.interfaceIndex;
+        dispatchError(b, at + IcmpHeader.LENGTH, p.end);
         p.free();
       }
       // Redirects and source quench are obsolete and a way to attack: never obeyed.
       default -> p.free();
     }
+  }
+
+  /** {@return ee_info of an error}: an MTU, or where in the packet the problem is */
+  private static int info(byte[] b, int at) {
+    return switch (IcmpHeader.type(b, at)) {
+      case IcmpHeader.UNREACHABLE ->
+          IcmpHeader.code(b, at) == IcmpHeader.FRAGMENTATION_NEEDED
+              ? IcmpHeader.nextHopMtu(b, at)
+              : 0;
+      case IcmpHeader.PARAMETER_PROBLEM -> Bytes.u8(b, at + 4);
+      default -> 0;
+    };
   }
 
   private void answerEcho(Packet p) {
@@ -143,11 +159,20 @@ public final class Icmp {
       stack.icmp6().reportLocally(unsent);
       return;
     }
-    dispatchError(unsent.data, unsent.start, unsent.end, type, code, 0);
+    IpError e = error;
+    e.type = type;
+    e.code = code;
+    e.info = 0;
+    e.offender = Ipv4Header.source(unsent.data, unsent.start);
+    e.us = e.offender;
+    e.ttl = Ipv4.DEFAULT_TTL;
+    e.tos = 0xc0;
+    e.interfaceIndex = stack.loopback().index();
+    dispatchError(unsent.data, unsent.start, unsent.end);
   }
 
-  /** Passes an error to the transport that sent the packet quoted in {@code b[at, end)}. */
-  private void dispatchError(byte[] b, int at, int end, int type, int code, int mtu) {
+  /** Passes the error to the transport that sent the packet quoted in {@code b[at, end)}. */
+  private void dispatchError(byte[] b, int at, int end) {
     if (end - at < Ipv4Header.MIN_LENGTH || Ipv4Header.version(b, at) != 4) {
       return;
     }
@@ -164,22 +189,28 @@ public final class Icmp {
     int transport = at + header;
     int sourcePort = UdpHeader.sourcePort(b, transport);
     int port = UdpHeader.destinationPort(b, transport);
-    int errno = errno(type, code);
-    int tooBig = errno == Errno.EMSGSIZE ? usableMtu(mtu, Ipv4Header.totalLength(b, at)) : 0;
-    switch (Ipv4Header.protocol(b, at)) {
-      case Ipv4Header.UDP ->
-          stack.udp().error(source, sourcePort, destination, port, errno, tooBig);
-      case Ipv4Header.TCP ->
-          stack
-              .tcp()
-              .error(
-                  source,
-                  sourcePort,
-                  destination,
-                  port,
-                  Bytes.i32(b, transport + 4),
-                  errno,
-                  tooBig);
+    IpError e = error;
+    e.isV6 = false;
+    e.errno = errno(e.type, e.code);
+    e.mtu = e.errno == Errno.EMSGSIZE ? usableMtu(e.info, Ipv4Header.totalLength(b, at)) : 0;
+    e.isHard = isHard(e.type, e.code);
+    e.destination = destination;
+    e.port = port;
+    e.data = b;
+    e.transportStart = transport;
+    e.payloadStart = transport;
+    e.payloadEnd = end;
+    int protocol = Ipv4Header.protocol(b, at);
+    stack.raw().error(protocol, source, e);
+    switch (protocol) {
+      case Ipv4Header.UDP -> {
+        e.payloadStart = transport + UdpHeader.LENGTH;
+        stack.udp().error(source, sourcePort, e);
+      }
+      case Ipv4Header.TCP -> {
+        int seq = Bytes.i32(b, transport + 4);
+        stack.tcp().error(source, sourcePort, destination, port, seq, e.errno, e.mtu);
+      }
       default -> {}
     }
   }
@@ -187,6 +218,17 @@ public final class Icmp {
   /** Routers before RFC 1191 give no MTU: then three quarters of what was too long. */
   private static int usableMtu(int mtu, int tried) {
     return mtu >= 68 ? mtu : tried * 3 / 4;
+  }
+
+  /** What {@code icmp_err_convert} calls fatal. Too long a packet is, unless fragments may be. */
+  private static boolean isHard(int type, int code) {
+    if (type == IcmpHeader.UNREACHABLE) {
+      return switch (code) {
+        case 0, 1, 5, 11, 12 -> false;
+        default -> true;
+      };
+    }
+    return type == IcmpHeader.PARAMETER_PROBLEM;
   }
 
   /** The errors of Linux's {@code icmp_err_convert}. */

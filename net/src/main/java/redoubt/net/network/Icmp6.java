@@ -10,6 +10,7 @@ import redoubt.net.header.Ipv6Header;
 import redoubt.net.header.UdpHeader;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
+import redoubt.net.transport.IpError;
 
 /**
  * ICMPv6 of a host (RFC 4443) with the part of neighbour discovery that finds neighbours and lets
@@ -37,6 +38,7 @@ public final class Icmp6 {
 
   private final NetworkStack stack;
   private final AddressTable addresses;
+  private final IpError error = new IpError();
 
   public Icmp6(NetworkStack stack) {
     this.stack = stack;
@@ -65,7 +67,16 @@ public final class Icmp6 {
         p.free();
       }
       case UNREACHABLE, TOO_BIG, TIME_EXCEEDED, PARAMETER_PROBLEM -> {
-        dispatchError(b, at + LENGTH, p.end, type, Bytes.u8(b, at + 1), Bytes.i32(b, at + 4));
+        IpError e = error;
+        e.type = type;
+        e.code = Bytes.u8(b, at + 1);
+        e.info = Bytes.i32(b, at + 4);
+        e.offender = p.source;
+        e.us = p.destination;
+        e.ttl = p.ttl;
+        e.tos = p.tos;
+        e.interfaceIndex = p.interfaceIndex;
+        dispatchError(b, at + LENGTH, p.end);
         p.free();
       }
       default -> p.free();
@@ -216,10 +227,21 @@ public final class Icmp6 {
 
   /** As if a router had said that {@code unsent}, which begins with its IP header, got nowhere. */
   void reportLocally(Packet unsent) {
-    dispatchError(unsent.data, unsent.start, unsent.end, UNREACHABLE, 3, 0);
+    byte[] b = unsent.data;
+    int at = unsent.start;
+    IpError e = error;
+    e.type = UNREACHABLE;
+    e.code = 3;
+    e.info = 0;
+    e.offender = addresses.lookup(Ipv6Header.sourceHigh(b, at), Ipv6Header.sourceLow(b, at));
+    e.us = e.offender;
+    e.ttl = 64;
+    e.tos = 0;
+    e.interfaceIndex = stack.loopback().index();
+    dispatchError(b, at, unsent.end);
   }
 
-  private void dispatchError(byte[] b, int at, int end, int type, int code, int info) {
+  private void dispatchError(byte[] b, int at, int end) {
     int transport = at + Ipv6Header.LENGTH;
     if (end < transport + 8 || Ipv6Header.version(b, at) != 6) {
       return;
@@ -232,16 +254,38 @@ public final class Icmp6 {
     }
     int sourcePort = UdpHeader.sourcePort(b, transport);
     int port = UdpHeader.destinationPort(b, transport);
-    int errno = errno(type, code);
-    int mtu = type == TOO_BIG ? Math.clamp(info, 1280, 65_535) : 0;
-    switch (Ipv6Header.nextHeader(b, at)) {
-      case Ipv4Header.UDP -> stack.udp().error(source, sourcePort, destination, port, errno, mtu);
+    IpError e = error;
+    e.isV6 = true;
+    e.errno = errno(e.type, e.code);
+    e.mtu = e.type == TOO_BIG ? Math.clamp(e.info, 1280, 65_535) : 0;
+    e.isHard = isHard(e.type, e.code);
+    e.destination = destination;
+    e.port = port;
+    e.data = b;
+    e.transportStart = transport;
+    e.payloadStart = transport;
+    e.payloadEnd = end;
+    int protocol = Ipv6Header.nextHeader(b, at);
+    stack.raw().error(protocol, source, e);
+    switch (protocol) {
+      case Ipv4Header.UDP -> {
+        e.payloadStart = transport + UdpHeader.LENGTH;
+        stack.udp().error(source, sourcePort, e);
+      }
       case Ipv4Header.TCP -> {
         int seq = Bytes.i32(b, transport + 4);
-        stack.tcp().error(source, sourcePort, destination, port, seq, errno, mtu);
+        stack.tcp().error(source, sourcePort, destination, port, seq, e.errno, e.mtu);
       }
       default -> {}
     }
+  }
+
+  private static boolean isHard(int type, int code) {
+    return switch (type) {
+      case UNREACHABLE -> code != 0 && code != 2 && code != 3;
+      case TOO_BIG, PARAMETER_PROBLEM -> true;
+      default -> false;
+    };
   }
 
   /** The errors of Linux's {@code icmpv6_err_convert}. */
@@ -252,7 +296,8 @@ public final class Icmp6 {
             case 0 -> Errno.ENETUNREACH;
             case 1, 5, 6 -> Errno.EACCES;
             case 4 -> Errno.ECONNREFUSED;
-            default -> Errno.EHOSTUNREACH;
+            case 2, 3 -> Errno.EHOSTUNREACH;
+            default -> Errno.EPROTO;
           };
       case TOO_BIG -> Errno.EMSGSIZE;
       case PARAMETER_PROBLEM -> Errno.EPROTO;

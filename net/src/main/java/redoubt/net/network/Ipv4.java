@@ -3,6 +3,7 @@ package redoubt.net.network;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Errno;
 import redoubt.net.buffer.Packet;
+import redoubt.net.header.Bytes;
 import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
 import redoubt.net.header.IcmpHeader;
@@ -47,6 +48,8 @@ public final class Ipv4 {
     int at = p.start;
     p.source = Ipv4Header.source(b, at);
     p.destination = Ipv4Header.destination(b, at);
+    p.tos = b[at + 1] & 0xff;
+    p.ttl = b[at + 8] & 0xff;
     if (isMartian(nic, p) || !isForUs(nic, p)) {
       stack.counters().notForUs++;
       p.free();
@@ -231,7 +234,7 @@ public final class Ipv4 {
       return -Errno.ENETUNREACH;
     }
     Nic nic = r == null ? stack.loopback() : r.nic();
-    int mtu = r == null ? nic.mtu() : pathMtu.limit(destination, nic.mtu());
+    int mtu = r == null || p.isProbe ? nic.mtu() : pathMtu.limit(destination, nic.mtu());
     int total = p.length() + Ipv4Header.MIN_LENGTH;
     int longest = p.segmentBytes == 0 ? total : lengthOfSegment(p);
     if (total > Ipv4Header.MAX_PACKET || (longest > mtu && isDontFragment)) {
@@ -248,6 +251,31 @@ public final class Ipv4 {
     int flags = isDontFragment ? Ipv4Header.DONT_FRAGMENT : 0;
     Ipv4Header.write(p.data, p.start, tos, total, id, flags, ttl, protocol, source, destination);
     transmit(p, nic, gateway, destination);
+    return 0;
+  }
+
+  /** Sends a packet that has its header of {@code header} bytes already: as raw_send_hdrinc. */
+  public int sendWhole(Packet p, int header, int source, int destination) {
+    boolean isLocal = stack.isLocal(destination);
+    Route r = isLocal ? null : route(destination);
+    if (r == null && !isLocal) {
+      stack.counters().noRoute++;
+      p.free();
+      return -Errno.ENETUNREACH;
+    }
+    byte[] b = p.data;
+    if (header >= Ipv4Header.MIN_LENGTH) {
+      if (Ipv4Header.source(b, p.start) == 0) {
+        Bytes.put32(b, p.start + 12, source);
+      }
+      if (Ipv4Header.id(b, p.start) == 0) {
+        Bytes.put16(b, p.start + 4, nextId());
+      }
+      Bytes.put16(b, p.start + 2, p.length());
+      Bytes.put16(b, p.start + 10, 0);
+      Bytes.put16(b, p.start + 10, Checksum.finish(Checksum.add(0, b, p.start, header)));
+    }
+    transmit(p, r == null ? stack.loopback() : r.nic(), r == null ? 0 : r.gateway(), destination);
     return 0;
   }
 

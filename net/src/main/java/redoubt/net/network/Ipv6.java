@@ -97,6 +97,7 @@ public final class Ipv6 {
     }
     p.networkStart = at;
     p.ttl = Ipv6Header.hopLimit(b, at);
+    p.tos = Bytes.u16(b, at) >>> 4 & 0xff;
     deliver(nic, p);
   }
 
@@ -384,7 +385,7 @@ public final class Ipv6 {
         p.segmentBytes == 0
             ? total
             : Ipv6Header.LENGTH + TcpHeader.headerLength(p.data, p.start) + p.segmentBytes;
-    int mtu = mtu(destination);
+    int mtu = p.isProbe ? nic.mtu() : mtu(destination);
     if (p.length() > 65_535 || (longest > mtu && isDontFragment)) {
       p.free();
       return -Errno.EMSGSIZE;

@@ -157,6 +157,8 @@ final class Reassembler {
       whole.destination = first.destination;
       whole.isLinkGroup = first.isLinkGroup;
       whole.interfaceIndex = first.interfaceIndex;
+      whole.ttl = first.ttl;
+      whole.tos = first.tos;
       whole.fragmentProtocol = first.fragmentProtocol;
       stack.counters().reassembled++;
     }

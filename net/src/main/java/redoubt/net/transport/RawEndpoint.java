@@ -10,6 +10,7 @@ import redoubt.net.buffer.PacketQueue;
 import redoubt.net.header.Bytes;
 import redoubt.net.header.Checksum;
 import redoubt.net.header.IcmpHeader;
+import redoubt.net.header.Ipv4Header;
 import redoubt.net.network.AddressTable;
 import redoubt.net.network.Ipv4;
 import redoubt.net.stack.NetworkStack;
@@ -47,6 +48,12 @@ public final class RawEndpoint {
   private volatile int[] icmp6Filter = new int[8];
 
   private volatile boolean isReadable;
+  private volatile int error;
+  private volatile boolean isStamped;
+  private volatile boolean isDontFragment;
+  private volatile boolean isProbing;
+  private volatile IpError.@Nullable Receiver errors;
+  private volatile boolean isHeaderIncluded;
 
   RawEndpoint(NetworkStack stack, int protocol, boolean isPing, boolean isV6) {
     this.stack = stack;
@@ -122,7 +129,10 @@ public final class RawEndpoint {
   }
 
   /** Sends one message, which begins behind the IP header. {@return the length or -errno} */
-  public int sendTo(MemorySegment from, long at, int length, int address) {
+  public int sendTo(MemorySegment from, long at, int length, int address, UdpEndpoint.Once once) {
+    if (isHeaderIncluded) {
+      return sendWhole(from, at, length, address);
+    }
     if (length > MAX_PAYLOAD) {
       return -Errno.EMSGSIZE;
     }
@@ -131,7 +141,8 @@ public final class RawEndpoint {
     }
     stack.enter();
     try {
-      int source = local != 0 ? local : stack.ipv4().sourceFor(address);
+      int own = once.source != 0 ? once.source : local;
+      int source = own != 0 ? own : stack.ipv4().sourceFor(address);
       if (source == 0) {
         return -Errno.ENETUNREACH;
       }
@@ -159,11 +170,64 @@ public final class RawEndpoint {
         int checksum = Checksum.finish(Checksum.add(sum, p.data, p.start, length));
         Bytes.put16(p.data, p.start + 2, checksum);
       }
-      int r = stack.ipv4().send(p, source, address, protocol, tos, ttl, false);
+      int packetTos = once.tos >= 0 ? once.tos : tos;
+      int packetTtl = once.ttl >= 0 ? once.ttl : ttl;
+      p.isProbe = isProbing;
+      int r = stack.ipv4().send(p, source, address, protocol, packetTos, packetTtl, isDontFragment);
       return r < 0 ? r : length;
     } finally {
       stack.exit();
     }
+  }
+
+  /**
+   * Sends a packet with its IPv4 header (IP_HDRINCL): length and checksum are filled in, source and
+   * identification where they are 0.
+   */
+  private int sendWhole(MemorySegment from, long at, int length, int address) {
+    if (length < Ipv4Header.MIN_LENGTH) {
+      return -Errno.EINVAL;
+    }
+    stack.enter();
+    try {
+      int source = local != 0 ? local : stack.ipv4().sourceFor(address);
+      if (source == 0) {
+        return -Errno.ENETUNREACH;
+      }
+      if (length > stack.ipv4().mtu(address)) {
+        return -Errno.EMSGSIZE;
+      }
+      Packet p = stack.packets().allocate(length);
+      if (p == null) {
+        return -Errno.ENOBUFS;
+      }
+      MemorySegment.copy(from, ValueLayout.JAVA_BYTE, at, p.data, p.start, length);
+      p.end = p.start + length;
+      int header = Ipv4Header.headerLength(p.data, p.start);
+      if (header > length) {
+        p.free();
+        return -Errno.EINVAL;
+      }
+      int r = stack.ipv4().sendWhole(p, header, source, address);
+      return r < 0 ? r : length;
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** As {@link UdpEndpoint#setDontFragment}. */
+  public void setDontFragment(boolean isDontFragment, boolean isProbing) {
+    this.isDontFragment = isDontFragment;
+    this.isProbing = isProbing;
+  }
+
+  /** SO_TIMESTAMP: from now on packets say when they arrived. */
+  public void setStamped(boolean isStamped) {
+    this.isStamped = isStamped;
+  }
+
+  public void setHeaderIncluded(boolean isIncluded) {
+    isHeaderIncluded = isIncluded;
   }
 
   /** Precondition: the stack's lock is held. {@code p} is as {@link #wants} saw it. */
@@ -173,12 +237,54 @@ public final class RawEndpoint {
       p.free();
       return;
     }
+    p.arrivedNs = isStamped ? stack.nowNs() : 0;
     chargedBytes += p.charge;
     stack.addresses().pin(p.source);
     stack.addresses().pin(p.destination);
     received.add(p);
     isReadable = true;
     readiness.ring(Poll.POLLIN | Poll.POLLRDNORM);
+  }
+
+  /** Who keeps errors about what was sent; null: only a connected socket hears any. */
+  public void setErrorReceiver(IpError.@Nullable Receiver r) {
+    errors = r;
+  }
+
+  /** {@return whether the packet that an error is about may be from here} */
+  boolean hasSent(int packetProtocol, int source, IpError e) {
+    if (packetProtocol != protocol
+        || isV6 != e.isV6
+        || (local != 0 && local != source)
+        || (remote != 0 && remote != e.destination)) {
+      return false;
+    }
+    return !isPing
+        || (IcmpHeader.type(e.data, e.transportStart)
+                == (isV6 ? ECHO_REQUEST_V6 : IcmpHeader.ECHO_REQUEST)
+            && Bytes.u16(e.data, e.transportStart + 4) == identifier);
+  }
+
+  /** Precondition: the stack's lock is held. As net/ipv4/raw.c's raw_err. */
+  void error(IpError e) {
+    IpError.Receiver r = errors;
+    if (r != null) {
+      r.error(e);
+    } else if (remote == 0 || !e.isHard) {
+      return;
+    } else {
+      error = e.errno;
+    }
+    readiness.ring(Poll.POLLERR | Poll.POLLIN | Poll.POLLOUT);
+  }
+
+  /** {@return the pending error, which this clears} */
+  public int takeError() {
+    stack.enter();
+    int e = error;
+    error = 0;
+    stack.exit();
+    return e;
   }
 
   /** {@return whether a packet whose payload begins at {@code at} is for this endpoint} */
@@ -227,6 +333,8 @@ public final class RawEndpoint {
       info.destination = p.destination;
       info.interfaceIndex = p.interfaceIndex;
       info.ttl = p.ttl;
+      info.tos = p.tos;
+      info.arrivedNs = p.arrivedNs;
       return p.length();
     } finally {
       stack.exit();

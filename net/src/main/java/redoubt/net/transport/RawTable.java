@@ -75,6 +75,18 @@ public final class RawTable {
     return false;
   }
 
+  /** An ICMP error about a packet from {@code local}: each socket that it may be of hears it. */
+  public void error(int protocol, int local, IpError error) {
+    if (error.mtu != 0 && first != null) {
+      stack.ipv4().pathMtu().lower(error.destination, error.mtu);
+    }
+    for (RawEndpoint e = first; e != null; e = e.next) {
+      if (e.hasSent(protocol, local, error)) {
+        e.error(error);
+      }
+    }
+  }
+
   void remove(RawEndpoint e) {
     RawEndpoint before = null;
     for (RawEndpoint i = first; i != null; before = i, i = i.next) {
@@ -106,7 +118,6 @@ public final class RawTable {
       isWanted = true;
       Packet copy = p.copy();
       if (copy != null) {
-        copy.ttl = e.isV6() ? p.ttl : p.data[p.start + 8] & 0xff;
         copy.start += e.isPing() || e.isV6() ? at - p.start : 0;
         e.deliver(copy);
       }

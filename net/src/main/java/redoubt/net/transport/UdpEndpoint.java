@@ -31,6 +31,10 @@ public final class UdpEndpoint {
     public int destination;
     public int interfaceIndex;
     public int ttl;
+    public int tos;
+
+    /** As {@link Packet#arrivedNs}. */
+    public long arrivedNs;
   }
 
   private final NetworkStack stack;
@@ -51,6 +55,11 @@ public final class UdpEndpoint {
   private volatile boolean takesV6;
   private volatile int ttl = Ipv4.DEFAULT_TTL;
   private volatile int tos;
+  private volatile boolean isStamped;
+  private volatile boolean isDontFragment;
+  private volatile boolean isProbing;
+  private volatile IpError.@Nullable Receiver errors4;
+  private volatile IpError.@Nullable Receiver errors6;
   private volatile boolean isReuse;
   private volatile boolean isBroadcastAllowed;
   private boolean isClosed;
@@ -167,11 +176,21 @@ public final class UdpEndpoint {
       return -Errno.ENOBUFS;
     }
     System.arraycopy(from, at, p.data, p.start + UdpHeader.LENGTH, length);
-    return transmit(p, length, address, port);
+    return transmit(p, length, address, port, AS_EVER);
   }
 
+  /** What one datagram is sent with, instead of the endpoint's own; -1 (an address: 0) for that. */
+  public static final class Once {
+    public int ttl = -1;
+    public int tos = -1;
+    public int source;
+  }
+
+  private static final Once AS_EVER = new Once();
+
   /** Sends one datagram from native memory. {@return the length or -errno} */
-  public int sendTo(MemorySegment from, long at, int length, int address, int port) {
+  public int sendTo(
+      MemorySegment from, long at, int length, int address, int port, @Nullable Once once) {
     if (length > MAX_PAYLOAD) {
       return -Errno.EMSGSIZE;
     }
@@ -191,16 +210,19 @@ public final class UdpEndpoint {
       }
       MemorySegment.copy(
           from, ValueLayout.JAVA_BYTE, at, p.data, p.start + UdpHeader.LENGTH, length);
-      return transmit(p, length, address, port);
+      return transmit(p, length, address, port, once == null ? AS_EVER : once);
     } finally {
       stack.exit();
     }
   }
 
-  private int transmit(Packet p, int length, int address, int port) {
+  private int transmit(Packet p, int length, int address, int port, Once once) {
     // Who is bound to a group's address sends from its own.
     boolean isBoundToOurs = boundAddress != 0 && stack.isLocal(boundAddress);
-    int source = isBoundToOurs ? boundAddress : stack.ipv4().sourceFor(address);
+    int source =
+        once.source != 0
+            ? once.source
+            : isBoundToOurs ? boundAddress : stack.ipv4().sourceFor(address);
     if (source == 0) {
       p.free();
       return -Errno.ENETUNREACH;
@@ -211,10 +233,18 @@ public final class UdpEndpoint {
     stack.counters().udpOut++;
     boolean isGroup = Ipv4.isMulticast(address) || stack.ipv6().isGroup(address);
     p.isLooped = isGroup && isMulticastLooped;
+    p.isProbe = isProbing;
     int sent =
         stack
             .ipv4()
-            .send(p, source, address, Ipv4Header.UDP, tos, isGroup ? multicastTtl : ttl, false);
+            .send(
+                p,
+                source,
+                address,
+                Ipv4Header.UDP,
+                once.tos >= 0 ? once.tos : tos,
+                once.ttl >= 0 ? once.ttl : isGroup ? multicastTtl : ttl,
+                isDontFragment);
     return sent < 0 ? sent : length;
   }
 
@@ -249,6 +279,9 @@ public final class UdpEndpoint {
     info.sourcePort = p.sourcePort;
     info.destination = p.destination;
     info.interfaceIndex = p.interfaceIndex;
+    info.ttl = p.ttl;
+    info.tos = p.tos;
+    info.arrivedNs = p.arrivedNs;
   }
 
   private void discard(Packet p) {
@@ -329,6 +362,7 @@ public final class UdpEndpoint {
       return;
     }
     stack.counters().udpIn++;
+    p.arrivedNs = isStamped ? stack.nowNs() : 0;
     chargedBytes += p.charge;
     stack.addresses().pin(p.source);
     stack.addresses().pin(p.destination);
@@ -352,6 +386,23 @@ public final class UdpEndpoint {
 
   boolean isConnectedTo(int address, int port) {
     return remotePort == port && remoteAddress == address && port != 0;
+  }
+
+  /** Who keeps errors about IPv4's and IPv6's datagrams; null: only a connected one hears any. */
+  public void setErrorReceivers(IpError.@Nullable Receiver v4, IpError.@Nullable Receiver v6) {
+    errors4 = v4;
+    errors6 = v6;
+  }
+
+  /** Precondition: the stack's lock is held. As net/ipv4/udp.c's __udp4_lib_err. */
+  void error(IpError e) {
+    IpError.Receiver r = e.isV6 ? errors6 : errors4;
+    if (r != null) {
+      r.error(e);
+      readiness.ring(Poll.POLLERR | Poll.POLLIN | Poll.POLLOUT);
+    } else if (isConnectedTo(e.destination, e.port) && e.isHard) {
+      fail(e.errno);
+    }
   }
 
   void fail(int errno) {
@@ -449,6 +500,20 @@ public final class UdpEndpoint {
   /** IP_MULTICAST_LOOP. */
   public void setMulticastLooped(boolean isLooped) {
     this.isMulticastLooped = isLooped;
+  }
+
+  /**
+   * IP_MTU_DISCOVER: whether too long a datagram is refused instead of fragmented, and then whether
+   * the interface alone says what is too long.
+   */
+  public void setDontFragment(boolean isDontFragment, boolean isProbing) {
+    this.isDontFragment = isDontFragment;
+    this.isProbing = isProbing;
+  }
+
+  /** SO_TIMESTAMP: from now on datagrams say when they arrived. */
+  public void setStamped(boolean isStamped) {
+    this.isStamped = isStamped;
   }
 
   /** IP_MULTICAST_TTL. */

@@ -116,16 +116,15 @@ public final class UdpTable {
   }
 
   /** An ICMP error about a datagram from here. */
-  public void error(int local, int localPort, int remote, int remotePort, int errno, int mtu) {
-    UdpEndpoint e = find(local, localPort, remote, remotePort);
+  public void error(int local, int localPort, IpError error) {
+    UdpEndpoint e = find(local, localPort, error.destination, error.port);
     if (e == null) {
       return;
     }
-    if (mtu != 0) {
-      stack.ipv4().pathMtu().lower(remote, mtu);
-    } else if (e.isConnectedTo(remote, remotePort)) {
-      e.fail(errno);
+    if (error.mtu != 0) {
+      stack.ipv4().pathMtu().lower(error.destination, error.mtu);
     }
+    e.error(error);
   }
 
   /** Binds {@code e}; port 0 asks for any. {@return 0, {@code -EADDRINUSE} or {@code -EAGAIN}} */

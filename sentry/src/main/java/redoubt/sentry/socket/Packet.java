@@ -42,6 +42,8 @@ public final class Packet {
   public long toHigh;
   public long toLow;
   public long timestampNs;
+  public int ttl;
+  public int tos;
 
   Packet() {}
 

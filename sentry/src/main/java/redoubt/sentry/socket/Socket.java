@@ -99,6 +99,9 @@ public abstract class Socket extends FileDescription {
   private volatile int priority;
   private volatile int mark;
 
+  /** SO_BINDTODEVICE, which is kept: routes alone say which way packets go. */
+  private volatile String device = "";
+
   /** Options that are only kept: bit SO_* (all below 64) says on. */
   private volatile long keptOptions;
 
@@ -447,6 +450,15 @@ public abstract class Socket extends FileDescription {
     return -ENOPROTOOPT;
   }
 
+  /**
+   * A control message of a sender at another level than SOL_SOCKET, of {@code size} bytes at {@code
+   * at}. {@return 0 or -errno} Levels that a protocol does not know are passed over.
+   */
+  public long parseControl(
+      Task t, int level, int type, MemorySegment m, int at, int size, SocketCall c) {
+    return 0;
+  }
+
   /** {@return whether an option's old value is looked at when it is asked for} */
   public boolean readsOption(int level, int name) {
     return false;
@@ -474,7 +486,11 @@ public abstract class Socket extends FileDescription {
     for (int i = 0; i < Math.min(length, 15) && s.get(Memory.BYTE, i) != 0; i++) {
       name.append((char) s.get(Memory.BYTE, i));
     }
-    return name.isEmpty() || hasDevice(name.toString()) ? 0 : -redoubt.abi.Errno.ENODEV;
+    if (!name.isEmpty() && !hasDevice(name.toString())) {
+      return -redoubt.abi.Errno.ENODEV;
+    }
+    device = name.toString();
+    return 0;
   }
 
   /** {@return whether there is an interface of this name} */
@@ -553,7 +569,7 @@ public abstract class Socket extends FileDescription {
           value = isKept(name) ? 1 : 0;
       case SO_INCOMING_CPU -> value = 0;
       case SO_BINDTODEVICE -> {
-        return 0;
+        return device(s, limit);
       }
       case SO_LINGER -> {
         s.set(Memory.INT, 0, lingers ? 1 : 0);
@@ -587,6 +603,15 @@ public abstract class Socket extends FileDescription {
   /** An option of SOL_SOCKET that only some families have (SO_PEERCRED). */
   protected long ownSocketOption(Task t, int name, MemorySegment s, int limit) {
     return -ENOPROTOOPT;
+  }
+
+  /** net/core/sock.c: nothing at all, or a whole name with its NUL in room for any. */
+  private long device(MemorySegment s, int limit) {
+    String name = device;
+    if (name.isEmpty()) {
+      return 0;
+    }
+    return limit < 16 ? -EINVAL : redoubt.sentry.kernel.Latin1.writeZ(s, 0, name);
   }
 
   private static long timeout(long ns, MemorySegment s, int limit) {

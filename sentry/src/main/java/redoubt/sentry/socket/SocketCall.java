@@ -46,8 +46,16 @@ public final class SocketCall {
   public long packetInfoLow;
   public int packetInfoIndex;
 
-  /** The IP header's time to live for IP_RECVTTL, or -1. */
-  public int ttl = -1;
+  /** What a sender wants in the IP header of this packet alone, or -1. */
+  public int sendTtl = -1;
+
+  public int sendTos = -1;
+
+  /** The address that a sender wants to be this packet's source. */
+  public boolean hasSource;
+
+  public long sourceHigh;
+  public long sourceLow;
 
   /** Control messages for a receiver besides those above: level, type, length and data of each. */
   private MemorySegment attached = MemorySegment.NULL;
@@ -76,6 +84,12 @@ public final class SocketCall {
     attached.set(Memory.INT, at + 8L, size);
     attachedBytes = end;
     return at + 16;
+  }
+
+  /** Adds a control message that is one int. */
+  public void attached(int level, int type, int value) {
+    int at = attach(level, type, 4);
+    attached.set(Memory.INT, at, value);
   }
 
   /** {@return the memory of what was {@linkplain #attach attached}} */
@@ -122,7 +136,9 @@ public final class SocketCall {
     timestampNs = 0;
     hasPacketInfo = false;
     packetInfoIndex = 1;
-    ttl = -1;
+    sendTtl = -1;
+    sendTos = -1;
+    hasSource = false;
     attachedBytes = 0;
     return this;
   }

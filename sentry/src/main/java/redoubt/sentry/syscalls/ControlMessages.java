@@ -70,7 +70,7 @@ final class ControlMessages {
       int type = m.get(Memory.INT, at + 12);
       long r =
           level != SOL_SOCKET
-              ? 0
+              ? parseOther(t, s, level, type, m, at + SIZEOF_CMSGHDR, (int) size, c)
               : parseOne(t, s, type, m, at + SIZEOF_CMSGHDR, (int) size - SIZEOF_CMSGHDR, c);
       if (r < 0) {
         c.dropRights();
@@ -79,6 +79,12 @@ final class ControlMessages {
       at += aligned((int) size);
     }
     return 0;
+  }
+
+  private static long parseOther(
+      Task t, Socket s, int level, int type, MemorySegment m, int at, int size, SocketCall c) {
+    boolean isIp = level == redoubt.abi.Socket.SOL_IP || level == redoubt.abi.Socket.SOL_IPV6;
+    return isIp ? s.parseControl(t, level, type, m, at, size - SIZEOF_CMSGHDR, c) : 0;
   }
 
   private static long parseOne(
@@ -174,12 +180,6 @@ final class ControlMessages {
     }
     if (c.hasPacketInfo) {
       used = putPacketInfo(m, used, limit, s, c);
-    }
-    if (c.ttl >= 0) {
-      m.set(Memory.INT, used + SIZEOF_CMSGHDR, c.ttl);
-      boolean v6 = s.family() == redoubt.abi.Socket.AF_INET6;
-      int level = v6 ? redoubt.abi.Socket.SOL_IPV6 : redoubt.abi.Socket.SOL_IP;
-      used = put(m, used, limit, level, v6 ? Ipv6.IPV6_HOPLIMIT : Ip.IP_TTL, 4, c);
     }
     used = putAttached(m, used, limit, c);
     if (c.hasCredentials && s.passesCredentials()) {

@@ -131,6 +131,11 @@ public final class InetFamily {
     return name.equals("lo") || (s != null && s.hasNic(name));
   }
 
+  boolean hasDevice(int index) {
+    NetworkStack s = stack;
+    return index == 1 || (s != null && s.nics().stream().anyMatch(n -> n.index() == index));
+  }
+
   /** {@return AF_INET} */
   public SocketFamily v4() {
     return (t, type, protocol, flags) -> create(t, AF_INET, type, protocol, flags);
@@ -230,7 +235,8 @@ public final class InetFamily {
     if (!t.hasCapability(Caps.CAP_NET_RAW)) {
       throw ErrnoException.of(EPERM);
     }
-    if (protocol <= 0 || protocol > 254) {
+    int last = family == AF_INET ? Ip.IPPROTO_RAW : Ip.IPPROTO_RAW - 1;
+    if (protocol <= 0 || protocol > last) {
       throw ErrnoException.of(EPROTONOSUPPORT);
     }
     RawTable table = stackOrOwn().raw();

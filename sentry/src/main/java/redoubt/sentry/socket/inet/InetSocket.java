@@ -2,7 +2,11 @@ package redoubt.sentry.socket.inet;
 
 import static redoubt.abi.Errno.EACCES;
 import static redoubt.abi.Errno.EADDRNOTAVAIL;
+import static redoubt.abi.Errno.EAGAIN;
+import static redoubt.abi.Errno.EFAULT;
 import static redoubt.abi.Errno.EINVAL;
+import static redoubt.abi.Errno.EMSGSIZE;
+import static redoubt.abi.Errno.ENODEV;
 import static redoubt.abi.Errno.ENOPROTOOPT;
 import static redoubt.abi.Errno.ENOTCONN;
 import static redoubt.abi.Errno.EPERM;
@@ -10,11 +14,15 @@ import static redoubt.abi.Errno.EPROTO;
 import static redoubt.abi.Socket.AF_INET;
 import static redoubt.abi.Socket.AF_INET6;
 import static redoubt.abi.Socket.AF_UNSPEC;
+import static redoubt.abi.Socket.MSG_ERRQUEUE;
+import static redoubt.abi.Socket.MSG_TRUNC;
+import static redoubt.abi.Socket.SOCK_RAW;
 import static redoubt.abi.Socket.SOCK_STREAM;
 import static redoubt.abi.Socket.SOL_IP;
 import static redoubt.abi.Socket.SOL_IPV6;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Caps;
@@ -23,6 +31,9 @@ import redoubt.abi.Ipv6;
 import redoubt.abi.Tcp;
 import redoubt.host.Memory;
 import redoubt.net.stack.NetworkStack;
+import redoubt.net.transport.IpError;
+import redoubt.sentry.kernel.Clocks;
+import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.Socket;
 import redoubt.sentry.socket.SocketAddress;
@@ -287,6 +298,255 @@ abstract class InetSocket extends Socket {
   /** An option of SOL_IP has been set. */
   void ipOptionSet(int name) {}
 
+  // ---- errors ----
+
+  private final ErrorQueue errors = new ErrorQueue();
+
+  final ErrorQueue errors() {
+    return errors;
+  }
+
+  /** A datagram of this host's own is too long for the way: as ip_local_error. */
+  final void tooLong(long high, long low, int port, int mtu) {
+    errors.add(
+        new ErrorQueue.Entry(
+            EMSGSIZE,
+            Ip.SO_EE_ORIGIN_LOCAL,
+            0,
+            0,
+            mtu,
+            0,
+            0,
+            high,
+            low,
+            port,
+            0,
+            0,
+            0,
+            0,
+            0,
+            new byte[0]));
+  }
+
+  /** {@return whether IP_RECVERR, or for IPv6 IPV6_RECVERR, is on} */
+  final boolean keepsErrors(boolean v4) {
+    return v4
+        ? kept(ipOptions, Ip.IP_RECVERR) > 0
+        : isV6() && kept(ipv6Options, Ipv6.IPV6_RECVERR) > 0;
+  }
+
+  /** Keeps an error that the network brought. Called with the stack's lock held. */
+  final void keepError(NetworkStack stack, IpError e, boolean hasPorts) {
+    errors.add(stack, e, hasPorts);
+    setError(e.errno);
+  }
+
+  /** recv(2) with MSG_ERRQUEUE: as ip_recv_error. */
+  final long receiveError(IoBuffer dst, SocketCall c) {
+    ErrorQueue.Entry e = errors.poll();
+    if (e == null) {
+      return -EAGAIN;
+    }
+    int length = e.payload().length;
+    int n = (int) Math.min(length, dst.remaining());
+    if (n > 0) {
+      MemorySegment buffer = c.data(n);
+      MemorySegment.copy(e.payload(), 0, buffer, ValueLayout.JAVA_BYTE, 0, n);
+      if (dst.put(buffer, 0, n) < n) {
+        return -EFAULT;
+      }
+    }
+    if (n < length) {
+      c.outFlags |= MSG_TRUNC;
+    }
+    c.outFlags |= MSG_ERRQUEUE;
+    InetAddresses.write(family(), e.high(), e.low(), e.port(), c.name);
+    if (e.isIcmp()) {
+      attachHeaderData(c, e.isV4(), e.ttl(), e.tos());
+      if (wantsPacketInfo()) {
+        c.hasPacketInfo = true;
+        c.packetInfoHigh = e.usHigh();
+        c.packetInfoLow = e.usLow();
+        c.packetInfoIndex = e.interfaceIndex();
+      }
+    }
+    attachError(e, c);
+    ErrorQueue.Entry next = errors.peek();
+    if (next != null && next.isIcmp()) {
+      setError(next.errno());
+    } else if (e.isIcmp()) {
+      setError(0);
+    }
+    return n;
+  }
+
+  /** struct sock_extended_err and the address of who said so. */
+  private void attachError(ErrorQueue.Entry e, SocketCall c) {
+    boolean v6 = isV6();
+    int address = v6 ? 28 : 16;
+    int at =
+        c.attach(
+            v6 ? SOL_IPV6 : SOL_IP,
+            v6 ? Ipv6.IPV6_RECVERR : Ip.IP_RECVERR,
+            Ip.SIZEOF_SOCK_EXTENDED_ERR + address);
+    MemorySegment s = c.attached();
+    s.asSlice(at, Ip.SIZEOF_SOCK_EXTENDED_ERR + address).fill((byte) 0);
+    s.set(Memory.INT, at + Ip.SOCK_EXTENDED_ERR_EE_ERRNO, e.errno());
+    s.set(Memory.BYTE, at + Ip.SOCK_EXTENDED_ERR_EE_ORIGIN, (byte) e.origin());
+    s.set(Memory.BYTE, at + Ip.SOCK_EXTENDED_ERR_EE_TYPE, (byte) e.type());
+    s.set(Memory.BYTE, at + Ip.SOCK_EXTENDED_ERR_EE_CODE, (byte) e.code());
+    s.set(Memory.INT, at + Ip.SOCK_EXTENDED_ERR_EE_INFO, e.info());
+    if (!e.isIcmp()) {
+      return;
+    }
+    var who = new redoubt.sentry.socket.SocketAddress();
+    InetAddresses.write(family(), e.offenderHigh(), e.offenderLow(), 0, who);
+    MemorySegment.copy(who.bytes, 0, s, (long) at + Ip.SIZEOF_SOCK_EXTENDED_ERR, address);
+  }
+
+  /** {@return SO_TIMESTAMP's time for what the stack says about arrival, or 0 if not wanted} */
+  final long timestamp(long arrivedNs) {
+    if (!wantsTimestamp() && !wantsTimestampNs()) {
+      return 0;
+    }
+    long agoNs = arrivedNs == 0 ? 0 : Clocks.monotonicNs() - arrivedNs;
+    return Clocks.realtimeNs() - agoNs;
+  }
+
+  /** What IP_RECVTTL, IP_RECVTOS, IPV6_RECVHOPLIMIT and IPV6_RECVTCLASS tell of a packet. */
+  final void attachHeaderData(SocketCall c, boolean isV4, int ttl, int tos) {
+    if (isV4) {
+      // Also on sockets of IPv6, which get packets of both.
+      if (kept(ipOptions, Ip.IP_RECVTTL) > 0) {
+        c.attached(SOL_IP, Ip.IP_TTL, ttl);
+      }
+      if (kept(ipOptions, Ip.IP_RECVTOS) > 0) {
+        int at = c.attach(SOL_IP, Ip.IP_TOS, 1);
+        c.attached().set(Memory.BYTE, at, (byte) tos);
+      }
+      return;
+    }
+    if (kept(ipv6Options, Ipv6.IPV6_RECVHOPLIMIT) > 0) {
+      c.attached(SOL_IPV6, Ipv6.IPV6_HOPLIMIT, ttl);
+    }
+    if (kept(ipv6Options, Ipv6.IPV6_RECVTCLASS) > 0) {
+      c.attached(SOL_IPV6, Ipv6.IPV6_TCLASS, tos);
+    }
+    if (kept(ipv6Options, Ipv6.IPV6_2292HOPLIMIT) > 0) {
+      c.attached(SOL_IPV6, Ipv6.IPV6_2292HOPLIMIT, ttl);
+    }
+  }
+
+  /**
+   * One control message of a sender at level SOL_IP or SOL_IPV6: as ip_cmsg_send and
+   * ip6_datagram_send_ctl. {@return 0 or -errno}
+   */
+  @Override
+  public final long parseControl(
+      Task t, int level, int type, MemorySegment m, int at, int size, SocketCall c) {
+    if (type() == SOCK_STREAM || (level == SOL_IPV6 && !isV6())) {
+      return 0;
+    }
+    if (level == SOL_IP) {
+      return parseControl4(type, m, at, size, c);
+    }
+    switch (type) {
+      case Ipv6.IPV6_PKTINFO, Ipv6.IPV6_2292PKTINFO -> {
+        if (size < Ipv6.SIZEOF_IN6_PKTINFO) {
+          return -EINVAL;
+        }
+        long high = Long.reverseBytes(m.get(ValueLayout.JAVA_LONG_UNALIGNED, at));
+        long low = Long.reverseBytes(m.get(ValueLayout.JAVA_LONG_UNALIGNED, at + 8L));
+        return parseSource(high, low, m.get(Memory.INT, at + 16L), -ENODEV, c);
+      }
+      case Ipv6.IPV6_HOPLIMIT, Ipv6.IPV6_2292HOPLIMIT, Ipv6.IPV6_TCLASS -> {
+        int v = size == 4 ? m.get(Memory.INT, at) : UNSET;
+        if (v < -1 || v > 255) {
+          return -EINVAL;
+        }
+        if (type == Ipv6.IPV6_TCLASS) {
+          c.sendTos = v;
+        } else {
+          c.sendTtl = v;
+        }
+        return 0;
+      }
+      case Ipv6.IPV6_DONTFRAG -> {
+        int v = size == 4 ? m.get(Memory.INT, at) : UNSET;
+        return v == 0 || v == 1 ? 0 : -EINVAL;
+      }
+      case Ipv6.IPV6_HOPOPTS, Ipv6.IPV6_DSTOPTS, Ipv6.IPV6_RTHDRDSTOPTS -> {
+        return parseOptions(t, type, m, at, size, c);
+      }
+      default -> {
+        return -EINVAL;
+      }
+    }
+  }
+
+  private long parseControl4(int type, MemorySegment m, int at, int size, SocketCall c) {
+    switch (type) {
+      case Ip.IP_TTL -> {
+        int v = size == 4 ? m.get(Memory.INT, at) : UNSET;
+        if (v < 1 || v > 255) {
+          return -EINVAL;
+        }
+        c.sendTtl = v;
+      }
+      case Ip.IP_TOS -> {
+        int v =
+            size == 4 ? m.get(Memory.INT, at) : size == 1 ? m.get(Memory.BYTE, at) & 0xff : UNSET;
+        if (v < 0 || v > 255) {
+          return -EINVAL;
+        }
+        c.sendTos = v;
+      }
+      case Ip.IP_PKTINFO -> {
+        if (size != Ip.SIZEOF_IN_PKTINFO) {
+          return -EINVAL;
+        }
+        long low = InetAddresses.mapped(Integer.reverseBytes(m.get(Memory.INT, at + 4L)));
+        return parseSource(0, low, m.get(Memory.INT, at), 0, c);
+      }
+      case Ip.IP_RETOPTS -> {
+        return size <= 40 ? 0 : -EINVAL;
+      }
+      default -> {
+        return -EINVAL;
+      }
+    }
+    return 0;
+  }
+
+  /** The address to send from; which must be ours where Linux looks at once, as with IPv6. */
+  private long parseSource(long high, long low, int index, long unknownIndex, SocketCall c) {
+    if (index != 0 && unknownIndex != 0 && !inet.hasDevice(index)) {
+      return unknownIndex;
+    }
+    if (InetAddresses.isAny(high, low)) {
+      return 0;
+    }
+    if (isV6() && unknownIndex != 0 && !inet.isLocal(high, low)) {
+      return -EINVAL;
+    }
+    c.hasSource = true;
+    c.sourceHigh = high;
+    c.sourceLow = low;
+    return 0;
+  }
+
+  /** A header of options, hop-by-hop or for the destination: who may use raw sockets may. */
+  private static long parseOptions(
+      Task t, int type, MemorySegment m, int at, int size, SocketCall c) {
+    if (size < 8 || size < (m.get(Memory.BYTE, at + 1L) & 0xff) * 8 + 8) {
+      return -EINVAL;
+    }
+    if (!t.hasCapability(Caps.CAP_NET_RAW)) {
+      return -EPERM;
+    }
+    return -redoubt.abi.Errno.EOPNOTSUPP;
+  }
+
   // ---- options ----
 
   @Override
@@ -327,6 +587,16 @@ abstract class InetSocket extends Socket {
           return -EINVAL;
         }
         keep(ipOptions, name, v);
+        ipOptionSet(name);
+        return 0;
+      }
+      case Ip.IP_HDRINCL -> {
+        int v =
+            length >= 4 ? s.get(Memory.INT, 0) : length >= 1 ? s.get(Memory.BYTE, 0) & 0xff : UNSET;
+        if (v == UNSET || type() != SOCK_RAW) {
+          return v == UNSET ? -EINVAL : -ENOPROTOOPT;
+        }
+        keep(ipOptions, name, v != 0 ? 1 : 0);
         ipOptionSet(name);
         return 0;
       }
@@ -378,6 +648,7 @@ abstract class InetSocket extends Socket {
           Ipv6.IPV6_RECVERR,
           Ipv6.IPV6_RECVPKTINFO,
           Ipv6.IPV6_RECVHOPLIMIT,
+          Ipv6.IPV6_2292HOPLIMIT,
           Ipv6.IPV6_RECVTCLASS,
           Ipv6.IPV6_TCLASS,
           Ipv6.IPV6_DONTFRAG,
@@ -431,6 +702,12 @@ abstract class InetSocket extends Socket {
     if (g != null && stack != null) {
       g.leaveAll(stack);
     }
+  }
+
+  /** A socket of IPPROTO_RAW has IP_HDRINCL from the start. */
+  final void includeHeader() {
+    keep(ipOptions, Ip.IP_HDRINCL, 1);
+    ipOptionSet(Ip.IP_HDRINCL);
   }
 
   private static void keep(int[] options, int name, int value) {
@@ -492,6 +769,7 @@ abstract class InetSocket extends Socket {
           Ip.IP_RECVTOS,
           Ip.IP_RECVERR,
           Ip.IP_PKTINFO,
+          Ip.IP_HDRINCL,
           Ip.IP_FREEBIND,
           Ip.IP_BIND_ADDRESS_NO_PORT,
           Ip.IP_TRANSPARENT,
@@ -519,6 +797,10 @@ abstract class InetSocket extends Socket {
           Ipv6.IPV6_RECVPKTINFO,
           Ipv6.IPV6_RECVHOPLIMIT,
           Ipv6.IPV6_RECVTCLASS,
+          Ipv6.IPV6_RECVHOPOPTS,
+          Ipv6.IPV6_RECVDSTOPTS,
+          Ipv6.IPV6_RECVRTHDR,
+          Ipv6.IPV6_2292HOPLIMIT,
           Ipv6.IPV6_TCLASS,
           Ipv6.IPV6_DONTFRAG,
           Ipv6.IPV6_FREEBIND,

@@ -10,6 +10,7 @@ import static redoubt.abi.Errno.EMSGSIZE;
 import static redoubt.abi.Errno.ENETUNREACH;
 import static redoubt.abi.Errno.ENOPROTOOPT;
 import static redoubt.abi.Errno.EOPNOTSUPP;
+import static redoubt.abi.Poll.POLLERR;
 import static redoubt.abi.Poll.POLLOUT;
 import static redoubt.abi.Poll.POLLWRBAND;
 import static redoubt.abi.Poll.POLLWRNORM;
@@ -22,6 +23,8 @@ import static redoubt.abi.Socket.SOCK_DGRAM;
 import static redoubt.abi.Socket.SOCK_RAW;
 import static redoubt.abi.Socket.SO_RCVBUF;
 import static redoubt.abi.Socket.SO_RCVBUFFORCE;
+import static redoubt.abi.Socket.SO_TIMESTAMP;
+import static redoubt.abi.Socket.SO_TIMESTAMPNS;
 
 import java.lang.foreign.MemorySegment;
 import redoubt.abi.Ip;
@@ -32,7 +35,6 @@ import redoubt.net.stack.NetworkStack;
 import redoubt.net.transport.RawEndpoint;
 import redoubt.net.transport.RawTable;
 import redoubt.net.transport.UdpEndpoint;
-import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.socket.SocketAddress;
@@ -43,7 +45,7 @@ import redoubt.sentry.socket.SocketCall;
  * href="https://man7.org/linux/man-pages/man7/icmp.7.html">icmp(7)</a>. All goes through the stack,
  * also to the sandbox itself.
  *
- * <p>What differs from Linux: IP_HDRINCL is refused, and so is IPPROTO_RAW with it.
+ * <p>What differs from Linux: IPv6 has no IPPROTO_RAW and IPV6_HDRINCL.
  */
 final class RawSocket extends InetSocket {
   private static final int LONGEST = 65536;
@@ -55,6 +57,7 @@ final class RawSocket extends InetSocket {
   private final RawTable table;
   private final RawEndpoint endpoint;
   private final UdpEndpoint.Info info = new UdpEndpoint.Info(); // guarded by this
+  private final UdpEndpoint.Once once = new UdpEndpoint.Once(); // guarded by the stack's lock
   private final boolean isPing;
 
   RawSocket(
@@ -70,7 +73,18 @@ final class RawSocket extends InetSocket {
     this.table = table;
     this.endpoint = endpoint;
     this.isPing = endpoint.isPing();
-    endpoint.readiness().listen(queue::notify);
+    endpoint.readiness().listen(this::tell);
+    if (protocol == Ip.IPPROTO_RAW) {
+      includeHeader();
+    }
+  }
+
+  private void tell(int events) {
+    int e = (events & POLLERR) != 0 ? endpoint.takeError() : 0;
+    if (e != 0) {
+      setError(e);
+    }
+    queue.notify(events);
   }
 
   // ---- names ----
@@ -200,6 +214,9 @@ final class RawSocket extends InetSocket {
       return -EDESTADDRREQ;
     }
     long r = identify();
+    // Packets whose header the kernel writes are allocated without a look at sk_err.
+    boolean looks = isPing || ipOption(Ip.IP_HDRINCL, 0) == 1;
+    r = r == 0 && looks ? takeError() : r;
     if (r < 0) {
       return r;
     }
@@ -214,7 +231,17 @@ final class RawSocket extends InetSocket {
     stack.enter();
     try {
       int to = InetFamily.number(stack, high, low);
-      return to == 0 && isV6() ? -ENETUNREACH : endpoint.sendTo(buffer, 0, (int) total, to);
+      if (to == 0 && isV6()) {
+        return -ENETUNREACH;
+      }
+      once.ttl = c.sendTtl;
+      once.tos = c.sendTos;
+      once.source = c.hasSource ? InetFamily.number(stack, c.sourceHigh, c.sourceLow) : 0;
+      r = endpoint.sendTo(buffer, 0, (int) total, to, once);
+      if (r == -EMSGSIZE && keepsErrors(!isV6())) {
+        tooLong(high, low, 0, stack.ipv4().mtu(to));
+      }
+      return r;
     } finally {
       stack.exit();
     }
@@ -223,7 +250,11 @@ final class RawSocket extends InetSocket {
   @Override
   public synchronized long receive(Task t, IoBuffer dst, SocketCall c) {
     if ((c.flags & MSG_ERRQUEUE) != 0) {
-      return -EAGAIN;
+      return receiveError(dst, c);
+    }
+    long e = takeError();
+    if (e != 0) {
+      return e;
     }
     if ((c.flags & MSG_OOB) != 0) {
       return -EOPNOTSUPP;
@@ -256,10 +287,8 @@ final class RawSocket extends InetSocket {
       c.packetInfoLow = InetFamily.low(stack, info.destination);
       c.packetInfoIndex = info.interfaceIndex;
     }
-    boolean wantsTtl =
-        isV6() ? ipv6Option(Ipv6.IPV6_RECVHOPLIMIT, 0) != 0 : ipOption(Ip.IP_RECVTTL, 0) != 0;
-    c.ttl = wantsTtl ? info.ttl : -1;
-    c.timestampNs = wantsTimestamp() || wantsTimestampNs() ? Clocks.realtimeNs() : 0;
+    attachHeaderData(c, !isV6(), info.ttl, info.tos);
+    c.timestampNs = timestamp(info.arrivedNs);
     if ((c.flags & MSG_PEEK) == 0) {
       endpoint.drop();
     }
@@ -273,7 +302,11 @@ final class RawSocket extends InetSocket {
 
   @Override
   public int poll() {
-    return endpoint.poll() | POLLOUT | POLLWRNORM | POLLWRBAND;
+    return endpoint.poll()
+        | (hasError() || !errors().isEmpty() ? POLLERR : 0)
+        | POLLOUT
+        | POLLWRNORM
+        | POLLWRBAND;
   }
 
   // ---- options ----
@@ -303,10 +336,23 @@ final class RawSocket extends InetSocket {
     return level == SOL_RAW ? -ENOPROTOOPT : super.setProtocolOption(t, level, name, s, length);
   }
 
+  private void setMtuDiscover(int v) {
+    boolean isProbing = v == Ip.IP_PMTUDISC_PROBE;
+    endpoint.setDontFragment(isProbing || v == Ip.IP_PMTUDISC_DO, isProbing);
+  }
+
+  private void keepErrors() {
+    NetworkStack stack = table.stack();
+    endpoint.setErrorReceiver(keepsErrors(!isV6()) ? e -> keepError(stack, e, false) : null);
+  }
+
   @Override
   void ipOptionSet(int name) {
     int v = ipOption(name, -1);
     switch (name) {
+      case Ip.IP_HDRINCL -> endpoint.setHeaderIncluded(v != 0);
+      case Ip.IP_MTU_DISCOVER -> setMtuDiscover(v);
+      case Ip.IP_RECVERR -> keepErrors();
       case Ip.IP_TTL -> endpoint.setTtl(v < 0 ? 64 : v);
       case Ip.IP_TOS -> endpoint.setTos(Math.max(v, 0));
       default -> {}
@@ -317,6 +363,8 @@ final class RawSocket extends InetSocket {
   void ipv6OptionSet(int name) {
     int v = ipv6Option(name, -1);
     switch (name) {
+      case Ipv6.IPV6_MTU_DISCOVER -> setMtuDiscover(v);
+      case Ipv6.IPV6_RECVERR -> keepErrors();
       case Ipv6.IPV6_UNICAST_HOPS -> endpoint.setTtl(v < 0 ? 64 : v);
       case Ipv6.IPV6_TCLASS -> endpoint.setTos(Math.max(v, 0));
       default -> {}
@@ -325,6 +373,9 @@ final class RawSocket extends InetSocket {
 
   @Override
   protected void socketOptionSet(int name) {
+    if (name == SO_TIMESTAMP || name == SO_TIMESTAMPNS) {
+      endpoint.setStamped(wantsTimestamp() || wantsTimestampNs());
+    }
     if (name == SO_RCVBUF || name == SO_RCVBUFFORCE) {
       endpoint.setReceiveLimit(receiveBuffer());
     }

@@ -34,8 +34,11 @@ import static redoubt.abi.Socket.SOL_UDP;
 import static redoubt.abi.Socket.SO_BROADCAST;
 import static redoubt.abi.Socket.SO_RCVBUF;
 import static redoubt.abi.Socket.SO_RCVBUFFORCE;
+import static redoubt.abi.Socket.SO_TIMESTAMP;
+import static redoubt.abi.Socket.SO_TIMESTAMPNS;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import redoubt.abi.Ip;
 import redoubt.abi.Ipv6;
@@ -58,6 +61,11 @@ import redoubt.sentry.socket.SocketCall;
 final class UdpSocket extends InetSocket {
   private static final int MAX_PAYLOAD = 65507;
   private static final int HEADER = 8;
+
+  /** What an ICMP error and an ICMPv6 error of this host quote of a datagram's payload. */
+  private static final int QUOTED4 = 576 - 20 - 8 - 20 - HEADER;
+
+  private static final int QUOTED6 = 1280 - 40 - 8 - 40 - HEADER;
   private static final int UDPLITE_SEND_CSCOV = 10;
   private static final int UDPLITE_RECV_CSCOV = 11;
 
@@ -65,7 +73,21 @@ final class UdpSocket extends InetSocket {
   private static final int OVERHEAD = 768;
 
   private static final int[] IPV6_OPTIONS = {
-    Ipv6.IPV6_UNICAST_HOPS, Ipv6.IPV6_MULTICAST_HOPS, Ipv6.IPV6_MULTICAST_LOOP, Ipv6.IPV6_TCLASS
+    Ipv6.IPV6_UNICAST_HOPS,
+    Ipv6.IPV6_MULTICAST_HOPS,
+    Ipv6.IPV6_MULTICAST_LOOP,
+    Ipv6.IPV6_TCLASS,
+    Ipv6.IPV6_MTU_DISCOVER,
+    Ipv6.IPV6_RECVERR
+  };
+
+  private static final int[] IP_OPTIONS = {
+    Ip.IP_TTL,
+    Ip.IP_MULTICAST_TTL,
+    Ip.IP_MULTICAST_LOOP,
+    Ip.IP_TOS,
+    Ip.IP_MTU_DISCOVER,
+    Ip.IP_RECVERR
   };
 
   private final PacketQueue received = new PacketQueue(); // guarded by this
@@ -130,10 +152,10 @@ final class UdpSocket extends InetSocket {
     }
     WireDatagrams w = new WireDatagrams(stack);
     wire = w;
-    for (int name : new int[] {SO_BROADCAST, SO_RCVBUF}) {
+    for (int name : new int[] {SO_BROADCAST, SO_RCVBUF, SO_TIMESTAMP}) {
       apply(w, name);
     }
-    for (int name : new int[] {Ip.IP_TTL, Ip.IP_MULTICAST_TTL, Ip.IP_MULTICAST_LOOP, Ip.IP_TOS}) {
+    for (int name : IP_OPTIONS) {
       applyIp(w, name);
     }
     if (isV6() && !isAny4()) {
@@ -170,6 +192,7 @@ final class UdpSocket extends InetSocket {
   private void apply(WireDatagrams w, int name) {
     switch (name) {
       case SO_BROADCAST -> w.setBroadcastAllowed(isKept(SO_BROADCAST));
+      case SO_TIMESTAMP, SO_TIMESTAMPNS -> w.setStamped(wantsTimestamp() || wantsTimestampNs());
       case SO_RCVBUF, SO_RCVBUFFORCE -> w.setReceiveLimit(receiveBuffer());
       default -> {}
     }
@@ -194,6 +217,8 @@ final class UdpSocket extends InetSocket {
   private void applyIpv6(WireDatagrams w, int name) {
     int v = ipv6Option(name, -1);
     switch (name) {
+      case Ipv6.IPV6_RECVERR -> w.keepErrors(this);
+      case Ipv6.IPV6_MTU_DISCOVER -> w.setMtuDiscover(v);
       case Ipv6.IPV6_UNICAST_HOPS -> w.setTtl(v < 0 ? 64 : v);
       case Ipv6.IPV6_MULTICAST_HOPS -> w.setMulticastTtl(v < 0 ? 1 : v);
       case Ipv6.IPV6_MULTICAST_LOOP -> w.setMulticastLooped(v != 0);
@@ -205,6 +230,8 @@ final class UdpSocket extends InetSocket {
   private void applyIp(WireDatagrams w, int name) {
     int v = ipOption(name, -1);
     switch (name) {
+      case Ip.IP_RECVERR -> w.keepErrors(this);
+      case Ip.IP_MTU_DISCOVER -> w.setMtuDiscover(v);
       case Ip.IP_TTL -> w.setTtl(v < 0 ? 64 : v);
       case Ip.IP_MULTICAST_TTL -> w.setMulticastTtl(v < 0 ? 1 : v);
       case Ip.IP_MULTICAST_LOOP -> w.setMulticastLooped(v != 0);
@@ -313,7 +340,7 @@ final class UdpSocket extends InetSocket {
       return -EOPNOTSUPP;
     }
     long total = src.remaining();
-    if (total > MAX_PAYLOAD) {
+    if (total > 0xffff && !isV6()) {
       return -EMSGSIZE;
     }
     long high;
@@ -364,11 +391,29 @@ final class UdpSocket extends InetSocket {
     if (r < 0) {
       return r;
     }
+    if (total > MAX_PAYLOAD) {
+      refuseLength(high, low, port);
+      return -EMSGSIZE;
+    }
     if (inet.isLocal(high, low) && !inet.isRelayed(high, low, port)) {
-      return sendTo(src, total, high, low, port);
+      return sendTo(src, c, total, high, low, port);
     }
     WireDatagrams w = wire;
-    return w == null ? -EINVAL : w.send(src, c, total, high, low, port);
+    r = w == null ? -EINVAL : w.send(src, c, total, high, low, port);
+    if (r == -EMSGSIZE) {
+      refuseLength(high, low, port);
+    }
+    return r;
+  }
+
+  private void refuseLength(long high, long low, int port) {
+    WireDatagrams w = wire;
+    boolean v4 = InetAddresses.isV4(high, low);
+    if (keepsErrors(v4)) {
+      int mtu = w == null || inet.isLocal(high, low) ? 65536 : w.mtu(high, low);
+      // net/ipv4/ip_output.c: the port is the connected peer's, and no packet is of 65,536 bytes.
+      tooLong(high, low, v4 ? remotePort : port, v4 ? Math.min(mtu, 0xffff) : mtu);
+    }
   }
 
   /** As the family's route; a group or broadcast can be reached wherever there is a network. */
@@ -379,21 +424,30 @@ final class UdpSocket extends InetSocket {
     return InetAddresses.isGroup(high, low) && inet.stack() != null ? 0 : inet.route(high, low);
   }
 
-  private long sendTo(IoBuffer src, long total, long high, long low, int port) {
-    long fromLow = sourceLow(high, low);
-    long fromHigh = sourceHigh(high, low);
+  private int ownTtl(boolean v4) {
+    int v = v4 ? ipOption(Ip.IP_TTL, -1) : ipv6Option(Ipv6.IPV6_UNICAST_HOPS, -1);
+    return v < 0 ? 64 : v;
+  }
+
+  private int ownTos(boolean v4) {
+    return Math.max(0, v4 ? ipOption(Ip.IP_TOS, 0) : ipv6Option(Ipv6.IPV6_TCLASS, 0));
+  }
+
+  private long sendTo(IoBuffer src, SocketCall c, long total, long high, long low, int port) {
+    long fromLow = c.hasSource ? c.sourceLow : sourceLow(high, low);
+    long fromHigh = c.hasSource ? c.sourceHigh : sourceHigh(high, low);
     int seed = localPort * 31 + port;
     PortTable ports = lite ? inet.udpLitePorts : inet.udpPorts;
     if (!(ports.find(high, low, port, fromHigh, fromLow, localPort, seed)
         instanceof UdpSocket to)) {
-      return unreachable(total, high, low, port);
+      return unreachable(src, c, total, high, low, port);
     }
     boolean queued = false;
     NetworkStack watched = inet.watched();
     MemorySegment shown = null;
     synchronized (to) {
       if (to.dead) {
-        return unreachable(total, high, low, port);
+        return unreachable(src, c, total, high, low, port);
       }
       long weight = to.received.bytes() + (long) to.received.count() * OVERHEAD;
       if (weight + total + OVERHEAD <= to.receiveBuffer() && !to.receiveShut) {
@@ -408,6 +462,9 @@ final class UdpSocket extends InetSocket {
         p.fromPort = localPort;
         p.toHigh = high;
         p.toLow = low;
+        boolean isV4 = InetAddresses.isV4(high, low);
+        p.ttl = c.sendTtl >= 0 ? c.sendTtl : ownTtl(isV4);
+        p.tos = c.sendTos >= 0 ? c.sendTos : ownTos(isV4);
         p.timestampNs = to.wantsTimestamp() || to.wantsTimestampNs() ? Clocks.realtimeNs() : 0;
         if (watched != null) {
           shown = MemorySegment.ofArray(new byte[p.length()]);
@@ -450,8 +507,37 @@ final class UdpSocket extends InetSocket {
   }
 
   /** Nobody has the port: an ICMP error comes back, which only a connected socket hears of. */
-  private long unreachable(long total, long high, long low, int port) {
-    if (remotePort == port && remoteLow == low && remoteHigh == high) {
+  private long unreachable(IoBuffer src, SocketCall c, long total, long high, long low, int port) {
+    boolean v4 = InetAddresses.isV4(high, low);
+    if (keepsErrors(v4)) {
+      int n = (int) Math.min(total, v4 ? QUOTED4 : QUOTED6);
+      byte[] quoted = new byte[n];
+      if (n > 0 && src.get(c.data(n), 0, n) < n) {
+        return -EFAULT;
+      }
+      MemorySegment.copy(c.data(n), ValueLayout.JAVA_BYTE, 0, quoted, 0, n);
+      errors()
+          .add(
+              new ErrorQueue.Entry(
+                  ECONNREFUSED,
+                  v4 ? Ip.SO_EE_ORIGIN_ICMP : Ip.SO_EE_ORIGIN_ICMP6,
+                  v4 ? 3 : 1,
+                  v4 ? 3 : 4,
+                  0,
+                  high,
+                  low,
+                  high,
+                  low,
+                  port,
+                  64,
+                  v4 ? 0xc0 : 0,
+                  sourceHigh(high, low),
+                  sourceLow(high, low),
+                  1,
+                  quoted));
+      setError(ECONNREFUSED);
+      queue.notify(POLLERR | POLLIN | POLLOUT);
+    } else if (remotePort == port && remoteLow == low && remoteHigh == high) {
       setError(ECONNREFUSED);
       queue.notify(POLLERR | POLLIN | POLLOUT);
     }
@@ -461,7 +547,7 @@ final class UdpSocket extends InetSocket {
   @Override
   public long receive(Task t, IoBuffer dst, SocketCall c) {
     if ((c.flags & MSG_ERRQUEUE) != 0) {
-      return -EAGAIN;
+      return receiveError(dst, c);
     }
     if ((c.flags & MSG_OOB) != 0) {
       return -EOPNOTSUPP;
@@ -491,6 +577,7 @@ final class UdpSocket extends InetSocket {
       }
       InetAddresses.write(family(), p.fromHigh, p.fromLow, p.fromPort, c.name);
       c.timestampNs = p.timestampNs;
+      attachHeaderData(c, InetAddresses.isV4(p.toHigh, p.toLow), p.ttl, p.tos);
       if (wantsPacketInfo()) {
         c.hasPacketInfo = true;
         c.packetInfoHigh = p.toHigh;
@@ -513,7 +600,7 @@ final class UdpSocket extends InetSocket {
 
   @Override
   public int poll() {
-    int mask = hasError() ? POLLERR : 0;
+    int mask = hasError() || !errors().isEmpty() ? POLLERR : 0;
     WireDatagrams w = wire;
     if (w != null) {
       mask |= w.poll();

@@ -6,9 +6,9 @@ import static redoubt.abi.Socket.MSG_PEEK;
 import static redoubt.abi.Socket.MSG_TRUNC;
 
 import java.lang.foreign.MemorySegment;
+import redoubt.abi.Ip;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.transport.UdpEndpoint;
-import redoubt.sentry.kernel.Clocks;
 import redoubt.sentry.kernel.IoBuffer;
 import redoubt.sentry.socket.SocketCall;
 
@@ -22,6 +22,7 @@ final class WireDatagrams {
   private final NetworkStack stack;
   private final UdpEndpoint endpoint;
   private final UdpEndpoint.Info info = new UdpEndpoint.Info();
+  private final UdpEndpoint.Once once = new UdpEndpoint.Once(); // guarded by the stack's lock
 
   WireDatagrams(NetworkStack stack) {
     this.stack = stack;
@@ -44,7 +45,21 @@ final class WireDatagrams {
     if (e != 0) {
       s.fail(e);
     }
-    s.waitQueue().notify(e != 0 ? events : events & ~POLLERR);
+    boolean hasError = e != 0 || !s.errors().isEmpty();
+    s.waitQueue().notify(hasError ? events : events & ~POLLERR);
+  }
+
+  /** IP_RECVERR or IPV6_RECVERR has changed. */
+  void keepErrors(UdpSocket s) {
+    endpoint.setErrorReceivers(
+        s.keepsErrors(true) ? e -> s.keepError(stack, e, true) : null,
+        s.keepsErrors(false) ? e -> s.keepError(stack, e, true) : null);
+  }
+
+  /** IP_MTU_DISCOVER or IPV6_MTU_DISCOVER. */
+  void setMtuDiscover(int v) {
+    boolean isProbing = v == Ip.IP_PMTUDISC_PROBE;
+    endpoint.setDontFragment(isProbing || v == Ip.IP_PMTUDISC_DO, isProbing);
   }
 
   /** Port 0 undoes it. */
@@ -76,18 +91,34 @@ final class WireDatagrams {
     if (got < total) {
       return -EFAULT;
     }
-    long r = sendTo(buffer, (int) total, high, low, port);
+    long r = sendTo(buffer, c, (int) total, high, low, port);
     if (r < 0) {
       src.rewind(total);
     }
     return r;
   }
 
-  private int sendTo(MemorySegment buffer, int total, long high, long low, int port) {
+  private int sendTo(MemorySegment buffer, SocketCall c, int total, long high, long low, int port) {
     stack.enter();
     try {
       int to = InetFamily.number(stack, high, low);
-      return to == 0 ? -redoubt.abi.Errno.ENETUNREACH : endpoint.sendTo(buffer, 0, total, to, port);
+      if (to == 0) {
+        return -redoubt.abi.Errno.ENETUNREACH;
+      }
+      once.ttl = c.sendTtl;
+      once.tos = c.sendTos;
+      once.source = c.hasSource ? InetFamily.number(stack, c.sourceHigh, c.sourceLow) : 0;
+      return endpoint.sendTo(buffer, 0, total, to, port, once);
+    } finally {
+      stack.exit();
+    }
+  }
+
+  /** {@return how long packets to an address may be} */
+  int mtu(long high, long low) {
+    stack.enter();
+    try {
+      return stack.ipv4().mtu(InetFamily.number(stack, high, low));
     } finally {
       stack.exit();
     }
@@ -124,7 +155,9 @@ final class WireDatagrams {
       c.packetInfoLow = InetFamily.low(stack, info.destination);
       c.packetInfoIndex = info.interfaceIndex;
     }
-    c.timestampNs = s.wantsTimestamp() || s.wantsTimestampNs() ? Clocks.realtimeNs() : 0;
+    boolean isV4 = !redoubt.net.network.AddressTable.isV6(info.destination);
+    s.attachHeaderData(c, isV4, info.ttl, info.tos);
+    c.timestampNs = s.timestamp(info.arrivedNs);
     if ((c.flags & MSG_PEEK) == 0) {
       endpoint.drop();
     }
@@ -152,6 +185,10 @@ final class WireDatagrams {
 
   void setReceiveLimit(int bytes) {
     endpoint.setReceiveLimit(bytes);
+  }
+
+  void setStamped(boolean on) {
+    endpoint.setStamped(on);
   }
 
   void setTtl(int ttl) {
