@@ -1,5 +1,6 @@
 package redoubt.sentry.socket.inet;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -37,7 +38,7 @@ final class ErrorQueue {
       long usHigh,
       long usLow,
       int interfaceIndex,
-      byte[] payload) {
+      MemorySegment payload) {
     boolean isIcmp() {
       return origin != Ip.SO_EE_ORIGIN_LOCAL;
     }
@@ -75,11 +76,12 @@ final class ErrorQueue {
             InetFamily.high(stack, e.us),
             InetFamily.low(stack, e.us),
             e.interfaceIndex,
-            Arrays.copyOfRange(e.data, Math.min(e.payloadStart, e.payloadEnd), e.payloadEnd)));
+            MemorySegment.ofArray(
+                Arrays.copyOfRange(e.data, Math.min(e.payloadStart, e.payloadEnd), e.payloadEnd))));
   }
 
   synchronized void add(Entry e) {
-    int charge = e.payload.length + OVERHEAD;
+    int charge = (int) e.payload.byteSize() + OVERHEAD;
     if (held + charge <= LIMIT_BYTES) {
       held += charge;
       entries.add(e);
@@ -90,7 +92,7 @@ final class ErrorQueue {
   synchronized @Nullable Entry poll() {
     Entry e = entries.poll();
     if (e != null) {
-      held -= e.payload.length + OVERHEAD;
+      held -= (int) e.payload.byteSize() + OVERHEAD;
     }
     isEmpty = entries.isEmpty();
     return e;

@@ -325,7 +325,7 @@ abstract class InetSocket extends Socket {
             0,
             0,
             0,
-            new byte[0]));
+            MemorySegment.NULL));
   }
 
   /** {@return whether IP_RECVERR, or for IPv6 IPV6_RECVERR, is on} */
@@ -347,11 +347,11 @@ abstract class InetSocket extends Socket {
     if (e == null) {
       return -EAGAIN;
     }
-    int length = e.payload().length;
+    int length = (int) e.payload().byteSize();
     int n = (int) Math.min(length, dst.remaining());
     if (n > 0) {
       MemorySegment buffer = c.data(n);
-      MemorySegment.copy(e.payload(), 0, buffer, ValueLayout.JAVA_BYTE, 0, n);
+      MemorySegment.copy(e.payload(), 0, buffer, 0, n);
       if (dst.put(buffer, 0, n) < n) {
         return -EFAULT;
       }

@@ -534,7 +534,7 @@ final class UdpSocket extends InetSocket {
                   sourceHigh(high, low),
                   sourceLow(high, low),
                   1,
-                  quoted));
+                  MemorySegment.ofArray(quoted)));
       setError(ECONNREFUSED);
       queue.notify(POLLERR | POLLIN | POLLOUT);
     } else if (remotePort == port && remoteLow == low && remoteHigh == high) {
