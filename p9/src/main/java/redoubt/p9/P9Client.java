@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
@@ -464,8 +465,21 @@ public final class P9Client implements AutoCloseable {
    * @return how many lists are in {@code out}, or -errno
    */
   public long readdirs(int fid, List<byte[]> names, P9Tree out) {
+    long r = sendReaddirs(lane(), fid, names, out);
+    return r < 0 ? r : awaitReaddirs(out);
+  }
+
+  /**
+   * As {@link #readdirs}, but only asks, on another processor if it can be: {@link #awaitReaddirs}
+   * must follow if it returns 0, and {@code fid} stay until then.
+   */
+  public long beginReaddirs(int fid, List<byte[]> names, P9Tree out) {
+    return sendReaddirs(laneBeside(), fid, names, out);
+  }
+
+  private long sendReaddirs(P9Lane lane, int fid, List<byte[]> names, P9Tree out) {
     out.reset();
-    P9Lane.Call c = begin(P9.TREADDIRS, 0);
+    P9Lane.Call c = lane.begin(P9.TREADDIRS);
     if (c == null) {
       return -EIO;
     }
@@ -477,9 +491,22 @@ public final class P9Client implements AutoCloseable {
       byte[] name = names.get(i);
       b.putString(name, 0, name.length);
     }
-    long r = transact(c, P9.TREADDIRS);
+    long r = send(c);
+    if (r < 0) {
+      end(c, 0, 0);
+    } else {
+      out.asked = c;
+    }
+    return r;
+  }
+
+  /** {@return what {@link #readdirs} does, for what {@link #beginReaddirs} asked} */
+  public long awaitReaddirs(P9Tree out) {
+    P9Lane.Call c = Objects.requireNonNull(out.asked);
+    out.asked = null;
+    long r = await(c, P9.TREADDIRS);
     if (r == 0) {
-      b = c.buffer;
+      P9Buffer b = c.buffer;
       c.buffer = out.entries.buffer;
       out.entries.buffer = b;
       int lists = b.get16();
@@ -902,6 +929,18 @@ public final class P9Client implements AutoCloseable {
     return lane != null ? lane : openLane(cpu);
   }
 
+  /** {@return a lane that another processor serves}, or the first */
+  private P9Lane laneBeside() {
+    P9Lane mine = lane();
+    for (int i = 0; i < LANES_MAX; i++) {
+      P9Lane lane = lanes.get(i);
+      if (lane != null && lane != mine) {
+        return lane;
+      }
+    }
+    return first;
+  }
+
   /** Has the gofer make a lane for a processor; meanwhile, and if it cannot, the first serves. */
   private P9Lane openLane(int cpu) {
     if (ended.get() || !lanes.compareAndSet(cpu, null, first)) {
@@ -945,17 +984,31 @@ public final class P9Client implements AutoCloseable {
    *     connection failed
    */
   private long transact(P9Lane.Call c, int type) {
+    long r = send(c);
+    return r < 0 ? r : await(c, type);
+  }
+
+  private long send(P9Lane.Call c) {
     P9Buffer b = c.buffer;
     int length = b.finish();
     if (b.failed() || length > msize) {
       return -EINVAL;
     }
-    String trouble = c.lane.exchange(c, length);
+    String trouble = c.lane.send(c, length);
     if (trouble != null) {
       disconnect(trouble);
       return -EIO;
     }
-    b = c.buffer;
+    return 0;
+  }
+
+  private long await(P9Lane.Call c, int type) {
+    String trouble = c.lane.await(c);
+    if (trouble != null) {
+      disconnect(trouble);
+      return -EIO;
+    }
+    P9Buffer b = c.buffer;
     int answer = b.type();
     if (answer == type + 1) {
       return 0;

@@ -19,7 +19,7 @@ import redoubt.host.SeqpacketSocket;
  * it leaves and wakes another. A call's life:
  *
  * <pre>
- *   FREE --begin--> FILLING --transact--> SENT --answer came--> DONE --end--> FREE
+ *   FREE --begin--> FILLING --send--> SENT --answer came--> DONE --end--> FREE
  * </pre>
  */
 final class P9Lane {
@@ -128,12 +128,8 @@ final class P9Lane {
     return c;
   }
 
-  /**
-   * Sends the message of length {@code length} and waits for the answer.
-   *
-   * @return null with the answer accepted in the call's buffer, or why the connection fails
-   */
-  @Nullable String exchange(Call c, int length) {
+  /** Sends the message of length {@code length}; returns null, or why the connection fails. */
+  @Nullable String send(Call c, int length) {
     c.state = SENT;
     long r = SeqpacketSocket.send(socket.number(), c.buffer.haddr(0), length);
     if (r < 0) {
@@ -141,6 +137,15 @@ final class P9Lane {
           ? "the gofer has ended"
           : "sending to the gofer: " + Errno.name((int) -r);
     }
+    return null;
+  }
+
+  /**
+   * Waits for the answer to what was sent.
+   *
+   * @return null with the answer accepted in the call's buffer, or why the connection fails
+   */
+  @Nullable String await(Call c) {
     mu.lock();
     try {
       while (leader != null && c.state == SENT && !broken) {

@@ -1,5 +1,7 @@
 package redoubt.p9;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Lists of several directories, whole ones only, each after the one that it is in. Reusable; filled
  * by {@link P9Client#readdirs}. Not thread-safe.
@@ -20,6 +22,14 @@ public final class P9Tree implements AutoCloseable {
 
   public int nameOffset;
   public int nameLength;
+
+  /** Of the request's names that have a list, the last: where its name stands. */
+  public int lastNameOffset;
+
+  public int lastNameLength;
+
+  /** What was asked and is not answered yet. */
+  P9Lane.@Nullable Call asked;
 
   private int remaining;
   private int count;
@@ -65,6 +75,10 @@ public final class P9Tree implements AutoCloseable {
           || (parent != P9.READDIRS_TOP && parent >= i)
           || !P9Dir.isName(b, nameOffset, nameLength)) {
         b.fail();
+      }
+      if (parent == P9.READDIRS_TOP) {
+        lastNameOffset = nameOffset;
+        lastNameLength = nameLength;
       }
       entries.skip(count);
     }

@@ -101,7 +101,7 @@ public final class GroupExit {
     long cpu = Math.max(0, t.context().cpuTimeNs());
     MemoryManager mm = t.mm();
     if (g.taskCountQuick() == 1) {
-      t.noteResident(false);
+      t.noteResidentAtEnd(cpu);
     }
     t.fds().leave(t);
     t.fs().leave();

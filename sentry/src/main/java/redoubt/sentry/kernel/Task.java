@@ -39,6 +39,9 @@ public final class Task {
   /** What a process may have mapped and not be asked about when it ends. */
   private static final long SMALL_BYTES = 32 << 20;
 
+  /** In so little CPU time nobody touches more than that. */
+  private static final long SHORT_NS = 4_000_000;
+
   /** PATH_MAX, with the NUL. */
   public static final int PATH_MAX = 4096;
 
@@ -469,18 +472,24 @@ public final class Task {
   }
 
   /**
-   * Notes how much memory its process occupies, for ru_maxrss. Asking the host takes 50 us: no lock
-   * may be held, and a small process that ends is taken to have touched all that it mapped.
-   *
-   * @param exactly ask in any case
+   * Notes how much memory its process occupies, for ru_maxrss. Takes 50 us: no lock may be held.
    */
-  public void noteResident(boolean exactly) {
-    long bytes = mm.mappedBytes();
-    if (exactly || bytes > SMALL_BYTES) {
-      MemoryUsage u = mm.space().memoryUsage();
-      bytes = u == null ? bytes : u.residentBytes();
+  public void noteResident() {
+    MemoryUsage u = mm.space().memoryUsage();
+    group.sawResident(u == null ? mm.mappedBytes() : u.residentBytes());
+  }
+
+  /**
+   * As {@link #noteResident}, of a process that ends after {@code cpuNs} of CPU time: a small one
+   * is taken to have touched all that it mapped, one that did next to nothing not more than that.
+   */
+  void noteResidentAtEnd(long cpuNs) {
+    long mapped = mm.mappedBytes();
+    if (mapped > SMALL_BYTES && cpuNs >= SHORT_NS) {
+      noteResident();
+    } else {
+      group.sawResident(Math.min(mapped, SMALL_BYTES));
     }
-    group.sawResident(bytes);
   }
 
   /** The calling thread runs this task from now on. */

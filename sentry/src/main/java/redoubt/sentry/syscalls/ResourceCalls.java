@@ -135,7 +135,7 @@ final class ResourceCalls {
     ResourceUsage u;
     switch (who) {
       case Resource.RUSAGE_SELF, Resource.RUSAGE_THREAD -> {
-        t.noteResident(true);
+        t.noteResident();
         u = g.usage();
       }
       case Resource.RUSAGE_CHILDREN -> u = g.childrenUsage();

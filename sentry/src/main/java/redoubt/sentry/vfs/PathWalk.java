@@ -274,7 +274,7 @@ public final class PathWalk {
       if (cached != null) {
         return cached;
       }
-      if (dir.fs.batchesWalks()) {
+      if (after < rest.length() && dir.fs.batchesWalks()) {
         inode.prefetch(dir, upcoming(name, rest, after));
         cached = dir.cachedChild(name);
         if (cached != null) {

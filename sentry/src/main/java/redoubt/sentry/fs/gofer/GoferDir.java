@@ -15,7 +15,6 @@ import redoubt.abi.Stat;
 import redoubt.p9.P9;
 import redoubt.p9.P9Attr;
 import redoubt.p9.P9Dir;
-import redoubt.p9.P9Tree;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.fs.DirListing;
 import redoubt.sentry.fs.ListableDir;
@@ -40,6 +39,9 @@ public final class GoferDir extends GoferInode implements ListableDir {
   private static final int AHEAD_MAX = P9.READDIRS_MAX - 1;
 
   private static final int AHEAD_REST = 8;
+
+  /** From so many on a walk is sure enough to ask for what nobody has asked for. */
+  private static final int AHEAD_SURE = 4;
 
   /** In the result of {@link #find}. */
   public static final int MISSING = 1 << 16;
@@ -239,7 +241,7 @@ public final class GoferDir extends GoferInode implements ListableDir {
     if (!gofer.shared) {
       DirListing kept = keptList();
       GoferDir dir = kept == null ? parentDir() : null;
-      if (dir != null && dir.listBelow(this)) {
+      if (dir != null && gofer.listAhead.list(dir, this)) {
         kept = keptList();
       }
       if (kept != null) {
@@ -313,44 +315,17 @@ public final class GoferDir extends GoferInode implements ListableDir {
     gofer.listed(this, count);
   }
 
-  // ---- listing ahead ----
+  // ---- listing ahead; see ListAhead ----
 
-  /**
-   * {@code first}, a directory in this one, is to be listed. Who has done that with another one
-   * before walks the tree: then the directories that follow, in this one's order, and those below
-   * them are asked for in the same message, twice as many each time.
-   *
-   * @return whether something was asked for
-   */
-  private boolean listBelow(GoferDir first) {
-    List<byte[]> names = following(first);
-    if (names.isEmpty()) {
-      return false;
-    }
-    int f = pinnedFid();
-    if (f < 0) {
-      return false;
-    }
-    long before = gofer.changes();
-    P9Tree tree = gofer.takeTree();
-    try {
-      if (gofer.client.readdirs(f, names, tree) >= 0) {
-        keepTree(tree, before);
-      }
-    } finally {
-      unpinFid();
-      gofer.giveTree(tree);
-    }
-    if (first.listing == null) {
-      synchronized (listingMu) {
-        ahead = -AHEAD_REST; // it has no room in a message, and others like it may not have either
-      }
-    }
-    return true;
+  boolean isListed() {
+    return listing != null;
   }
 
-  /** {@return names to list together, {@code first}'s at the beginning}, or none */
-  private List<byte[]> following(GoferDir first) {
+  /**
+   * {@code first}, a directory in this one, is to be listed: {@return it and those to list with
+   * it}, twice as many each time, or none
+   */
+  List<byte[]> listedWith(GoferDir first) {
     List<byte[]> names = new ArrayList<>();
     synchronized (listingMu) {
       Map<String, GoferInode> l = listing;
@@ -362,13 +337,10 @@ public final class GoferDir extends GoferInode implements ListableDir {
       if (most <= 0) {
         return names;
       }
+      boolean found = false;
       for (Map.Entry<String, GoferInode> e : l.entrySet()) {
-        boolean found = !names.isEmpty();
-        if (found
-            ? e.getValue() instanceof GoferDir d && d.listing == null
-            : e.getValue() == first) {
-          names.add(Latin1.bytes(e.getKey()));
-        }
+        found |= e.getValue() == first;
+        addUnlisted(found, e, names);
         if (names.size() > most) {
           break;
         }
@@ -377,27 +349,52 @@ public final class GoferDir extends GoferInode implements ListableDir {
     return names;
   }
 
-  private void keepTree(P9Tree tree, long before) {
-    List<@Nullable GoferDir> lists = new ArrayList<>();
-    while (tree.next()) {
-      GoferDir above = tree.parent == P9.READDIRS_TOP ? this : lists.get(tree.parent);
-      String name = Latin1.string(tree.entries.memory(), tree.nameOffset, tree.nameLength);
-      GoferDir dir = above == null ? null : above.listedDir(name);
-      lists.add(dir);
-      if (dir != null) {
-        dir.keepEntries(tree.entries, before);
+  /**
+   * {@return directories after {@code last} that have no list yet}, if somebody surely wants them
+   */
+  List<byte[]> listedAfter(String last) {
+    List<byte[]> names = new ArrayList<>();
+    synchronized (listingMu) {
+      Map<String, GoferInode> l = listing;
+      if (l == null || ahead < AHEAD_SURE) {
+        return names;
       }
+      boolean found = false;
+      for (Map.Entry<String, GoferInode> e : l.entrySet()) {
+        addUnlisted(found, e, names);
+        found |= e.getKey().equals(last);
+        if (names.size() > ahead) {
+          break;
+        }
+      }
+    }
+    return names;
+  }
+
+  private static void addUnlisted(
+      boolean found, Map.Entry<String, GoferInode> e, List<byte[]> names) {
+    if (found && e.getValue() instanceof GoferDir d && !d.isListed()) {
+      names.add(Latin1.bytes(e.getKey()));
     }
   }
 
-  private @Nullable GoferDir listedDir(String name) {
+  /** A directory in this one has no room in a message, and others like it may not have either. */
+  void restFromListing() {
+    synchronized (listingMu) {
+      ahead = -AHEAD_REST;
+    }
+  }
+
+  /** {@return the directory called {@code name} in the list of this one}, or null */
+  @Nullable GoferDir listedDir(String name) {
     synchronized (listingMu) {
       Map<String, GoferInode> l = listing;
       return l != null && l.get(name) instanceof GoferDir d ? d : null;
     }
   }
 
-  private void keepEntries(P9Dir entries, long before) {
+  /** Keeps the entries of an answer as the list, unless names changed since {@code before}. */
+  void keepEntries(P9Dir entries, long before) {
     Map<String, GoferInode> names = new LinkedHashMap<>();
     boolean whole = true;
     while (entries.next()) {

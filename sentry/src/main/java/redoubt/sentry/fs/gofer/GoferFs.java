@@ -14,7 +14,6 @@ import redoubt.p9.P9Attr;
 import redoubt.p9.P9Client;
 import redoubt.p9.P9Dir;
 import redoubt.p9.P9StatFs;
-import redoubt.p9.P9Tree;
 import redoubt.p9.P9Walk;
 import redoubt.sentry.kernel.ErrnoException;
 import redoubt.sentry.kernel.Latin1;
@@ -74,6 +73,9 @@ public final class GoferFs extends FileSystem {
   final boolean shared;
   private final GoferInode root;
 
+  /** Exclusive mode only. */
+  final ListAhead listAhead;
+
   /** Goes up before and after each change of names, for who enters names that he walked before. */
   private volatile long changes;
 
@@ -112,9 +114,6 @@ public final class GoferFs extends FileSystem {
   @GuardedBy("mu")
   private final ArrayDeque<P9Dir> dirs = new ArrayDeque<>();
 
-  @GuardedBy("mu")
-  private @Nullable P9Tree spareTree;
-
   /**
    * Attaches.
    *
@@ -127,6 +126,7 @@ public final class GoferFs extends FileSystem {
     this.client = client;
     this.platform = platform;
     this.shared = shared;
+    this.listAhead = new ListAhead(this);
     P9Attr attr = new P9Attr();
     int fid = (int) ErrnoException.check(client.attach(Latin1.bytes(attach), attr));
     root = intern(attr, null, "");
@@ -178,6 +178,7 @@ public final class GoferFs extends FileSystem {
   /** Gives back every fid and descriptor that nobody uses. */
   @Override
   public void release() {
+    listAhead.close();
     trimFids(0);
     trimFds(0);
     trimListings(0, null);
@@ -417,26 +418,5 @@ public final class GoferFs extends FileSystem {
       }
     }
     d.close();
-  }
-
-  P9Tree takeTree() {
-    synchronized (mu) {
-      P9Tree t = spareTree;
-      if (t != null) {
-        spareTree = null;
-        return t;
-      }
-    }
-    return client.newTree();
-  }
-
-  void giveTree(P9Tree t) {
-    synchronized (mu) {
-      if (spareTree == null) {
-        spareTree = t;
-        return;
-      }
-    }
-    t.close();
   }
 }
