@@ -37,6 +37,7 @@ public final class Main {
           "features",
           "debug",
           "net",
+          "port-forward",
           "install",
           "doctor",
           "kernel",
@@ -112,6 +113,7 @@ public final class Main {
       case "features" -> new Features();
       case "debug" -> new Debug();
       case "net" -> new Net();
+      case "port-forward" -> new PortForward();
       case "install" -> new Install();
       case "doctor" -> new Doctor();
       case "kernel" -> new KernelImages();

@@ -682,4 +682,63 @@ class NetworkTest {
     assertTrue(r.output().contains("a network namespace of its own"), r.output());
     product.assertNothingLeft();
   }
+
+  /** A server that answers in the other case, and ends what it says once the client has. */
+  private static final String UPPER =
+      """
+      import socket, threading
+      def serve(c):
+          while b := c.recv(65536):
+              c.sendall(b.upper())
+          c.sendall(b"end")
+          c.close()
+      l = socket.create_server(("127.0.0.1", 8000))
+      while True:
+          threading.Thread(target=serve, args=l.accept()[:1]).start()
+      """;
+
+  @Test
+  void shouldForwardPorts() throws Exception {
+    String id = product.id("c");
+    product.start("run", "--bundle", bundle("/usr/bin/python3", "-c", UPPER), id);
+    product.running(id);
+    Process forward = product.start("port-forward", id, "0:8000", "0:8001");
+    peers.add(forward);
+    var lines = forward.inputReader();
+    String first = String.valueOf(lines.readLine());
+    String second = String.valueOf(lines.readLine());
+    assertTrue(first.matches("forwarding 127.0.0.1:\\d+ to port 8000 of .*"), first);
+    byte[] sent = "a".repeat(3_000_000).getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    byte[] got = new byte[0];
+    for (int i = 0; i < 100 && got.length == 0; i++) { // until the server listens
+      try (var s = new java.net.Socket("127.0.0.1", port(first))) {
+        var writer = Thread.ofPlatform().start(() -> write(s, sent));
+        got = s.getInputStream().readAllBytes();
+        writer.join();
+      }
+      Thread.sleep(100);
+    }
+    assertEquals(sent.length + 3, got.length);
+    assertEquals('A', got[0]);
+    assertEquals("end", new String(got, sent.length, 3));
+    try (var s = new java.net.Socket("127.0.0.1", port(second))) {
+      assertEquals(-1, s.getInputStream().read(), "nobody listens at 8001");
+    }
+    assertEquals(1, product.redoubt("port-forward", id, "80:0").code());
+    assertEquals(1, product.redoubt("port-forward", id, "1:2:3").code());
+    assertEquals(0, product.redoubt("delete", "--force", id).code());
+  }
+
+  private static int port(String line) {
+    return Integer.parseInt(line.replaceFirst(".*127.0.0.1:(\\d+) .*", "$1"));
+  }
+
+  private static void write(java.net.Socket s, byte[] bytes) {
+    try {
+      s.getOutputStream().write(bytes);
+      s.shutdownOutput();
+    } catch (IOException e) {
+      // Nobody listens yet.
+    }
+  }
 }

@@ -115,6 +115,14 @@ public abstract sealed class Sandbox implements AutoCloseable
     client.capture(socket);
   }
 
+  /**
+   * Connects to a port of a container's loopback: bytes come from the pipe {@code in} and go to the
+   * pipe {@code out}. Both stay the caller's to close.
+   */
+  public void forward(String id, int port, Fd in, Fd out) {
+    client.forward(id, port, in, out);
+  }
+
   /** From now on the sandbox outlives this connection, if it was the owner's. */
   public void detach() {
     client.detach();

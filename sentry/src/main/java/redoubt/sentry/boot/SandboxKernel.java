@@ -27,6 +27,7 @@ import redoubt.sentry.kernel.Signals;
 import redoubt.sentry.kernel.Task;
 import redoubt.sentry.kernel.ThreadGroup;
 import redoubt.sentry.platform.MemoryUsage;
+import redoubt.sentry.socket.inet.PortForward;
 
 /**
  * One sandbox as the control protocol sees it: containers and processes by name, over the kernel.
@@ -452,6 +453,28 @@ final class SandboxKernel implements SandboxOperations {
   @Override
   public void capture(Fd socket) {
     machine.capture(socket);
+  }
+
+  @Override
+  public void forward(String containerId, int port, Fd in, Fd out) {
+    Running r;
+    try {
+      r = running(containerId);
+      if (!r.started || r.first.threadGroup().isZombie()) {
+        throw new ControlException(Errno.ESRCH, "container " + containerId + " is not running");
+      }
+    } catch (ControlException e) {
+      in.close();
+      out.close();
+      throw e;
+    }
+    int e = (int) -PortForward.open(r.first, port, in, out);
+    if (e == Errno.ECONNREFUSED) {
+      throw new ControlException(e, "nobody listens there in container " + containerId);
+    }
+    if (e != 0) {
+      throw new ControlException(e, "container " + containerId + ": " + Errno.message(e));
+    }
   }
 
   @Override

@@ -176,6 +176,11 @@ public final class ControlClient implements AutoCloseable {
     call(Frame.CAPTURE, new WireWriter(), List.of(socket));
   }
 
+  /** Connects a pipe's reading end and another's writing end to a port of a container. */
+  public void forward(String containerId, int port, Fd in, Fd out) {
+    call(Frame.FORWARD, named(containerId).number(2, port), List.of(in, out));
+  }
+
   public String state(String containerId) {
     return firstString(call(Frame.STATE, named(containerId), List.of()));
   }

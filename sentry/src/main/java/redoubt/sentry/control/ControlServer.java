@@ -225,6 +225,14 @@ public final class ControlServer {
           }
           operations.capture(taken.get(0));
         }
+        case Frame.FORWARD -> {
+          List<Fd> taken = taken(fds);
+          if (taken.size() != 2) {
+            taken.forEach(Fd::close);
+            throw new ControlException(Errno.EINVAL, "a forward wants two pipes");
+          }
+          operations.forward(a.id, a.second, taken.get(0), taken.get(1));
+        }
         case Frame.STATE -> w.string(1, operations.state(a.id));
         case Frame.DETACH -> detached = true;
         case Frame.DESTROY -> {

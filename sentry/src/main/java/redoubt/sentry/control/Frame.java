@@ -100,6 +100,12 @@ public final class Frame {
    */
   public static final int DELETE = 20;
 
+  /**
+   * (1 container id, 2 port; a pipe's reading end and another's writing end -> nothing): connects
+   * to the port of the container's loopback, and carries bytes between it and the pipes.
+   */
+  public static final int FORWARD = 21;
+
   // Answers.
   public static final int OK = 0x100;
 

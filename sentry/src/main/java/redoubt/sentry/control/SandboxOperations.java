@@ -96,6 +96,14 @@ public interface SandboxOperations {
     throw new ControlException(Errno.EOPNOTSUPP, "this kind of sandbox has no network of its own");
   }
 
+  /** Connects two pipes, which it owns from now on, to a port of a container's loopback. */
+  default void forward(String containerId, int port, Fd in, Fd out) {
+    in.close();
+    out.close();
+    throw new ControlException(
+        Errno.EOPNOTSUPP, "this kind of sandbox cannot forward ports; use its own address");
+  }
+
   /** {@return when a guest kernel of Linux reached the stages of its boot} */
   default String timeline() {
     return "";
