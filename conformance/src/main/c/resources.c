@@ -71,6 +71,11 @@ int main(void) {
   CHILD("touches more", memset(mmap(NULL, 2 * big, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 2 * big));
   getrusage(RUSAGE_CHILDREN, &u);
   YES("children's maxrss", u.ru_maxrss >= 96 << 10 && u.ru_maxrss < 128 << 10);
+  signal(SIGCHLD, SIG_IGN);
+  CHILD("nobody waits for", memset(mmap(NULL, 4 * big, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 4 * big));
+  signal(SIGCHLD, SIG_DFL);
+  getrusage(RUSAGE_CHILDREN, &u);
+  YES("that does not count", u.ru_maxrss < 128 << 10);
 
   CHILD("nice", {
     R("  get", getpriority(PRIO_PROCESS, 0));

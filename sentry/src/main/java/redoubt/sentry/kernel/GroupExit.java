@@ -339,6 +339,18 @@ public final class GroupExit {
     return init == g || init == null || init.exiting ? null : init;
   }
 
+  /**
+   * The parent has waited for {@code g}: what it used counts as its children's, which it does not
+   * of one that nobody waits for (kernel/exit.c, wait_task_zombie). Under {@code TaskSet.mu}.
+   */
+  static void waitedForLocked(ThreadGroup g) {
+    ThreadGroup p = g.parent;
+    if (p != null && !g.reaped) {
+      p.addChildren(g.usageAtEnd());
+    }
+    reapLocked(g);
+  }
+
   /** Takes a zombie out of the tree; under {@code TaskSet.mu}. */
   public static void reapLocked(ThreadGroup g) {
     if (g.reaped) {
@@ -349,7 +361,6 @@ public final class GroupExit {
     ThreadGroup p = g.parent;
     if (p != null) {
       p.children.remove(g);
-      p.addChildren(g.usageAtEnd());
     }
     g.pid().unuse();
     g.pgrp.unuseGroup();

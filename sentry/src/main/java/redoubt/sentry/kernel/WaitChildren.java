@@ -66,7 +66,7 @@ public final class WaitChildren {
           continue; // its tracer comes first, and was asked above if that is us
         }
         if (c.zombie && (w.options & Wait.WEXITED) != 0) {
-          return found(g, c, w, c.exitStatus, () -> GroupExit.reapLocked(c));
+          return found(g, c, w, c.exitStatus, () -> GroupExit.waitedForLocked(c));
         }
         if (c.stopped && !c.stopReported && (w.options & Wait.WSTOPPED) != 0) {
           return found(g, c, w, stopStatus(c.stopSignal), () -> c.stopReported = true);
@@ -103,7 +103,7 @@ public final class WaitChildren {
               () -> {
                 if (ours) {
                   Ptrace.forget(t);
-                  GroupExit.reapLocked(c);
+                  GroupExit.waitedForLocked(c);
                 } else {
                   Ptrace.reap(t);
                 }
