@@ -683,6 +683,41 @@ class NetworkTest {
     product.assertNothingLeft();
   }
 
+  /** Asks for the peer's address by hand, and has an error told about a closed port. */
+  private static final String BY_HAND =
+      """
+      import socket, struct
+      p = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x806))
+      p.bind(("va", 0x806))
+      mac = p.getsockname()[4]
+      us, peer = socket.inet_aton("10.214.0.1"), socket.inet_aton("10.214.0.2")
+      p.send(bytes.fromhex("ffffffffffff") + mac + bytes.fromhex("0806") + struct.pack("!HHBBH", 1, 0x800, 6, 4, 1)
+             + mac + us + bytes(6) + peer)
+      p.settimeout(10)
+      reply = b""
+      while reply[20:22] != bytes([0, 2]):
+          reply = p.recv(100)
+      print("arp", reply[28:32] == peer, reply[:6] == mac)
+      u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      u.setsockopt(socket.SOL_IP, 11, 1)
+      u.sendto(b"hello", ("10.214.0.2", 9))
+      import select
+      q = select.poll()
+      q.register(u, 0)
+      q.poll(10000)
+      data, control, flags, to = u.recvmsg(100, 500, socket.MSG_ERRQUEUE)
+      errno, origin, kind, code = struct.unpack("=IBBB", control[0][2][:7])
+      offender = socket.inet_ntoa(control[0][2][20:24])
+      print(data, to, errno, origin, kind, code, offender)
+      """;
+
+  @Test
+  void shouldSendFramesAndHearOfErrors() throws Exception {
+    Result r = runInSandbox("c", "/usr/bin/python3", "-c", BY_HAND);
+    String expected = "arp True True\nb'hello' ('10.214.0.2', 9) 111 2 3 3 10.214.0.2";
+    assertEquals(expected, r.output().strip());
+  }
+
   /** A server that answers in the other case, and ends what it says once the client has. */
   private static final String UPPER =
       """
