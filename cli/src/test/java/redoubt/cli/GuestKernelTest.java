@@ -313,28 +313,35 @@ class GuestKernelTest {
       int stepMs = kernel.equals("uml") ? 400 : 800; // a virtual machine takes longer to boot
       for (String victim : new String[] {"vmm", "warden", "gofer"}) {
         for (int step = 0; step <= 4; step++) {
-          int delayMs = 20 + step * stepMs;
-          String id = product.id("k");
-          Process run =
-              product.start(
-                  "--kernel", kernel, "run", "--bundle", product.bundle("/bin/sleep", "100"), id);
-          ProcessHandle process = awaitProcess(run, victim);
-          Thread.sleep(delayMs);
-          process.destroyForcibly();
-          long beganNs = System.nanoTime();
-          Result r = Product.await(run);
-          long tookMs = (System.nanoTime() - beganNs) / 1_000_000;
-          assertTrue(r.code() != 0 && tookMs < 3000, victim + " " + delayMs + ": " + tookMs + r);
-          assertTrue(r.output().startsWith("redoubt: "), victim + " " + delayMs + ": " + r);
-          int at = r.output().indexOf("(stage: ");
-          if (at >= 0) {
-            stages.add(r.output().substring(at + 8).replaceAll("(?s)[;)].*", ""));
-          }
-          product.assertNothingLeft();
+          stages.add(stageWhenKilled(kernel, victim, 20 + step * stepMs));
         }
+      }
+      stages.remove("");
+      // On a busy machine the guest has not come far by then.
+      for (int step = 5; stages.size() < 2 && step < 20; step++) {
+        stages.add(stageWhenKilled(kernel, "vmm", step * stepMs));
       }
       assertTrue(stages.size() >= 2, kernel + " was killed at these stages only: " + stages);
     }
+  }
+
+  /** {@return the stage of the boot that the command names}, "" if it names none */
+  private String stageWhenKilled(String kernel, String victim, int delayMs) throws Exception {
+    String id = product.id("k");
+    Process run =
+        product.start(
+            "--kernel", kernel, "run", "--bundle", product.bundle("/bin/sleep", "100"), id);
+    ProcessHandle process = awaitProcess(run, victim);
+    Thread.sleep(delayMs);
+    process.destroyForcibly();
+    long beganNs = System.nanoTime();
+    Result r = Product.await(run);
+    long tookMs = (System.nanoTime() - beganNs) / 1_000_000;
+    assertTrue(r.code() != 0 && tookMs < 3000, victim + " " + delayMs + ": " + tookMs + r);
+    assertTrue(r.output().startsWith("redoubt: "), victim + " " + delayMs + ": " + r);
+    product.assertNothingLeft();
+    int at = r.output().indexOf("(stage: ");
+    return at < 0 ? "" : r.output().substring(at + 8).replaceAll("(?s)[;)].*", "");
   }
 
   /** The VMM, warden or gofer of a command, as soon as it is there. */
