@@ -26,7 +26,7 @@ struct container {
   char id[ID_LIMIT];
   char cgroup[ID_LIMIT + 32];
   int failed;              // it never stood: its slot is free once its process is gone
-  int oom_seen;
+  int events, oom_kills;   // its memory.events, and how many kills the host was told of
 };
 
 enum { STDIN, STDOUT, STDERR };
@@ -194,6 +194,11 @@ static long restrict_devices(struct container *c) {
   return r;
 }
 
+static void close_events(struct container *c) {
+  if (c->events >= 0) sys(close, c->events);
+  c->events = -1;
+}
+
 static void cgroup_add(struct container *c, int pid) {
   char text[16];
   format(text, sizeof text, "%d", pid);
@@ -206,6 +211,20 @@ static int64_t keyed(const char *text, const char *key) {
   for (const char *at = text; at && *at; at = find((char *)at, '\n'), at = at ? at + 1 : 0)
     if (starts(at, key) && at[n] == ' ') return parse_number(at + n + 1);
   return 0;
+}
+
+// Tells the host of processes that were killed for want of memory since it was told last.
+static void report_oom(struct container *c, uint32_t handle) {
+  char text[512];
+  long n = c->events < 0 ? c->events : sys(pread64, c->events, text, sizeof text - 1, 0);
+  if (n <= 0) return;
+  text[n] = 0;
+  int64_t kills = keyed(text, "oom_kill");
+  if (kills <= c->oom_kills || kills > 0x7fffffff) return;
+  c->oom_kills = kills;
+  begin();
+  put_number(&answer, 1, kills);
+  finish(OOM, handle);
 }
 
 // Modules that a list in the initramfs names, in its order.
@@ -475,6 +494,7 @@ static void report_exit(struct process *p) {
     struct pollfd more = {p->fd[k], POLLIN, 0};
     if (p->fd[k] >= 0 && sys(poll, &more, 1, 0) > 0 && more.revents & POLLIN) return;  // for want of credit
   }
+  if (p->is_init) report_oom(&containers[p->container], p->handle);
   begin();
   put_number(&answer, 1, p->code);
   finish(EXITED, p->handle);
@@ -484,6 +504,7 @@ static void report_exit(struct process *p) {
   else p->exited = 2;
   if (is_init) {
     unmount_all(container);
+    close_events(&containers[container]);
     sys(rmdir, containers[container].cgroup);
     if (containers[container].failed) containers[container].used = 0;
   }
@@ -577,6 +598,26 @@ static int good_id(const char *id) {
   return 1;
 }
 
+// Sets `file=value` of the container's cgroup. A file that this kernel does not have is said, not refused.
+static long set_limit(struct container *c, char *setting) {
+  char *value = find(setting, '=');
+  if (!value) return -EINVAL;
+  *value++ = 0;
+  if (find(setting, '/')) return -EINVAL;
+  long r = cgroup_write(c, setting, value);
+  if (r != -ENOENT && r != -EACCES) return r < 0 ? r : 0;
+  say("container %s: the guest's kernel has no %s", c->id, setting);
+  return 0;
+}
+
+static long set_limits(struct container *c, struct wire config) {
+  static char setting[512];
+  long r = 0;
+  while (r >= 0 && wire_next(&config))
+    if (config.tag == 10) wire_text(&config, setting, sizeof setting), r = config.bad ? -EPROTO : set_limit(c, setting);
+  return r;
+}
+
 // Opens what the container shares with the first one, which has slot 0 as long as the guest lives.
 static void share_namespaces(struct wire config, struct child_orders *o) {
   char name[16], path[64];
@@ -595,7 +636,7 @@ static void create(uint32_t id, struct request *q) {
   static struct attach attaches[ATTACH_LIMIT];
   struct child_orders o = {.config = q->config, .attaches = attaches, .attach_count = q->attach_count, .shared = {-1, -1}};
   struct wire process_config = {0}, w = q->config;
-  char name[ID_LIMIT] = "";
+  char name[ID_LIMIT] = "", events[ID_LIMIT + 64];
   while (wire_next(&w)) {
     if (w.tag == 1) wire_text(&w, name, sizeof name);
     if (w.tag == 6) process_config = wire_record(&w);
@@ -612,8 +653,18 @@ static void create(uint32_t id, struct request *q) {
   format(c->id, sizeof c->id, "%s", name);
   format(c->cgroup, sizeof c->cgroup, "/sys/fs/cgroup/%s", name);
   sys(mkdir, c->cgroup, 0755);
+  format(events, sizeof events, "%s/memory.events", c->cgroup);
+  c->events = open_file(events, O_RDONLY);
+  long limited = set_limits(c, q->config);
   long restricted = restrict_devices(c);
   if (restricted < 0) say("container %s may use all of the guest's devices: error %l", name, -restricted);
+  if (limited < 0) {
+    close_events(c);
+    drop_process(p);
+    sys(rmdir, c->cgroup);
+    c->used = 0;
+    return refuse(id, limited, "a limit of the container's");
+  }
   for (int k = 0; k < q->attach_count; k++) {
     struct wire a = q->attaches[k];
     int writable = 0;
@@ -628,6 +679,7 @@ static void create(uint32_t id, struct request *q) {
     long r = a.bad ? -EPROTO : disk[0] ? mount_disk(i, &attaches[k], disk) : mount_fuse(i, &attaches[k], writable);
     if (r < 0) {
       unmount_all(i);
+      close_events(c);
       drop_process(p);
       c->used = 0;
       return refuse(id, r, disk[0] ? "mounting the root disk in the guest" : "mounting the gofer's files in the guest");
@@ -780,6 +832,7 @@ static void remove_container(uint32_t id, struct container *c) {
   for (int i = 0; i < PROCESSES; i++)
     if (processes[i].used && processes[i].container == index) drop_process(&processes[i]);
   unmount_all(index);
+  close_events(c);
   sys(rmdir, c->cgroup);
   c->used = 0;
   ok(id);
@@ -964,7 +1017,7 @@ static void set_up(void) {
 }
 
 static void loop(void) {
-  static struct pollfd polls[2 + MOUNTS + PROCESSES * 4];
+  static struct pollfd polls[2 + MOUNTS + PROCESSES * 5];
   while (1) {
     int n = 0;
     polls[n++] = (struct pollfd){link_fd, POLLIN, 0};
@@ -975,6 +1028,8 @@ static void loop(void) {
     for (int i = 0; i < PROCESSES; i++) {
       struct process *p = &processes[i];
       if (!p->used) continue;
+      int events = p->is_init ? containers[p->container].events : -1;
+      if (events >= 0) polls[n++] = (struct pollfd){events, POLLPRI, 0};
       if (p->sync >= 0) polls[n++] = (struct pollfd){p->sync, POLLIN, 0};
       if (p->fd[STDIN] >= 0 && p->input_length) polls[n++] = (struct pollfd){p->fd[STDIN], POLLOUT, 0};
       for (int k = STDOUT; k <= STDERR; k++)
@@ -1005,7 +1060,9 @@ static void loop(void) {
       if (!p->used) continue;
       for (int k = 2; k < n && p->used; k++) {
         if (!polls[k].revents) continue;
-        if (polls[k].fd == p->sync) sync_readable(p);
+        if (polls[k].events == POLLPRI) {
+          if (p->is_init && polls[k].fd == containers[p->container].events) report_oom(&containers[p->container], p->handle);
+        } else if (polls[k].fd == p->sync) sync_readable(p);
         else if (polls[k].fd == p->fd[STDIN] && polls[k].events & POLLOUT) input_writable(p);
         else if (polls[k].fd == p->fd[STDOUT]) output_readable(p, STDOUT);
         else if (polls[k].fd == p->fd[STDERR]) output_readable(p, STDERR);

@@ -13,7 +13,7 @@ enum {
   // both ways
   DATA = 0x40, END = 0x41, CREDIT = 0x42, FUSE = 0x50,
   // guest to host
-  READY = 0x80, OK = 0x81, ERROR = 0x82, EXITED = 0x83,
+  READY = 0x80, OK = 0x81, ERROR = 0x82, EXITED = 0x83, OOM = 0x84,
 };
 
 // Opens what redoubt.link= on the kernel's command line names:

@@ -42,6 +42,7 @@ final class Events implements Verb {
     int interval = seconds(flags.get("interval", "5s"));
     StateDirectory directory = context.directory(id);
     ContainerState state = directory.load();
+    Thread oom = flags.is("stats") ? null : watchMemory(directory, id);
     try (Sandbox sandbox = Sandbox.connect(directory)) {
       while (true) {
         Json.Obj data = Stats.of(state, sandbox.stats(), sandbox.processes().size());
@@ -52,6 +53,9 @@ final class Events implements Verb {
         }
         Thread.sleep(interval * 1000L);
         if (directory.load().status().equals("stopped")) {
+          if (oom != null) {
+            oom.join(1000);
+          }
           return 0;
         }
       }
@@ -63,6 +67,30 @@ final class Events implements Verb {
       }
       throw e;
     }
+  }
+
+  /** Prints a line each time the container loses a process for want of memory. */
+  private static Thread watchMemory(StateDirectory directory, String id) {
+    Sandbox sandbox = Sandbox.connect(directory);
+    var thread =
+        new Thread(
+            () -> {
+              try (sandbox) {
+                int seen = sandbox.awaitOom(-1);
+                while (true) {
+                  seen = sandbox.awaitOom(seen);
+                  var event = new Json.Obj().put("type", "oom").put("id", id);
+                  Context.print(
+                      event.put("data", new Json.Obj().put("kills", seen)).compact() + "\n");
+                }
+              } catch (ControlException e) {
+                // The sandbox has ended.
+              }
+            },
+            "oom");
+    thread.setDaemon(true);
+    thread.start();
+    return thread;
   }
 
   private static int seconds(String text) {

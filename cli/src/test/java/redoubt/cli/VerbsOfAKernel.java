@@ -3,6 +3,7 @@ package redoubt.cli;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
@@ -263,6 +264,41 @@ abstract class VerbsOfAKernel {
         redoubt("run", "--bundle", podBundle("container", pod, "true"), product.id("late"));
     assertEquals(1, late.code(), late.output());
     assertTrue(late.output().contains("does not run"), late.output());
+    product.assertNothingLeft();
+  }
+
+  @Test
+  void shouldTellOfProcessesKilledForWantOfMemory() throws Exception {
+    // The host holds the sentry's limit, and takes the whole sandbox (docs/kernels.md).
+    assumeFalse(kernel.equals("sentry"));
+    String id = product.id("oom");
+    String eat =
+        "perl -e '$n = 4 << 20; for (1 .. 120) { push @a, q(x) x $n; select(undef, undef, undef,"
+            + " 0.01) } sleep 100'";
+    String script = "sleep 1; " + eat + "; echo code $?; sleep 2; exec " + eat;
+    String bundle =
+        product.bundleOf(
+            """
+            {"ociVersion": "1.2.0", "root": {"path": "/"},
+             "process": {"args": ["/bin/sh", "-c", "%s"], "cwd": "/", "env": ["PATH=/usr/bin:/bin"],
+              "user": {"uid": 0, "gid": 0}},
+             "linux": {"resources": {"memory": {"limit": 402653184}}},
+             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}
+            """
+                .formatted(script));
+    Process run = product.start(words("run", "--bundle", bundle, id));
+    product.running(id);
+    Result events = product.redoubt(words("events", "--interval", "1s", id));
+    Result r = Product.await(run);
+    assertTrue(r.output().contains("code 137\n"), r.output());
+    assertEquals(KILLED, r.code(), r.output());
+    var kills = new ArrayList<String>();
+    for (String line : events.output().lines().toList()) {
+      if (line.contains("\"oom\"")) {
+        kills.add(line.replaceAll(".*\"kills\":", ""));
+      }
+    }
+    assertEquals(List.of("1}}", "2}}"), kills, events.output());
     product.assertNothingLeft();
   }
 

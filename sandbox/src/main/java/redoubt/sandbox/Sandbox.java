@@ -149,6 +149,11 @@ public abstract sealed class Sandbox implements AutoCloseable
     return ControlClient.exitCode(client.await(client.sendWait(id, guestPid)));
   }
 
+  /** Waits until more than {@code seen} processes were killed for want of memory; how many. */
+  public int awaitOom(int seen) {
+    return client.awaitOom(id, seen);
+  }
+
   public void pause() {
     client.pause(id);
   }

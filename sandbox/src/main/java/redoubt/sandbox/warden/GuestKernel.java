@@ -21,6 +21,7 @@ import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.MountConfig;
 import redoubt.sentry.control.NetworkConfig;
+import redoubt.sentry.control.OomKills;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.ProcessInfo;
 import redoubt.sentry.control.SandboxConfig;
@@ -59,6 +60,7 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
   private static final class Container {
     final GuestProcess init;
     final List<Integer> mounts;
+    final OomKills oomKills = new OomKills();
     final @Nullable P9Client gofer; // its own
     final int goferPid;
     String state = "created";
@@ -174,8 +176,30 @@ final class GuestKernel implements SandboxOperations, GuestLink.Handler {
           p.exited(code);
         }
       }
+      case Protocol.OOM -> {
+        GuestProcess p = process(id);
+        Container c = p == null ? null : container(p.container);
+        if (c != null && length >= 13) {
+          c.oomKills.reached(payload.get(Memory.INT, 5));
+        }
+      }
       default -> throw new GuestLink.ProtocolException("frame type " + type);
     }
+  }
+
+  private @Nullable Container container(String id) {
+    synchronized (mu) {
+      return containers.get(id);
+    }
+  }
+
+  @Override
+  public OomKills oomKills(String containerId) {
+    Container c = container(containerId);
+    if (c == null) {
+      throw new ControlException(Errno.ENOENT, "container " + containerId + " is not here");
+    }
+    return c.oomKills;
   }
 
   private @Nullable GuestProcess process(int handle) {

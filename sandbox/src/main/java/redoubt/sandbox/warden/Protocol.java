@@ -41,6 +41,7 @@ final class Protocol {
   static final int OK = 0x81;
   static final int ERROR = 0x82;
   static final int EXITED = 0x83;
+  static final int OOM = 0x84;
 
   static final int STDIN = 0;
   static final int STDOUT = 1;

@@ -12,6 +12,7 @@ import redoubt.host.Fd;
 import redoubt.sentry.control.ContainerConfig;
 import redoubt.sentry.control.ControlException;
 import redoubt.sentry.control.NetworkConfig;
+import redoubt.sentry.control.OomKills;
 import redoubt.sentry.control.ProcessConfig;
 import redoubt.sentry.control.ProcessInfo;
 import redoubt.sentry.control.SandboxConfig;
@@ -78,12 +79,14 @@ final class SandboxKernel implements SandboxOperations {
   private static final class Running {
     final Container container;
     final Task first;
+    final OomKills oomKills = new OomKills();
     boolean started;
     boolean paused;
 
     Running(Container container, Task first) {
       this.container = container;
       this.first = first;
+      container.cgroup.memory.oomListener = oomKills::another;
     }
   }
 
@@ -333,6 +336,11 @@ final class SandboxKernel implements SandboxOperations {
   /** {@return the shell's view of a wait status}: the code, or 128 + the signal */
   private static int exitCodeOf(int status) {
     return (status & 0x7f) == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
+  }
+
+  @Override
+  public OomKills oomKills(String containerId) {
+    return running(containerId).oomKills;
   }
 
   @Override

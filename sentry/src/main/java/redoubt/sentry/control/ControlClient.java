@@ -131,6 +131,14 @@ public final class ControlClient implements AutoCloseable {
     return (int) firstNumber(answer) & 0xff;
   }
 
+  /**
+   * Waits until more than {@code seen} of the container's processes were killed for want of memory;
+   * returns how many.
+   */
+  public int awaitOom(String containerId, int seen) {
+    return (int) firstNumber(call(Frame.OOM, named(containerId).number(2, seen), List.of()));
+  }
+
   public List<ProcessInfo> ps(String containerId) {
     WireReader r = call(Frame.PS, named(containerId), List.of());
     var processes = new ArrayList<ProcessInfo>();

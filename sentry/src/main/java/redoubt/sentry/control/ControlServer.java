@@ -205,6 +205,10 @@ public final class ControlServer {
           operations.onExit(a.id, a.second, code -> exited(frame.tag(), code));
           return null;
         }
+        case Frame.OOM -> {
+          operations.oomKills(a.id).await(a.second, count -> exited(frame.tag(), count));
+          return null;
+        }
         case Frame.PS -> {
           for (ProcessInfo process : operations.ps(a.id)) {
             w.record(1, process.write());

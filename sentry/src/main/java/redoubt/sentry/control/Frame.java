@@ -106,6 +106,12 @@ public final class Frame {
    */
   public static final int FORWARD = 21;
 
+  /**
+   * (1 container id, 2 count -> 1 count): how many of the container's processes were killed for
+   * want of memory, once they are more than the count given. Deferred.
+   */
+  public static final int OOM = 22;
+
   // Answers.
   public static final int OK = 0x100;
 

@@ -62,6 +62,9 @@ public interface SandboxOperations {
    */
   void onExit(String containerId, int pid, ExitListener listener);
 
+  /** {@return how often the container lost a process for want of memory} */
+  OomKills oomKills(String containerId);
+
   List<ProcessInfo> ps(String containerId);
 
   /** Stops all guest threads of the container. */

@@ -406,6 +406,10 @@ public final class CgroupAccountant implements Runnable {
     Cgroup of = x.group.leader.cgroup;
     for (Cgroup g = of; g != null; g = g.parent()) {
       g.memory.events.oomKill.incrementAndGet();
+      Runnable listener = g.memory.oomListener;
+      if (listener != null) {
+        listener.run();
+      }
     }
     of.memory.local.oomKill.incrementAndGet();
     GroupExit.kill(x.group, Signal.SIGKILL);

@@ -39,6 +39,13 @@ class ControlTest {
       }
     }
 
+    final OomKills kills = new OomKills();
+
+    @Override
+    public OomKills oomKills(String id) {
+      return kills;
+    }
+
     @Override
     public void delete(String id) {
       calls.add("delete " + id);

@@ -21,6 +21,9 @@ public final class MemoryLimits {
   public final Events local = new Events();
   public volatile long peakBytes;
 
+  /** Told of each process of this group, or below, that is to be killed; does not block. */
+  public volatile @Nullable Runnable oomListener;
+
   /** Who was told to die last, by the accountant. */
   public @Nullable Object victim;
 
