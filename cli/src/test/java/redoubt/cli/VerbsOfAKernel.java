@@ -26,7 +26,7 @@ abstract class VerbsOfAKernel {
   private static final int KILLED = 137;
 
   private final String kernel;
-  private Product product;
+  Product product;
 
   VerbsOfAKernel(String kernel) {
     this.kernel = kernel;
@@ -44,7 +44,7 @@ abstract class VerbsOfAKernel {
     product.close();
   }
 
-  private String[] words(String... words) {
+  final String[] words(String... words) {
     var all = new ArrayList<String>(List.of("--kernel", kernel));
     all.addAll(Arrays.asList(words));
     return all.toArray(String[]::new);
@@ -292,14 +292,18 @@ abstract class VerbsOfAKernel {
     Result r = Product.await(run);
     assertTrue(r.output().contains("code 137\n"), r.output());
     assertEquals(KILLED, r.code(), r.output());
-    var kills = new ArrayList<String>();
-    for (String line : events.output().lines().toList()) {
-      if (line.contains("\"oom\"")) {
-        kills.add(line.replaceAll(".*\"kills\":", ""));
-      }
-    }
-    assertEquals(List.of("1}}", "2}}"), kills, events.output());
+    assertEquals(List.of("1}}", "2}}"), oomKills(events), events.output());
     product.assertNothingLeft();
+  }
+
+  /** {@return the ends of the lines of {@code redoubt events} that tell of kills} */
+  static List<String> oomKills(Result events) {
+    return events
+        .output()
+        .lines()
+        .filter(line -> line.contains("\"oom\""))
+        .map(line -> line.replaceAll(".*\"kills\":", ""))
+        .toList();
   }
 
   @Test
