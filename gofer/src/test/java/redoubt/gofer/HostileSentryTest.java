@@ -62,20 +62,6 @@ class HostileSentryTest {
     }
   }
 
-  /** {@return what the descriptors of this process are} */
-  static String fds() {
-    var text = new StringBuilder();
-    try (Stream<Path> fds = Files.list(Path.of("/proc/self/fd"))) {
-      for (Path fd : fds.toList()) {
-        text.append(fd.getFileName()).append(' ');
-        text.append(Files.exists(fd) ? Files.readSymbolicLink(fd) : "gone").append('\n');
-      }
-    } catch (java.io.IOException e) {
-      throw new IllegalStateException(e);
-    }
-    return text.toString();
-  }
-
   /** Semi-valid bodies: fields that a message of the type has, with values often of use. */
   private static void body(Random r, P9Buffer b) {
     int fields = r.nextInt(10);
