@@ -101,7 +101,6 @@ public record Installation(
         "sentry",
         List.of(
             "-Xms16m",
-            "-Xmn10m",
             "-Xmx512m",
             "-Xss512k",
             // One compiler thread a tier: the optimizing one is made nice by the sentry.
