@@ -3,7 +3,6 @@ package redoubt.cli;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
@@ -269,8 +268,10 @@ abstract class VerbsOfAKernel {
 
   @Test
   void shouldTellOfProcessesKilledForWantOfMemory() throws Exception {
-    // The host holds the sentry's limit, and takes the whole sandbox (docs/kernels.md).
-    assumeFalse(kernel.equals("sentry"));
+    // The host holds the sentry's limit and takes the whole sandbox; a guest of User Mode Linux
+    // that
+    // is short of memory hung once in four runs (docs/kernels.md).
+    assumeTrue(kernel.equals("vm"));
     String id = product.id("oom");
     String eat =
         "perl -e '$n = 4 << 20; for (1 .. 120) { push @a, q(x) x $n; select(undef, undef, undef,"
