@@ -82,7 +82,7 @@ final class Lister {
         long ino = d.getLong(at);
         if (fid.isRoot && isDotDot(at)) {
           // What is above the attach point is nobody's business: as in any root, ".." is ".".
-          ino = stat(fid.fd, s.empty, Fcntl.AT_EMPTY_PATH) ? attr.ino : 1;
+          ino = s.statx(fid.fd, s.empty, Fcntl.AT_EMPTY_PATH, attr) == 0 ? attr.ino : 1;
         }
         putEntry(dirFd, at, ino, withAttr);
         fid.dirOffset = d.getLong(at + 8);
@@ -208,15 +208,6 @@ final class Lister {
     return (s.dents.getInt(at + 19) & 0xffffff) == ('.' | '.' << 8);
   }
 
-  private boolean stat(int fd, long nameHaddr, int flags) {
-    long r = FileSystemCalls.statx(fd, nameHaddr, flags, FileSystemCalls.STATX_WANTED, s.statx);
-    if (r != 0) {
-      return false;
-    }
-    attr.readStatx(s.statx, 0);
-    return true;
-  }
-
   private void putEntry(int dirFd, long at, long ino, boolean withAttr) {
     Region d = s.dents;
     int end = length(at);
@@ -227,7 +218,9 @@ final class Lister {
     name -= ENTRY_HEAD;
     boolean dots = isDot(at) || isDotDot(at);
     boolean hasAttr =
-        withAttr && !dots && stat(dirFd, d.address() + at + 19, Fcntl.AT_SYMLINK_NOFOLLOW);
+        withAttr
+            && !dots
+            && s.statx(dirFd, d.address() + at + 19, Fcntl.AT_SYMLINK_NOFOLLOW, attr) == 0;
     int type = d.getByte(at + 18) & 15;
     out.put64(ino);
     out.put64(d.getLong(at + 8));

@@ -4,6 +4,7 @@ import redoubt.host.FileSystemCalls;
 import redoubt.host.Memory;
 import redoubt.host.Region;
 import redoubt.p9.P9;
+import redoubt.p9.P9Attr;
 import redoubt.p9.P9Buffer;
 
 /**
@@ -20,7 +21,7 @@ final class Scratch {
   private static final long HIGHS = 0x8080808080808080L;
 
   final Region how = Region.of(Memory.allocateGlobal(FileSystemCalls.OPEN_HOW_BYTES));
-  final Region statx = Region.of(Memory.allocateGlobal(FileSystemCalls.STATX_BYTES));
+  private final Region statx = Region.of(Memory.allocateGlobal(FileSystemCalls.STATX_BYTES));
   final Region statfs = Region.of(Memory.allocateGlobal(FileSystemCalls.STATFS_BYTES));
   final Region xattrArgs = Region.of(Memory.allocateGlobal(FileSystemCalls.XATTR_ARGS_BYTES));
   final Region times = Region.of(Memory.allocateGlobal(32));
@@ -110,6 +111,15 @@ final class Scratch {
       v /= 10;
     } while (v > 0);
     return number.address() + at;
+  }
+
+  /** Gets a file's attributes; returns 0 or -errno, {@code into} as it was. */
+  long statx(int fd, long nameHaddr, int flags, P9Attr into) {
+    long r = FileSystemCalls.statx(fd, nameHaddr, flags, FileSystemCalls.STATX_WANTED, statx);
+    if (r == 0) {
+      into.readStatx(statx, 0);
+    }
+    return r;
   }
 
   void free() {

@@ -1199,13 +1199,7 @@ final class Worker implements Runnable {
 
   /** Gets the attributes of a descriptor into {@link #attr}. */
   private long getattr(int fd) {
-    long r =
-        FileSystemCalls.statx(
-            fd, s.empty, Fcntl.AT_EMPTY_PATH, FileSystemCalls.STATX_WANTED, s.statx);
-    if (r == 0) {
-      attr.readStatx(s.statx, 0);
-    }
-    return r;
+    return s.statx(fd, s.empty, Fcntl.AT_EMPTY_PATH, attr);
   }
 
   /**

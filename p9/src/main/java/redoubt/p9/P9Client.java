@@ -898,7 +898,7 @@ public final class P9Client implements AutoCloseable {
     if (length > to.length) {
       return -ERANGE;
     }
-    MemorySegment.copy(b.memory(), Memory.BYTE, at, to, 0, length);
+    b.region().getBytes(at, to, length);
     return length;
   }
 

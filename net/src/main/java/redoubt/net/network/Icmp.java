@@ -6,7 +6,6 @@ import redoubt.net.header.Bytes;
 import redoubt.net.header.Checksum;
 import redoubt.net.header.IcmpHeader;
 import redoubt.net.header.Ipv4Header;
-import redoubt.net.header.UdpHeader;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.transport.IpError;
 
@@ -185,34 +184,14 @@ public final class Icmp {
         || Ipv4Header.fragmentOffset(b, at) != 0) {
       return;
     }
-    int destination = Ipv4Header.destination(b, at);
     int transport = at + header;
-    int sourcePort = UdpHeader.sourcePort(b, transport);
-    int port = UdpHeader.destinationPort(b, transport);
     IpError e = error;
     e.isV6 = false;
     e.errno = errno(e.type, e.code);
     e.mtu = e.errno == Errno.EMSGSIZE ? usableMtu(e.info, Ipv4Header.totalLength(b, at)) : 0;
     e.isHard = isHard(e.type, e.code);
-    e.destination = destination;
-    e.port = port;
-    e.data = b;
-    e.transportStart = transport;
-    e.payloadStart = transport;
-    e.payloadEnd = end;
-    int protocol = Ipv4Header.protocol(b, at);
-    stack.raw().error(protocol, source, e);
-    switch (protocol) {
-      case Ipv4Header.UDP -> {
-        e.payloadStart = transport + UdpHeader.LENGTH;
-        stack.udp().error(source, sourcePort, e);
-      }
-      case Ipv4Header.TCP -> {
-        int seq = Bytes.i32(b, transport + 4);
-        stack.tcp().error(source, sourcePort, destination, port, seq, e.errno, e.mtu);
-      }
-      default -> {}
-    }
+    e.destination = Ipv4Header.destination(b, at);
+    QuotedPacket.tell(stack, e, Ipv4Header.protocol(b, at), source, b, transport, end);
   }
 
   /** Routers before RFC 1191 give no MTU: then three quarters of what was too long. */

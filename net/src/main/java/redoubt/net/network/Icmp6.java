@@ -5,9 +5,7 @@ import redoubt.net.buffer.Packet;
 import redoubt.net.header.Bytes;
 import redoubt.net.header.Checksum;
 import redoubt.net.header.EthernetHeader;
-import redoubt.net.header.Ipv4Header;
 import redoubt.net.header.Ipv6Header;
-import redoubt.net.header.UdpHeader;
 import redoubt.net.stack.NetworkStack;
 import redoubt.net.stack.Nic;
 import redoubt.net.transport.IpError;
@@ -252,32 +250,13 @@ public final class Icmp6 {
     if (source == 0 || destination == 0 || !stack.isLocal(source)) {
       return;
     }
-    int sourcePort = UdpHeader.sourcePort(b, transport);
-    int port = UdpHeader.destinationPort(b, transport);
     IpError e = error;
     e.isV6 = true;
     e.errno = errno(e.type, e.code);
     e.mtu = e.type == TOO_BIG ? Math.clamp(e.info, 1280, 65_535) : 0;
     e.isHard = isHard(e.type, e.code);
     e.destination = destination;
-    e.port = port;
-    e.data = b;
-    e.transportStart = transport;
-    e.payloadStart = transport;
-    e.payloadEnd = end;
-    int protocol = Ipv6Header.nextHeader(b, at);
-    stack.raw().error(protocol, source, e);
-    switch (protocol) {
-      case Ipv4Header.UDP -> {
-        e.payloadStart = transport + UdpHeader.LENGTH;
-        stack.udp().error(source, sourcePort, e);
-      }
-      case Ipv4Header.TCP -> {
-        int seq = Bytes.i32(b, transport + 4);
-        stack.tcp().error(source, sourcePort, destination, port, seq, e.errno, e.mtu);
-      }
-      default -> {}
-    }
+    QuotedPacket.tell(stack, e, Ipv6Header.nextHeader(b, at), source, b, transport, end);
   }
 
   private static boolean isHard(int type, int code) {
